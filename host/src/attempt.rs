@@ -1,0 +1,85 @@
+//! How one try of a delivery went: the leaf that the runtime fills in and the schedule judges.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::event::UnixMs;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The plugin did its work.
+    Done,
+    /// The plugin asked to be tried again.
+    Retry {
+        /// In the plugin's words.
+        why: String,
+        /// The least wait that it asked for.
+        after: Option<Duration>,
+    },
+    /// The plugin said that it never will.
+    Reject {
+        /// In the plugin's words.
+        why: String,
+    },
+    /// The plugin's code failed: a panic, an exception, an instruction that may not be.
+    Trapped {
+        /// In the engine's words.
+        why: String,
+    },
+    /// The plugin used up its time.
+    Overran {
+        /// Which limit of the config stopped it.
+        limit: &'static str,
+    },
+    /// The plugin asked for more memory than it may have.
+    OutOfMemory,
+    /// The gateway stopped while the attempt ran.
+    Lost,
+    /// The event's stored body is not what was written, so nothing was run.
+    Damaged,
+}
+
+impl Outcome {
+    /// A short name: bounded, for logs, metrics and the database.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Retry { .. } => "retry",
+            Outcome::Reject { .. } => "reject",
+            Outcome::Trapped { .. } => "trapped",
+            Outcome::Overran { .. } => "overran",
+            Outcome::OutOfMemory => "out_of_memory",
+            Outcome::Lost => "lost",
+            Outcome::Damaged => "damaged",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Done => f.write_str("done"),
+            Outcome::Retry { why, .. } => write!(f, "asked for a retry: {why}"),
+            Outcome::Reject { why } => write!(f, "rejected: {why}"),
+            Outcome::Trapped { why } => write!(f, "trapped: {why}"),
+            Outcome::Overran { limit } => write!(f, "overran its {limit}"),
+            Outcome::OutOfMemory => f.write_str("ran out of memory (memory_mib)"),
+            Outcome::Lost => f.write_str("lost when the gateway stopped"),
+            Outcome::Damaged => f.write_str("not run: the event's stored body is damaged"),
+        }
+    }
+}
+
+/// One try of a delivery, as it is kept.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Which code ran: the first bytes of the SHA-256 of the plugin's file.
+    pub generation: u64,
+    /// When it began.
+    pub started_at_ms: UnixMs,
+    /// How long it took.
+    pub took: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+}

@@ -1,0 +1,60 @@
+//! The providers that are built in, each from its file.
+
+use super::description::Provider;
+
+const FILES: &[(&str, &str)] = &[
+    ("frameio", include_str!("../../providers/frameio.toml")),
+    ("github", include_str!("../../providers/github.toml")),
+    ("soundhash", include_str!("../../providers/soundhash.toml")),
+    ("standard-webhooks", include_str!("../../providers/standard-webhooks.toml")),
+];
+
+/// Every name, in order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
+/// The provider of a name.
+pub fn find(name: &str) -> Option<Provider> {
+    let (name, text) = FILES.iter().find(|(known, _)| *known == name)?;
+    // A test reads every file: what is built in can be read.
+    Provider::parse(name, text).ok()
+}
+
+/// The text of a provider's file.
+pub fn text(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// Every provider, in order of names.
+pub fn all() -> impl Iterator<Item = Provider> {
+    names().filter_map(find)
+}
+
+/// The name that is nearest to one that there is not.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let likeness = |known: &&str| (strsim::jaro_winkler(known, name) * 1000.0) as u32;
+    names().max_by_key(likeness).filter(|known| likeness(known) > 700)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_can_be_read() {
+        for (name, text) in FILES {
+            let provider = Provider::parse(name, text).unwrap_or_else(|told| panic!("{name}: {told:#?}"));
+            assert!(!provider.about.is_empty() && provider.docs.is_some() && provider.sample_types().count() > 0, "{name}");
+        }
+        assert!(names().is_sorted());
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_built_in() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/providers");
+        let mut there: Vec<String> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        there.sort();
+        assert_eq!(there, names().map(|name| format!("{name}.toml")).collect::<Vec<_>>());
+    }
+}

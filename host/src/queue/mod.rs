@@ -1,0 +1,201 @@
+//! What we have promised: everything that was acknowledged, and what is left to do for it.
+//!
+//! The verbs hide the engine. [`Queue::accept`] writes events down, [`Queue::subscribe`] says who wants which,
+//! [`Queue::claim`] says how many deliveries a plugin may have in hand, [`Queue::settle`] says how one ended, and
+//! [`Queue::counts`] looks. Deliveries come out of [`Deliveries`], each already written down as begun.
+//!
+//! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
+
+mod store;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch};
+
+use crate::attempt::Attempt;
+use crate::event::{Event, EventId, NewEvent, Pattern, now_ms};
+use crate::schedule::{Schedule, Verdict};
+
+pub use store::Counts;
+use store::{Reader, Store};
+use writer::{Order, Writer};
+
+/// How long the queue keeps what.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// Events and how they went.
+    pub events: Duration,
+    /// The keys that tell repeats.
+    pub repeat_keys: Duration,
+    /// The subscriptions of a plugin whose file is gone.
+    pub subscriptions: Duration,
+}
+
+/// One event on its way to one plugin, written down as begun.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The plugin's name.
+    pub plugin: Arc<str>,
+    /// Which attempt this is; 1 is the first.
+    pub attempt: u32,
+    /// What happened.
+    pub event: Arc<Event>,
+}
+
+/// Where deliveries come out.
+pub type Deliveries = UnboundedReceiver<Delivery>;
+
+/// What became of an event that was accepted: it is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its id; the first one's where this is a repeat.
+    pub id: EventId,
+    /// Whether it had been accepted before.
+    pub duplicate: bool,
+}
+
+/// Why an event was not accepted. Nothing of it is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The disk is full; it may go later.
+    #[error("the disk is full")]
+    Full,
+    /// The disk failed, or the queue was closed.
+    #[error("the queue is closed")]
+    Closed,
+}
+
+/// What is to become of a delivery after an attempt, or instead of one.
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    /// An attempt ended.
+    Judged {
+        /// What its outcome means.
+        verdict: Verdict,
+        /// How it went.
+        attempt: Attempt,
+    },
+    /// The attempt was not begun after all, and does not count.
+    Returned,
+}
+
+/// The way into the queue; clones are the same queue.
+#[derive(Clone)]
+pub struct Queue {
+    orders: mpsc::Sender<Order>,
+    reader: Arc<Mutex<Reader>>,
+    failed: watch::Receiver<Option<String>>,
+}
+
+/// Opens the queue in a folder, makes it where it is missing, takes up what the last process left, and starts the writer.
+///
+/// Attempts that were running then are judged as lost by the schedule.
+pub fn open(folder: &Path, schedule: Schedule, keep: Keep) -> anyhow::Result<(Queue, Deliveries)> {
+    let lock = lock(folder)?;
+    let file = folder.join("hookgate.db");
+    let store = Store::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
+    let reader = Reader::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (orders, inbox) = mpsc::channel();
+    let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
+    let (fail, failed) = watch::channel(None);
+    let writer = Writer::take_up(store, schedule, keep, deliver)?;
+    std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
+        // Held as long as anything is written.
+        let _lock = lock;
+        writer.run(inbox, fail);
+    })?;
+    Ok((Queue { orders, reader: Arc::new(Mutex::new(reader)), failed }, deliveries))
+}
+
+/// One process owns the folder.
+fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    let path = folder.join("lock");
+    let options = std::fs::OpenOptions::new().create(true).truncate(false).write(true).clone();
+    let file = options.open(&path).with_context(|| format!("cannot write to the data folder {}", folder.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
+            "another gateway is using the data folder {}: stop it, or give this one a folder of its own (data_dir)",
+            folder.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+impl Queue {
+    /// Writes the events of one request down, all or none. When this returns well, they are on disk.
+    pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AcceptError> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.send(Order::Accept { events, answer }).map_err(|_| AcceptError::Closed)?;
+        answered.await.unwrap_or(Err(AcceptError::Closed))
+    }
+
+    /// Says durably what a plugin wants from now on, in place of what it wanted before.
+    pub async fn subscribe(&self, plugin: &str, patterns: Vec<Pattern>) -> Result<(), AcceptError> {
+        let (done, answered) = oneshot::channel();
+        let order = Order::Subscribe { plugin: plugin.into(), patterns, done };
+        self.orders.send(order).map_err(|_| AcceptError::Closed)?;
+        answered.await.unwrap_or(Err(AcceptError::Closed))
+    }
+
+    /// Says that a plugin's file is gone. Its subscriptions go on for a while, and its deliveries wait.
+    pub fn gone(&self, plugin: &str) {
+        let _ = self.orders.send(Order::Gone { plugin: plugin.into() });
+    }
+
+    /// Says how many deliveries a plugin may have in hand from now on; more come out as others are settled.
+    pub fn claim(&self, plugin: &str, slots: usize) {
+        let _ = self.orders.send(Order::Claim { plugin: plugin.into(), slots });
+    }
+
+    /// Says how a delivery ended. It is on disk soon, with the next group.
+    pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
+        let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
+        let _ = self.orders.send(Order::Settle { plugin, event, attempt, settlement });
+    }
+
+    /// Everyone with subscriptions, plugins whose file is gone included.
+    pub async fn subscribers(&self) -> Vec<Arc<str>> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.orders.send(Order::Subscribers { answer });
+        answered.await.unwrap_or_default()
+    }
+
+    /// How much there is to do.
+    pub async fn counts(&self) -> anyhow::Result<Counts> {
+        let reader = self.reader.clone();
+        let counted = tokio::task::spawn_blocking(move || {
+            // A reader that panicked left nothing half done.
+            let reader = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            reader.counts(now_ms())
+        });
+        Ok(counted.await??)
+    }
+
+    /// Whether the writer still writes.
+    pub fn is_open(&self) -> bool {
+        self.failed.borrow().is_none()
+    }
+
+    /// Waits until the disk failed, and says how. After that nothing is acknowledged any more.
+    pub async fn failure(&self) -> String {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            // The writer ended because it was told to.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Writes what was said so far and closes.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        let _ = self.orders.send(Order::Close { done });
+        let _ = closed.await;
+    }
+}

@@ -1,0 +1,312 @@
+//! What a guest may touch: its log, its settings, a clock, randomness, and WASI with empty hands.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter};
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::CallLimits;
+use super::bindings::hookgate::plugin::{clock, log, random, settings};
+use super::engine::TABLE_ELEMENTS;
+use crate::event::now_ms;
+
+pub use super::bindings::hookgate::plugin::log::Level;
+
+/// The longest log message, in bytes.
+const LINE_BYTES: usize = 8 << 10;
+
+/// The most random bytes in one call, as the contract says.
+const RANDOM_BYTES: u32 = 4096;
+
+/// How many things of the host's a guest may hold.
+const HOST_RESOURCES: usize = 1000;
+
+/// A line of a plugin's log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// How grave.
+    pub level: Level,
+    /// What it says: one line, without control characters.
+    pub message: String,
+}
+
+/// Takes each line as it is written.
+pub(super) type OnLine = Arc<dyn Fn(&Line) + Send + Sync>;
+
+/// What belongs to one call.
+pub(super) struct Guest {
+    pub limiter: Limiter,
+    log: Arc<Mutex<Log>>,
+    settings: Arc<BTreeMap<String, String>>,
+    /// Made when it is asked for: most plugins never ask.
+    wasi: Option<WasiCtx>,
+    table: ResourceTable,
+}
+
+impl Guest {
+    pub fn new(limits: &CallLimits, settings: Arc<BTreeMap<String, String>>, on_line: OnLine) -> Guest {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HOST_RESOURCES);
+        Guest {
+            limiter: Limiter { most_bytes: limits.memory_bytes, bytes: 0, peak_bytes: 0, refused: false },
+            log: Arc::new(Mutex::new(Log { left_bytes: limits.log_bytes, cut: false, lines: Vec::new(), on_line })),
+            settings,
+            wasi: None,
+            table,
+        }
+    }
+
+    /// The lines that were written.
+    pub fn into_lines(self) -> Vec<Line> {
+        // What is left of unfinished lines is written when the streams go.
+        drop(self.wasi);
+        drop(self.table);
+        std::mem::take(&mut locked(&self.log).lines)
+    }
+}
+
+/// Everything that a guest can import, linked once.
+pub(super) fn linker(engine: &Engine) -> anyhow::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    super::bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(anyhow::Error::from)?;
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(anyhow::Error::from)?;
+    Ok(linker)
+}
+
+impl log::Host for Guest {
+    fn log(&mut self, level: Level, message: String) {
+        locked(&self.log).write(level, &message);
+    }
+}
+
+impl settings::Host for Guest {
+    fn get(&mut self, key: String) -> Option<String> {
+        self.settings.get(&key).cloned()
+    }
+}
+
+impl clock::Host for Guest {
+    fn now_ms(&mut self) -> u64 {
+        now_ms()
+    }
+}
+
+impl random::Host for Guest {
+    fn bytes(&mut self, length: u32) -> Vec<u8> {
+        let mut bytes = vec![0; length.min(RANDOM_BYTES) as usize];
+        // Without randomness zeros would be worse than an end: the call traps on the missing bytes.
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let log = &self.log;
+        let ctx = self.wasi.get_or_insert_with(|| {
+            // No files, no environment, no arguments, no sockets, no names: that is what an untouched builder gives.
+            let mut wasi = WasiCtx::builder();
+            wasi.max_random_size(u64::from(RANDOM_BYTES)).allow_tcp(false).allow_udp(false);
+            wasi.stdout(Lines { log: log.clone(), level: Level::Info });
+            wasi.stderr(Lines { log: log.clone(), level: Level::Warn });
+            wasi.build()
+        });
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
+
+/// Lets memories grow to a limit, all of them together, and remembers the most that there was.
+pub(super) struct Limiter {
+    most_bytes: usize,
+    bytes: usize,
+    pub peak_bytes: usize,
+    pub refused: bool,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.bytes - current.min(self.bytes) + desired;
+        let within_its_own = maximum.is_none_or(|most| desired <= most);
+        if total > self.most_bytes {
+            // An end rather than a failed grow: what a guest does without the memory that it needs, nobody wants to know.
+            self.refused = true;
+            return Err(wasmtime::Error::msg("more memory than memory_mib allows"));
+        }
+        if within_its_own {
+            self.bytes = total;
+            self.peak_bytes = self.peak_bytes.max(total);
+        }
+        Ok(within_its_own)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            return Err(wasmtime::Error::msg(format!("a table of more than {TABLE_ELEMENTS} elements")));
+        }
+        Ok(maximum.is_none_or(|most| desired <= most))
+    }
+}
+
+/// The log of one call, bounded.
+struct Log {
+    left_bytes: usize,
+    cut: bool,
+    lines: Vec<Line>,
+    on_line: OnLine,
+}
+
+/// A panic while a line is taken leaves nothing half done.
+fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Log {
+    fn write(&mut self, level: Level, message: &str) {
+        if self.cut {
+            return;
+        }
+        let mut message = one_line(message);
+        if message.len() > self.left_bytes {
+            self.cut = true;
+            message = "(the rest of the log is cut: log_bytes)".into();
+        }
+        self.left_bytes = self.left_bytes.saturating_sub(message.len().max(1));
+        let line = Line { level, message };
+        (self.on_line)(&line);
+        self.lines.push(line);
+    }
+}
+
+/// Makes one harmless line: control characters and marks that reorder text are spelled out.
+fn one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len().min(LINE_BYTES));
+    for c in message.trim_end_matches(['\n', '\r']).chars() {
+        if line.len() + c.len_utf8() > LINE_BYTES {
+            line.push('…');
+            break;
+        }
+        let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c {
+            '\t' => line.push('\t'),
+            _ if c.is_control() || reorders => line.extend(c.escape_unicode()),
+            _ => line.push(c),
+        }
+    }
+    line
+}
+
+/// Standard output or error, whose lines go to the log.
+struct Lines {
+    log: Arc<Mutex<Log>>,
+    level: Level,
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only preview 3 asks for this, and it is not linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(LineStream { log: self.log.clone(), level: self.level, begun: Vec::new() })
+    }
+}
+
+/// One open stream, with the line that it has begun.
+struct LineStream {
+    log: Arc<Mutex<Log>>,
+    level: Level,
+    begun: Vec<u8>,
+}
+
+impl LineStream {
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.begun);
+        locked(&self.log).write(self.level, &String::from_utf8_lossy(&line));
+    }
+}
+
+impl OutputStream for LineStream {
+    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES.saturating_sub(self.begun.len());
+            self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> Result<usize, StreamError> {
+        Ok(64 << 10)
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for LineStream {
+    async fn ready(&mut self) {}
+}
+
+impl Drop for LineStream {
+    fn drop(&mut self) {
+        if !self.begun.is_empty() {
+            self.end_line();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_harmless() {
+        let table = [
+            ("plain ä", "plain ä"),
+            ("ends\n", "ends"),
+            ("two\nlines\u{1b}[31m", "two\\u{a}lines\\u{1b}[31m"),
+            ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+        ];
+        for (message, expected) in table {
+            assert_eq!(one_line(message), expected);
+        }
+        assert!(one_line(&"x".repeat(1 << 20)).len() <= LINE_BYTES + 3);
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_says_so() {
+        let mut log = Log { left_bytes: 100, cut: false, lines: Vec::new(), on_line: Arc::new(|_| {}) };
+        for _ in 0..1000 {
+            log.write(Level::Info, "0123456789");
+        }
+        assert_eq!(log.lines.len(), 11);
+        assert!(log.lines[10].message.contains("log_bytes"));
+    }
+
+    #[test]
+    fn all_memories_count_together() {
+        let mut limiter = Limiter { most_bytes: 100, bytes: 0, peak_bytes: 0, refused: false };
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        assert!(limiter.memory_growing(0, 40, None).unwrap());
+        assert!(limiter.memory_growing(40, 41, None).is_err());
+        assert!(limiter.refused && limiter.peak_bytes == 100);
+    }
+}

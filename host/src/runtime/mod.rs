@@ -1,0 +1,188 @@
+//! How a stranger's code runs safely: from the bytes of a file to the outcome of a call.
+//!
+//! Nothing here knows what a queue is. [`Runtime::load`] makes a plugin of bytes, from the cheapest check to the dearest;
+//! [`Runtime::call`] runs one event through a fresh instance, under limits, on threads of lower priority.
+
+mod cache;
+mod call;
+mod engine;
+mod guest;
+mod load;
+mod wasm;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::event::Pattern;
+
+pub use call::{Called, Cost};
+pub use guest::{Level, Line};
+pub use load::{Loaded, Refused};
+
+use guest::Guest;
+
+mod bindings {
+    #![allow(missing_docs, unused_qualifications, clippy::all)]
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "plugin",
+        exports: { default: async },
+    });
+}
+
+/// What one call may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallLimits {
+    /// The wall clock of one attempt (`call_ms`).
+    pub wall: Duration,
+    /// Of it, computing (`cpu_ms`).
+    pub cpu: Duration,
+    /// Of linear memory, all memories of the instance together (`memory_mib`).
+    pub memory_bytes: usize,
+    /// Of log lines, standard output and error included (`log_bytes`).
+    pub log_bytes: usize,
+}
+
+/// What the engine is sized for.
+#[derive(Debug, Clone)]
+pub struct EngineLimits {
+    /// The largest `memory_bytes` of any plugin.
+    pub memory_bytes: usize,
+    /// The most instances at a time, all plugins together.
+    pub instances: usize,
+    /// The largest file that is loaded.
+    pub plugin_bytes: usize,
+    /// Where compiled code is kept; nothing keeps none.
+    pub cache_folder: Option<PathBuf>,
+}
+
+/// What a plugin says of itself, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// Its own name for itself.
+    pub name: String,
+    /// Its own version.
+    pub version: String,
+    /// Which events it wants.
+    pub subscriptions: Vec<Pattern>,
+    /// The settings that it asks for.
+    pub settings: Vec<SettingAsk>,
+}
+
+/// A setting that a plugin asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingAsk {
+    /// The key under `[plugins.<name>] settings`.
+    pub key: String,
+    /// A sentence for the operator.
+    pub about: String,
+    /// What is used where the operator says nothing; without it, the operator must.
+    pub default: Option<String>,
+}
+
+/// A plugin that can be called: code, the settings that it was granted, its limits.
+pub struct Plugin {
+    /// The file's stem: its name everywhere.
+    pub name: Arc<str>,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Which code it is.
+    pub generation: Generation,
+    limits: CallLimits,
+    settings: Arc<BTreeMap<String, String>>,
+    pre: bindings::PluginPre<Guest>,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Plugin({} {})", self.name, self.generation)
+    }
+}
+
+/// The SHA-256 of a plugin's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Generation(pub [u8; 32]);
+
+impl Generation {
+    /// The generation of a file's bytes.
+    pub fn of(bytes: &[u8]) -> Generation {
+        use sha2::Digest;
+        Generation(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Its first 64 bits, for where a number must do.
+    pub fn short(&self) -> u64 {
+        self.0.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(&self.0[..6]))
+    }
+}
+
+/// The engine, what it offers to guests, and the threads that they run on.
+pub struct Runtime {
+    engine: Engine,
+    linker: Linker<Guest>,
+    limits: EngineLimits,
+    /// A pool that is empty is an error and not a wait, so the wait is here.
+    instances: Semaphore,
+    threads: Option<tokio::runtime::Runtime>,
+}
+
+/// Niceness of the threads that guests run on: even on a full machine the threads that answer senders come first.
+const GUEST_NICENESS: i32 = 10;
+
+impl Runtime {
+    /// Starts an engine and its threads.
+    pub fn new(limits: EngineLimits) -> anyhow::Result<Arc<Runtime>> {
+        let engine = engine::start(&limits)?;
+        let linker = guest::linker(&engine)?;
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("guest")
+            .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
+            .on_thread_start(|| {
+                // Where it is not allowed, guests run as everyone else.
+                let _ = rustix::process::nice(GUEST_NICENESS);
+            })
+            .enable_all()
+            .build()?;
+        let instances = Semaphore::new(limits.instances);
+        Ok(Arc::new(Runtime { engine, linker, limits, instances, threads: Some(threads) }))
+    }
+
+    /// Runs something on the guests' threads.
+    pub fn spawn<F>(&self, work: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match &self.threads {
+            Some(threads) => threads.spawn(work),
+            None => tokio::spawn(work),
+        }
+    }
+
+    fn blocking<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> tokio::task::JoinHandle<R> {
+        match &self.threads {
+            Some(threads) => threads.spawn_blocking(work),
+            None => tokio::task::spawn_blocking(work),
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `cargo xtask`: everything that has to be set up, built and started, in one place.
+//!
+//! The rooms, in reading order:
+//!
+//! - [`project`]: where the repository is, and how cargo is called in it.
+//! - [`wasm`]: which toolchain builds plugins; sets one up where there is none.
+//! - [`debian`]: the set-up without rustup's help, from Debian packages.
+//! - [`plugins`]: plugin crates to `.wasm` files in a folder.
+//! - [`process`]: other programs, called so that their failures can be read.
+//!
+//! Every newcomer waits for this program to compile: think twice before adding a dependency.
+
+mod debian;
+mod doctor;
+mod plugins;
+mod process;
+mod project;
+mod wasm;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use crate::process::{announce, hand_over, run};
+use crate::project::Project;
+use crate::wasm::Toolchain;
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Sets up, builds and starts Hookgate")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the gateway and the sample plugins, writes a first config, and serves
+    #[command(after_help = "Example: cargo xtask run -- --listen 127.0.0.1:9000")]
+    Run {
+        /// Passed on to `hookgate serve`
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Builds the sample plugins into plugins/
+    Plugins,
+    /// Builds the Rust plugin crates in the given folders and puts them into plugins/
+    #[command(after_help = "Example: cargo xtask plugin ../my-plugin")]
+    Plugin {
+        /// A crate, a workspace, or a folder of crates
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Where the .wasm files go instead of plugins/
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Runs all tests
+    #[command(after_help = "Example: cargo xtask test -- restart --nocapture")]
+    Test {
+        /// Passed on to `cargo test --workspace`
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Measures the release build
+    Bench {
+        /// Passed on to `hookgate-bench`
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+    /// Prints what is set up, and how
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    let Err(error) = start(Cli::parse().task) else { return ExitCode::SUCCESS };
+    // Not returned from `main`: that would bury the advice under a backtrace, where those are on.
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+    ExitCode::FAILURE
+}
+
+fn start(task: Task) -> Result<()> {
+    let project = Project::find()?;
+    match task {
+        Task::Run { args } => serve(&project, &args),
+        Task::Plugins => build_samples(&project, &project.plugins()),
+        Task::Plugin { paths, out } => build_paths(&project, &paths, out),
+        Task::Test { args } => test(&project, &args),
+        Task::Bench { args } => bench(&project, &args),
+        Task::Doctor => doctor::print(&project),
+    }
+}
+
+fn serve(project: &Project, args: &[OsString]) -> Result<()> {
+    let toolchain = wasm::set_up()?;
+    announce("building the gateway (release)");
+    run(project.cargo().args(["build", "--release", "-p", "hookgate"]))?;
+    samples(project, &toolchain, &project.plugins())?;
+    let hookgate = project.binary("release", "hookgate");
+    if !project.root.join("hookgate.toml").exists() {
+        announce("writing a first hookgate.toml");
+        run(project.command(&hookgate).args(["init", "."]))?;
+    }
+    announce("hookgate serve");
+    hand_over(project.command(&hookgate).arg("serve").args(args))
+}
+
+fn build_samples(project: &Project, out: &Path) -> Result<()> {
+    samples(project, &wasm::set_up()?, out)
+}
+
+fn samples(project: &Project, toolchain: &Toolchain, out: &Path) -> Result<()> {
+    announce("building the sample plugins");
+    plugins::build(project, toolchain, &project.plugins(), out)
+}
+
+fn build_paths(project: &Project, paths: &[PathBuf], out: Option<PathBuf>) -> Result<()> {
+    let out = out.unwrap_or_else(|| project.plugins());
+    let toolchain = wasm::set_up()?;
+    for path in paths {
+        announce(format!("building {}", path.display()));
+        plugins::build(project, &toolchain, path, &out)?;
+    }
+    Ok(())
+}
+
+fn test(project: &Project, args: &[OsString]) -> Result<()> {
+    let toolchain = wasm::set_up()?;
+    announce("building the gateway and its tests");
+    // Together with the tests: built alone, the binary's dependencies get other features than
+    // `cargo test` gives them, and all of them are compiled twice.
+    run(project.cargo().args(["build", "--workspace", "--bin", "hookgate", "--tests"]))?;
+    let samples_dir = project.samples();
+    samples(project, &toolchain, &samples_dir)?;
+    announce("running the tests");
+    run(project
+        .cargo()
+        .args(["test", "--workspace"])
+        .args(args)
+        .env("HOOKGATE_SAMPLES", samples_dir)
+        .env("HOOKGATE_BIN", project.binary("debug", "hookgate")))
+}
+
+fn bench(project: &Project, args: &[OsString]) -> Result<()> {
+    let toolchain = wasm::set_up()?;
+    let samples_dir = project.samples();
+    samples(project, &toolchain, &samples_dir)?;
+    announce("building the gateway and its benchmark (release)");
+    run(project
+        .cargo()
+        .args(["build", "--release", "-p", "hookgate", "-p", "hookgate-tests"])
+        .args(["--bin", "hookgate", "--bin", "hookgate-bench"]))?;
+    announce("measuring");
+    hand_over(
+        project
+            .command(&project.binary("release", "hookgate-bench"))
+            .args(args)
+            .env("HOOKGATE_SAMPLES", samples_dir)
+            .env("HOOKGATE_BIN", project.binary("release", "hookgate")),
+    )
+    .context("the benchmark did not run")
+}
