@@ -1,9 +1,28 @@
-//! Hookgate: verify a webhook, write it down, answer, then run every sandboxed plugin that subscribed to it.
-pub mod event;
-pub mod secret;
-pub mod attempt;
-pub mod schedule;
+//! Hookgate: verify a webhook, write it down, answer, then run every sandboxed plugin that subscribed to it, until it worked.
+//!
+//! The rooms, in the order in which an event passes them: [`ingress`] takes a request and has a [`provider`] verify and
+//! parse it; the [`queue`] writes it down; [`dispatch`] hands it to [`plugins`], whose code the [`runtime`] calls; the
+//! [`schedule`] judges how that went. `ARCHITECTURE.md` is the map.
+
+pub mod config;
 mod section;
+
+pub mod event;
+
+pub mod ingress;
+mod listen;
 pub mod provider;
+pub mod secret;
+
 pub mod queue;
+
+pub mod attempt;
+pub mod dispatch;
+pub mod plugins;
 pub mod runtime;
+pub mod schedule;
+
+pub mod admin;
+
+mod run;
+pub use run::{Running, run};

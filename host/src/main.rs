@@ -1,1 +1,55 @@
-fn main(){}
+//! `hookgate`: the commands. Exit codes are 0, 1 (it failed) and 64 (bad usage or config).
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use hookgate::config::ConfigError;
+
+/// A webhook gateway with WebAssembly plugins: verifies a webhook, writes it down, answers, then runs every plugin that
+/// subscribed to it, until it worked.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = "Start with:  hookgate init && hookgate serve")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(commands::init::Init),
+    Serve(commands::serve::Serve),
+    Check(commands::check::Check),
+    Send(commands::send::Send),
+    Try(commands::try_plugin::Try),
+    Providers(commands::providers::Providers),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            let _ = told.print();
+            return if told.use_stderr() { BAD_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match cli.command {
+        Command::Init(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Send(command) => command.run(),
+        Command::Try(command) => command.run(),
+        Command::Providers(command) => command.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hookgate: {error:#}");
+            let is_usage = error.is::<ConfigError>() || error.is::<commands::Usage>();
+            if is_usage { BAD_USAGE.into() } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+const BAD_USAGE: u8 = 64;

@@ -41,16 +41,15 @@ impl<'a> Section<'a> {
         Section { path: String::new(), table, known: Vec::new(), mistakes }
     }
 
-    /// The path of a key in this table, as TOML writes it.
+    /// The path of a key in this table, as TOML writes it; of the table itself, where the key is empty.
     pub fn path_of(&self, key: &str) -> String {
-        let bare = key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+        if key.is_empty() {
+            return self.path.clone();
+        }
+        // `secrets[0]` is our own way to point into a list.
+        let bare = key.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_[]".contains(&c));
         let key = if bare { key.to_owned() } else { format!("{key:?}") };
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
-    }
-
-    /// Where this table is.
-    pub fn path(&self) -> &str {
-        &self.path
     }
 
     /// Notes a mistake about a key of this table.
@@ -131,7 +130,7 @@ impl<'a> Section<'a> {
             }
             None => Table::new(),
         };
-        Section { path: self.path_of(key), table, known: Vec::new(), mistakes: self.mistakes }
+        self.with(key, table)
     }
 
     /// A table inside this one, where there is one.
@@ -141,6 +140,11 @@ impl<'a> Section<'a> {
         }
         self.known.push(key.to_owned());
         None
+    }
+
+    /// A table that was taken out of this one, to be read on.
+    pub fn with(&self, key: &str, table: Table) -> Section<'a> {
+        Section { path: self.path_of(key), table, known: Vec::new(), mistakes: self.mistakes }
     }
 
     /// The tables of an array of tables.

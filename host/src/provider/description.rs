@@ -1,5 +1,6 @@
 //! What a provider's TOML says, read and checked.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,9 +118,54 @@ impl Provider {
         mistakes.none_or(()).and(provider.ok_or_else(Vec::new))
     }
 
+    /// What it says, for people: names and texts.
+    pub fn describe(&self) -> Vec<(&'static str, String)> {
+        let signature = &self.signature;
+        let encoding = match signature.encoding {
+            Encoding::Hex => "hex",
+            Encoding::Base64 => "base64",
+        };
+        let place = format!("{} has {}<{encoding} of HMAC-SHA256>", title(&signature.header), signature.prefix);
+        let listed = signature.separator.as_ref().map(|separator| format!(", several of them between {separator:?}"));
+        let timestamp = self.timestamp.as_ref().map(|rule| {
+            format!("{} in seconds, at most {} s off", title(&rule.header), rule.tolerance.as_secs())
+        });
+        let rows = [
+            ("name", Some(self.name.to_string())),
+            ("about", Some(self.about.clone())),
+            ("signature", Some(place + &listed.unwrap_or_default())),
+            ("signed", Some(signature.signed.to_string())),
+            ("key", Some(signature.key.to_string())),
+            ("timestamp", timestamp),
+            ("type", Some(self.event_type.to_string())),
+            ("id", Some(self.delivery_id.to_string()).filter(|id| !id.is_empty())),
+            ("answer", Some(self.success.as_u16().to_string())),
+            ("docs", self.docs.clone()),
+            ("types", Some(self.sample_types().collect::<Vec<_>>().join(", "))),
+        ];
+        rows.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    }
+
     /// Every type that there is a sample of.
     pub fn sample_types(&self) -> impl Iterator<Item = &str> {
         self.samples.iter().flat_map(|sample| &sample.types).map(String::as_str)
+    }
+}
+
+/// A header's name as vendors write it.
+fn title(name: &HeaderName) -> String {
+    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.as_str().split('-').filter(|part| !part.is_empty()).map(word).collect::<Vec<_>>().join("-")
+}
+
+impl fmt::Display for KeyForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.encoding {
+            None => f.write_str("the secret as it is")?,
+            Some(Encoding::Hex) => f.write_str("the secret, hex decoded")?,
+            Some(Encoding::Base64) => f.write_str("the secret, base64 decoded")?,
+        }
+        if self.prefix.is_empty() { Ok(()) } else { write!(f, " without {}", self.prefix) }
     }
 }
 

@@ -3,6 +3,9 @@
 //! One description says everything, and both directions read it: [`Provider::verify`] and [`Provider::parse_event`] on the
 //! way in, [`Provider::sign`] for whoever plays the sender.
 
+use std::fmt;
+use std::sync::Arc;
+
 pub mod catalogue;
 mod description;
 mod parse;
@@ -14,3 +17,22 @@ pub use description::Provider;
 pub use parse::Unreadable;
 pub use sign::{CannotSign, Signed, fresh_id};
 pub use verify::{BadKey, Key, Received, Unverified, Verified};
+
+/// One configured sender.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name, and the end of its path.
+    pub name: Arc<str>,
+    /// How it signs and shapes.
+    pub provider: Arc<Provider>,
+    /// Its secrets, made ready. There is at least one.
+    pub keys: Vec<Key>,
+    /// The largest body that is taken, in bytes.
+    pub body_bytes: usize,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} of {}, {} secrets)", self.name, self.provider.name, self.keys.len())
+    }
+}

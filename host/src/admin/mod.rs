@@ -1,0 +1,135 @@
+//! For operators: is it alive, how does it stand, what did it count. On a port of its own.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::plugins::Plugins;
+use crate::queue::Queue;
+use crate::secret::Secret;
+use crate::{dispatch, ingress};
+
+/// What is shown.
+pub struct Admin {
+    /// Each source: its name, its provider's, its URL.
+    pub sources: Vec<SourceFace>,
+    /// How plugins stand.
+    pub plugins: Arc<Plugins>,
+    /// How much there is to do.
+    pub queue: Queue,
+    /// What came in.
+    pub came_in: ingress::Counters,
+    /// What went out.
+    pub went_out: dispatch::Counters,
+    /// All metrics.
+    pub registry: Registry,
+    /// What an operator must show.
+    pub token: Option<Secret>,
+    /// Since when it runs.
+    pub started: Instant,
+    /// Whether it is about to stop.
+    pub stop: CancellationToken,
+}
+
+/// A source as operators see it.
+#[derive(Debug, Clone)]
+pub struct SourceFace {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its provider's name.
+    pub provider: Arc<str>,
+    /// Where senders post to.
+    pub url: String,
+}
+
+impl Admin {
+    /// The routes.
+    pub fn router(self) -> Router {
+        let admin = Arc::new(self);
+        Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(ready))
+            .route("/status", get(status))
+            .route("/metrics", get(metrics))
+            .layer(middleware::from_fn_with_state(admin.clone(), check_token))
+            .with_state(admin)
+    }
+}
+
+async fn check_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let Some(token) = &admin.token else { return next.run(request).await };
+    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if shown.is_some_and(|shown| token.equals(shown)) {
+        return next.run(request).await;
+    }
+    (StatusCode::UNAUTHORIZED, Json(json!({ "error": "show the admin token: Authorization: Bearer ..." }))).into_response()
+}
+
+/// Plugins are scanned before anything listens, so what is left is whether the queue writes and nobody said stop.
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    match (admin.queue.is_open(), admin.stop.is_cancelled()) {
+        (true, false) => "ready\n".into_response(),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the disk failed\n").into_response(),
+        (true, true) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+    }
+}
+
+async fn status(State(admin): State<Arc<Admin>>) -> Response {
+    let counts = match admin.queue.counts().await {
+        Ok(counts) => counts,
+        Err(error) => {
+            let told = Json(json!({ "error": format!("the queue cannot be read: {error}") }));
+            return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
+        }
+    };
+    let sources: Vec<Value> = admin.sources.iter().map(|source| admin.source(source)).collect();
+    let plugins: Vec<Value> = admin.plugins.standings().iter().map(|standing| admin.plugin(standing)).collect();
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": admin.started.elapsed().as_secs(),
+        "sources": sources,
+        "plugins": plugins,
+        "queue": counts,
+    }))
+    .into_response()
+}
+
+impl Admin {
+    fn source(&self, source: &SourceFace) -> Value {
+        let face = json!({ "name": &*source.name, "provider": &*source.provider, "url": source.url });
+        merged(face, &self.came_in.tally(&source.name))
+    }
+
+    fn plugin(&self, standing: &crate::plugins::Standing) -> Value {
+        let face = serde_json::to_value(standing).unwrap_or_default();
+        merged(face, &self.went_out.tally(&standing.name))
+    }
+}
+
+fn merged(mut face: Value, more: &impl serde::Serialize) -> Value {
+    if let (Value::Object(face), Ok(Value::Object(more))) = (&mut face, serde_json::to_value(more)) {
+        face.extend(more);
+    }
+    face
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        Ok(()) => {
+            let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, media_type)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

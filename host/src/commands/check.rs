@@ -1,0 +1,67 @@
+//! `hookgate check`: all that is wrong, at once, before anything runs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use hookgate::config::{Config, FILE, Overrides};
+use hookgate::plugins::{Plugins, Standing};
+use hookgate::runtime::{EngineLimits, Runtime};
+
+/// Read the config and load every plugin as `serve` would, and tell all that is wrong
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate check --config /etc/hookgate/hookgate.toml")]
+pub struct Check {
+    /// The config file
+    #[arg(long, default_value = FILE)]
+    config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let config = Config::read(&self.config, &Overrides::default())?;
+        let standings = super::block_on(load(&config))??;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&standings)?);
+        } else {
+            print_all(&self, &config, &standings);
+        }
+        let all_live = standings.iter().all(|standing| standing.slot == "live");
+        Ok(if all_live { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
+    let folder = config.server.plugins_dir.clone();
+    let runtime = Runtime::new(EngineLimits {
+        memory_bytes: config.most_memory_bytes(),
+        instances: config.instances,
+        plugin_bytes: config.plugin_bytes,
+        cache_folder: None,
+    })?;
+    let granting = config.clone();
+    let plugins = Plugins::new(folder.clone(), runtime, Arc::new(move |name: &str| granting.grant(name)), config.plugin_bytes);
+    plugins.scan().await.with_context(|| format!("cannot look into the plugins folder {}", folder.display()))?;
+    Ok(plugins.standings())
+}
+
+fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
+    println!("{} is fine: {} sources", check.config.display(), config.sources.len());
+    for source in &config.sources {
+        let secrets = if source.keys.len() == 1 { "secret" } else { "secrets" };
+        println!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());
+    }
+    println!("{}: {} plugins", config.server.plugins_dir.display(), standings.len());
+    for standing in standings {
+        let what = match &standing.why {
+            Some(why) => why.replace('\n', "\n      "),
+            None => format!("{} {}, wants {}", standing.version, standing.generation, standing.subscriptions.join(", ")),
+        };
+        println!("  {:<20} {:<8} {what}", standing.name, standing.slot);
+    }
+}

@@ -1,0 +1,54 @@
+//! One file a command, each with what it prints.
+
+#![allow(clippy::print_stdout)]
+
+pub mod check;
+pub mod init;
+pub mod providers;
+pub mod send;
+pub mod serve;
+pub mod try_plugin;
+
+/// Words on the command line that do not fit each other.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+impl Usage {
+    /// The error of a command whose words do not fit.
+    pub fn error(told: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Usage(told.into()))
+    }
+}
+
+/// A runtime for a command that does little at a time.
+fn block_on<F: Future>(work: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    Ok(runtime.block_on(work))
+}
+
+/// A duration as people read it: three digits that count.
+fn brief(duration: std::time::Duration) -> String {
+    let us = duration.as_secs_f64() * 1e6;
+    match us {
+        ..10.0 => format!("{us:.1} us"),
+        ..1_000.0 => format!("{us:.0} us"),
+        ..10_000.0 => format!("{:.1} ms", us / 1e3),
+        ..1_000_000.0 => format!("{:.0} ms", us / 1e3),
+        _ => format!("{:.1} s", us / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn durations_are_brief() {
+        let table = [(31_400, "31 us"), (900, "0.9 us"), (4_200_000, "4.2 ms"), (250_000_000, "250 ms"), (2_500_000_000, "2.5 s")];
+        for (nanos, expected) in table {
+            assert_eq!(brief(Duration::from_nanos(nanos)), expected);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `hookgate try`: one plugin, one event, no gateway.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use clap::Args;
+use hookgate::attempt::Outcome;
+use hookgate::config::DEFAULT_CALLS;
+use hookgate::event::{Event, EventId, NewEvent, now_ms};
+use hookgate::provider::{Provider, Received, catalogue, fresh_id};
+use hookgate::runtime::{Called, EngineLimits, Level, Manifest, Plugin, Runtime};
+use hookgate::secret::Secret;
+
+/// Run a plugin once, outside the gateway: its outcome, its log and what it cost
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate try plugins/file-ready.wasm file.ready\n          hookgate try mine.wasm issues.opened --event body.json --times 1000")]
+pub struct Try {
+    /// The plugin's file
+    plugin: PathBuf,
+    /// The event's type; without it, the first that the plugin wants and that there is a sample of
+    #[arg(value_name = "TYPE")]
+    event_type: Option<String>,
+    /// A file with the event's body, in place of a sample
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// Whose event it is: a provider's name
+    #[arg(long, value_name = "PROVIDER")]
+    source: Option<String>,
+    /// How many times, each in a fresh instance
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    times: u32,
+    /// A setting, as the config would grant it
+    #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = key_value)]
+    settings: Vec<(String, String)>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Try {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        super::block_on(self.try_it())?
+    }
+
+    async fn try_it(self) -> anyhow::Result<ExitCode> {
+        let bytes = std::fs::read(&self.plugin).with_context(|| format!("cannot read {}", self.plugin.display()))?;
+        let limits = DEFAULT_CALLS.each;
+        let runtime = Runtime::new(EngineLimits {
+            memory_bytes: limits.memory_bytes,
+            instances: 4,
+            plugin_bytes: usize::MAX - 1,
+            cache_folder: None,
+        })?;
+        let loaded = runtime.load(bytes, &limits).await.with_context(|| format!("{} is no plugin", self.plugin.display()))?;
+        let event = self.make_event(&loaded.manifest)?;
+        let mut settings: std::collections::BTreeMap<_, _> = self.settings.iter().cloned().collect();
+        for ask in &loaded.manifest.settings {
+            if let (false, Some(default)) = (settings.contains_key(&ask.key), &ask.default) {
+                settings.insert(ask.key.clone(), default.clone());
+            }
+        }
+        let name = self.plugin.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let plugin = loaded.grant(&name, settings, limits);
+        let mut calls = Vec::with_capacity(self.times as usize);
+        for _ in 0..self.times {
+            calls.push(runtime.call(&plugin, &event, 1, |_| {}).await);
+        }
+        let report = Report { plugin: &plugin, event: &event, calls };
+        if self.json { report.print_json()? } else { report.print() }
+        let well = report.calls.iter().all(|called| called.outcome == Outcome::Done);
+        Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn make_event(&self, manifest: &Manifest) -> anyhow::Result<Event> {
+        let (provider, event_type) = self.choose(manifest)?;
+        let body = match &self.event {
+            Some(file) => Bytes::from(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?),
+            None => provider.sample(&event_type, 0).ok_or_else(|| {
+                let known: Vec<&str> = provider.sample_types().collect();
+                let told = format!("there is no sample of {event_type} by {}", provider.name);
+                super::Usage::error(format!("{told}: give a body with --event FILE, or take one of {}", known.join(", ")))
+            })?,
+        };
+        let made = as_received(&provider, &event_type, body)?;
+        Ok(Event {
+            id: EventId::next(EventId::from_i64(0), now_ms(), 0),
+            source: made.source,
+            provider: made.provider,
+            event_type: made.event_type,
+            received_at_ms: made.received_at_ms,
+            attributes: made.attributes,
+            payload: made.payload,
+        })
+    }
+
+    /// The provider and the type that are meant, from what was said and what the plugin wants.
+    fn choose(&self, manifest: &Manifest) -> anyhow::Result<(Provider, String)> {
+        let named = match &self.source {
+            Some(name) => vec![catalogue::find(name).ok_or_else(|| super::Usage::error(format!("there is no provider `{name}`")))?],
+            None => catalogue::all().collect(),
+        };
+        let wants = |provider: &Provider, event_type: &str| {
+            manifest.subscriptions.iter().any(|pattern| pattern.matches(&provider.name, &provider.name, event_type))
+        };
+        let is_meant = |provider: &Provider, event_type: &str| match &self.event_type {
+            Some(wanted) => wanted == event_type,
+            None => wants(provider, event_type),
+        };
+        let samples = named.iter().flat_map(|provider| provider.sample_types().map(move |event_type| (provider, event_type)));
+        if let Some((provider, event_type)) = { samples }.find(|(provider, event_type)| is_meant(provider, event_type)) {
+            return Ok((provider.clone(), event_type.to_owned()));
+        }
+        let wanted = manifest.subscriptions.iter().map(|pattern| pattern.event_type()).find(|text| !text.contains('*'));
+        match (named.into_iter().next(), self.event_type.clone().or(wanted.map(str::to_owned))) {
+            (Some(provider), Some(event_type)) => Ok((provider, event_type)),
+            _ => Err(super::Usage::error("say which TYPE of event to try it with, and whose with --source")),
+        }
+    }
+}
+
+/// The event as it would have come in, its signature checked and all.
+fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Result<NewEvent> {
+    let key = provider.key(&Secret::new(fresh_id().replace('-', "")))?;
+    let signed = provider.sign(event_type, body, &key, now_ms())?;
+    let source = provider.name.clone();
+    let received = Received { source, url: None, headers: signed.headers, body: signed.body, at_ms: now_ms() };
+    Ok(provider.parse_event(provider.verify(received, &[key], now_ms())?)?)
+}
+
+struct Report<'a> {
+    plugin: &'a Plugin,
+    event: &'a Event,
+    calls: Vec<Called>,
+}
+
+impl Report<'_> {
+    fn median(&self, of: impl Fn(&Called) -> Duration) -> Duration {
+        let mut all: Vec<Duration> = self.calls.iter().map(of).collect();
+        all.sort();
+        all[all.len() / 2]
+    }
+
+    fn print(&self) {
+        let Manifest { name, version, subscriptions, settings } = &self.plugin.manifest;
+        let wants: Vec<String> = subscriptions.iter().map(ToString::to_string).collect();
+        println!("{name} {version} ({}) wants {}", self.plugin.generation, wants.join(", "));
+        for ask in settings {
+            let default = ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));
+            println!("  asks for the setting {} ({default}) {}", ask.key, ask.about);
+        }
+        println!("given {} of {}, {} bytes", self.event.event_type, self.event.provider, self.event.payload.len());
+        let Some(last) = self.calls.last() else { return };
+        for line in &last.lines {
+            println!("  {:<5} {}", level_name(line.level), line.message);
+        }
+        let times = if self.calls.len() == 1 { String::new() } else { format!(", median of {}", self.calls.len()) };
+        let (fresh, own) = (self.median(|called| called.cost.wall), self.median(|called| called.cost.cpu));
+        let mib = last.cost.memory_bytes as f64 / f64::from(1 << 20);
+        let (fresh, own) = (super::brief(fresh), super::brief(own));
+        println!("{} in {fresh} with a fresh instance ({own} of it computing, {mib:.1} MiB at the most{times})", last.outcome);
+    }
+
+    fn print_json(&self) -> anyhow::Result<()> {
+        let Some(last) = self.calls.last() else { return Ok(()) };
+        let lines: Vec<_> =
+            last.lines.iter().map(|line| serde_json::json!({ "level": level_name(line.level), "message": line.message })).collect();
+        let report = serde_json::json!({
+            "name": self.plugin.manifest.name,
+            "version": self.plugin.manifest.version,
+            "generation": self.plugin.generation.to_string(),
+            "event_type": &*self.event.event_type,
+            "outcome": last.outcome.name(),
+            "why": last.outcome.to_string(),
+            "lines": lines,
+            "times": self.calls.len(),
+            "fresh_us": self.median(|called| called.cost.wall).as_secs_f64() * 1e6,
+            "cpu_us": self.median(|called| called.cost.cpu).as_secs_f64() * 1e6,
+            "memory_bytes": last.cost.memory_bytes,
+        });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        Ok(())
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}

@@ -1,0 +1,437 @@
+//! The config: TOML in, everything checked, all mistakes told at once. The only reader of the environment.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::is_name;
+use crate::ingress;
+use crate::plugins::{Calls, Grant};
+use crate::provider::{Provider, Source, catalogue};
+use crate::queue::Keep;
+use crate::runtime::CallLimits;
+use crate::schedule::Schedule;
+use crate::secret::Secret;
+use crate::section::{Mistakes, Section};
+
+/// The file that is read where none is named.
+pub const FILE: &str = "hookgate.toml";
+
+/// Everything that the gateway is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses and folders.
+    pub server: Server,
+    /// Who may send.
+    pub sources: Vec<Source>,
+    /// Limits of requests and connections.
+    pub ingress: ingress::Limits,
+    /// The limits of a call, where a plugin has none of its own.
+    pub calls: Calls,
+    /// The largest plugin file, in bytes.
+    pub plugin_bytes: usize,
+    /// The most instances at a time, all plugins together.
+    pub instances: usize,
+    /// When deliveries are tried again.
+    pub schedule: Schedule,
+    /// How long what is kept.
+    pub keep: Keep,
+    /// What each plugin is granted, by the stem of its file.
+    pub plugins: BTreeMap<String, Grant>,
+}
+
+/// Addresses and folders.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where senders come in.
+    pub listen: SocketAddr,
+    /// Where operators come in.
+    pub admin: SocketAddr,
+    /// What an operator must show, where the admin address is not loopback.
+    pub admin_token: Option<Secret>,
+    /// Where the queue is.
+    pub data_dir: PathBuf,
+    /// Where plugins are.
+    pub plugins_dir: PathBuf,
+    /// What senders see in front of `/hooks/...`.
+    pub public_url: Option<String>,
+    /// How long running calls may take to end when the gateway stops.
+    pub drain: Duration,
+}
+
+/// What the command line says in place of the file.
+#[derive(Debug, Default, Clone)]
+pub struct Overrides {
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--admin`
+    pub admin: Option<SocketAddr>,
+    /// `--plugins`
+    pub plugins_dir: Option<PathBuf>,
+    /// `--data`
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Why there is no config. Every mistake is told with its key.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {file}: {cause}\n  `hookgate init` writes one", file = .0.display(), cause = .1)]
+    Unreadable(PathBuf, std::io::Error),
+    /// What the file says is wrong.
+    #[error("{file} has mistakes:\n  {told}", file = .0.display(), told = .1.join("\n  "))]
+    Mistakes(PathBuf, Vec<String>),
+}
+
+impl Config {
+    /// Reads a file, and the `.env` beside it. Variables of the process count more.
+    pub fn read(file: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable(file.to_owned(), error))?;
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        let beside = dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
+        let variable = |name: &str| std::env::var(name).ok().or_else(|| beside.get(name).cloned());
+        Config::parse(&text, &folder, overrides, &variable).map_err(|told| ConfigError::Mistakes(file.to_owned(), told))
+    }
+
+    /// Reads the text of a config. Relative paths in it start at `folder`; `variable` is the environment.
+    pub fn parse(
+        text: &str,
+        folder: &Path,
+        overrides: &Overrides,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Config, Vec<String>> {
+        let table = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
+        let mistakes = Mistakes::default();
+        let reading = Reading { folder, variable };
+        let mut root = Section::root(table, &mistakes);
+        let server = reading.server(root.section("server"), overrides);
+        let mut limits = root.section("limits");
+        let ingress = ingress_limits(&mut limits);
+        let body_bytes = body_bytes(&mut limits, 1 << 20);
+        let calls = calls(&mut limits, &DEFAULT_CALLS);
+        let plugin_bytes = limits.number("plugin_bytes", 32 << 20, 1 << 10..=1 << 30) as usize;
+        let instances = limits.number("instances", 128, 1..=1000) as usize;
+        limits.finish();
+        let (schedule, keep) = delivery(root.section("delivery"));
+        let sources = root.section("sources").sections();
+        let sources = sources.into_iter().filter_map(|(name, section)| reading.source(&name, section, body_bytes)).collect();
+        let plugins = root.section("plugins").sections();
+        let plugins = plugins.into_iter().map(|(name, section)| (name.clone(), grant(&name, section, &calls))).collect();
+        root.finish();
+        mistakes.none_or(Config { server, sources, ingress, calls, plugin_bytes, instances, schedule, keep, plugins })
+    }
+
+    /// What a plugin is granted, where its section says nothing too.
+    pub fn grant(&self, plugin: &str) -> Grant {
+        let nothing = || Grant { settings: BTreeMap::new(), calls: self.calls.clone() };
+        self.plugins.get(plugin).cloned().unwrap_or_else(nothing)
+    }
+
+    /// The most memory that any plugin may have, in bytes.
+    pub fn most_memory_bytes(&self) -> usize {
+        let own = self.plugins.values().map(|grant| grant.calls.each.memory_bytes);
+        own.fold(self.calls.each.memory_bytes, usize::max)
+    }
+}
+
+/// What a call may use where nothing is said.
+pub const DEFAULT_CALLS: Calls = Calls {
+    each: CallLimits {
+        wall: Duration::from_secs(30),
+        cpu: Duration::from_secs(1),
+        memory_bytes: 128 << 20,
+        log_bytes: 64 << 10,
+    },
+    at_once: 16,
+};
+
+struct Reading<'a> {
+    folder: &'a Path,
+    variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Reading<'_> {
+    fn server(&self, mut section: Section, overrides: &Overrides) -> Server {
+        let mut address = |key: &str, port: u16, given: Option<SocketAddr>| {
+            let read = section.parsed(key).unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
+            given.unwrap_or(read)
+        };
+        let listen = address("listen", 8080, overrides.listen);
+        let admin = address("admin", 8081, overrides.admin);
+        let mut path = |key: &str, default: &str, given: &Option<PathBuf>| {
+            let read = self.folder.join(section.or(key, default.to_owned()));
+            given.clone().unwrap_or(read)
+        };
+        let data_dir = path("data_dir", "data", &overrides.data_dir);
+        let plugins_dir = path("plugins_dir", "plugins", &overrides.plugins_dir);
+        let admin_token = section.optional_section("admin_token").and_then(|section| self.secret(section));
+        if !admin.ip().is_loopback() && admin_token.is_none() {
+            let fix = "is open to others, so it needs a token: add admin_token = { env = \"HOOKGATE_ADMIN_TOKEN\" }";
+            section.mistake("admin", fix);
+        }
+        let public_url = section.optional("public_url");
+        let drain = millis(&mut section, "drain_ms", 10_000);
+        section.finish();
+        Server { listen, admin, admin_token, data_dir, plugins_dir, public_url, drain }
+    }
+
+    fn source(&self, name: &str, mut section: Section, body_bytes_default: usize) -> Option<Source> {
+        if !is_name(name) {
+            let rule = "is no name for a source: take lower-case letters, digits, - and _, at most 64";
+            section.mistake("", rule);
+        }
+        let provider = read_provider(name, &mut section);
+        let secrets = self.secrets(&mut section);
+        let body_bytes = body_bytes(&mut section, body_bytes_default);
+        let provider = Arc::new(provider?);
+        let keys = secrets.into_iter().enumerate().filter_map(|(n, secret)| {
+            let told = |error| section.mistake(&format!("secrets[{n}]"), error);
+            provider.key(&secret).map_err(told).ok()
+        });
+        let keys = keys.collect();
+        section.finish();
+        Some(Source { name: name.into(), provider, keys, body_bytes })
+    }
+
+    fn secrets(&self, section: &mut Section) -> Vec<Secret> {
+        let tables = section.tables("secrets");
+        if tables.is_empty() {
+            let example = "secrets = [{ env = \"MY_SECRET\" }]";
+            section.mistake("secrets", format_args!("is missing: a source without one could not be verified; add {example}"));
+        }
+        tables.into_iter().filter_map(|table| self.secret(table)).collect()
+    }
+
+    fn secret(&self, mut section: Section) -> Option<Secret> {
+        let env: Option<String> = section.optional("env");
+        let file: Option<String> = section.optional("file");
+        let secret = match (&env, &file) {
+            (Some(name), None) => match (self.variable)(name).filter(|value| !value.is_empty()) {
+                Some(value) => Some(Secret::new(value)),
+                None => {
+                    section.mistake("env", format_args!("the variable {name} is not set: set it, or add it to .env"));
+                    None
+                }
+            },
+            (None, Some(path)) => self.secret_file(&section, path),
+            _ => {
+                section.mistake("", "take one of env = \"NAME\" and file = \"/path\"; a secret never stands in this file");
+                None
+            }
+        };
+        section.finish();
+        secret
+    }
+
+    fn secret_file(&self, section: &Section, path: &str) -> Option<Secret> {
+        match std::fs::read(self.folder.join(path)) {
+            Ok(bytes) if !bytes.trim_ascii_end().is_empty() => Some(Secret::new(bytes.trim_ascii_end())),
+            Ok(_) => {
+                section.mistake("file", format_args!("{path} is empty"));
+                None
+            }
+            Err(error) => {
+                section.mistake("file", format_args!("cannot read {path}: {error}"));
+                None
+            }
+        }
+    }
+}
+
+/// A provider by its name, or one that is described in place.
+fn read_provider(source: &str, section: &mut Section) -> Option<Provider> {
+    match section.raw("provider") {
+        Some(toml::Value::String(name)) => catalogue::find(&name).or_else(|| {
+            let known: Vec<&str> = catalogue::names().collect();
+            match catalogue::nearest(&name) {
+                Some(nearest) => section.mistake("provider", format_args!("there is no `{name}`; did you mean `{nearest}`?")),
+                None => section.mistake("provider", format_args!("there is no `{name}`: take one of {}", known.join(", "))),
+            }
+            None
+        }),
+        Some(toml::Value::Table(table)) => Provider::read(source, section.with("provider", table)),
+        Some(_) => {
+            section.mistake("provider", "must be a name, or a table that describes one");
+            None
+        }
+        None => {
+            let known: Vec<&str> = catalogue::names().collect();
+            section.mistake("provider", format_args!("is missing: take one of {}", known.join(", ")));
+            None
+        }
+    }
+}
+
+fn ingress_limits(section: &mut Section) -> ingress::Limits {
+    ingress::Limits {
+        connections: section.number("connections", 10_000, 1..=1_000_000) as usize,
+        requests_at_once: section.number("requests_at_once", 256, 1..=100_000) as usize,
+        header: millis(section, "header_ms", 5_000),
+        request: millis(section, "request_ms", 10_000),
+    }
+}
+
+fn body_bytes(section: &mut Section, default: usize) -> usize {
+    section.number("body_bytes", default as u64, 1..=64 << 20) as usize
+}
+
+fn calls(section: &mut Section, default: &Calls) -> Calls {
+    let each = &default.each;
+    Calls {
+        each: CallLimits {
+            wall: millis(section, "call_ms", each.wall.as_millis() as u64),
+            cpu: millis(section, "cpu_ms", each.cpu.as_millis() as u64),
+            memory_bytes: (section.number("memory_mib", each.memory_bytes as u64 >> 20, 1..=4096) as usize) << 20,
+            log_bytes: section.number("log_bytes", each.log_bytes as u64, 0..=16 << 20) as usize,
+        },
+        at_once: section.number("calls_at_once", default.at_once as u64, 1..=1000) as usize,
+    }
+}
+
+fn millis(section: &mut Section, key: &str, default: u64) -> Duration {
+    Duration::from_millis(section.number(key, default, 1..=86_400_000))
+}
+
+fn delivery(mut section: Section) -> (Schedule, Keep) {
+    let seconds: Vec<u64> = section.or("schedule_s", vec![1, 5, 30, 120, 600, 3600, 21600]);
+    if seconds.len() > 100 || seconds.iter().any(|delay| *delay > 30 * 86_400) {
+        section.mistake("schedule_s", "takes at most 100 delays of at most 30 days each");
+    }
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let keep = Keep {
+        // The keys that tell repeats are in the events' rows, so these stay as long at the least.
+        events: days(section.number("keep_days", 14, 3..=3650)),
+        repeat_keys: days(3),
+        subscriptions: Duration::from_secs(section.number("keep_subscriptions_s", 86_400, 1..=31_536_000)),
+    };
+    section.finish();
+    (Schedule(seconds.into_iter().map(Duration::from_secs).collect()), keep)
+}
+
+fn grant(name: &str, mut section: Section, default: &Calls) -> Grant {
+    if !is_name(name) {
+        section.mistake("", "is no name that a plugin can have");
+    }
+    let settings = section.section("settings").rest_with(|section, key| section.raw(key).map(setting_text).unwrap_or_default());
+    let calls = calls(&mut section, default);
+    section.finish();
+    Grant { settings: settings.into_iter().collect(), calls }
+}
+
+/// Strings as they are, numbers and booleans as TOML writes them, the rest as JSON.
+fn setting_text(value: toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text,
+        toml::Value::Array(_) | toml::Value::Table(_) => serde_json::to_string(&value).unwrap_or_default(),
+        other => other.to_string(),
+    }
+}
+
+fn dotenv(file: &Path) -> Result<HashMap<String, String>, String> {
+    let lines = match dotenvy::from_path_iter(file) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Ok(HashMap::new()),
+        Err(error) => return Err(error.to_string()),
+    };
+    // The error of a line would print the line, and a secret may stand in it.
+    lines.collect::<Result<_, _>>().map_err(|_| "a line is not of the form NAME=value".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Vec<String>> {
+        let variable = |name: &str| (name == "SECRET").then(|| "s3cret".to_owned());
+        Config::parse(text, Path::new("/etc/hookgate"), &Overrides::default(), &variable)
+    }
+
+    #[test]
+    fn an_empty_config_is_full_of_sense() {
+        let config = parse("").unwrap();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.server.data_dir, Path::new("/etc/hookgate/data"));
+        assert_eq!(config.schedule.attempts(), 8);
+        assert_eq!(config.grant("any").calls, DEFAULT_CALLS);
+    }
+
+    #[test]
+    fn sources_plugins_and_limits_are_read() {
+        let config = parse(
+            r#"
+            [sources.studio]
+            provider = "frameio"
+            secrets = [{ env = "SECRET" }]
+            body_bytes = 1000
+            [sources.own]
+            secrets = [{ env = "SECRET" }]
+            [sources.own.provider]
+            signature = { header = "X-Sig", algorithm = "hmac-sha256", signed = "{body}" }
+            event.type = "{header:X-Type}"
+            [limits]
+            call_ms = 50
+            [plugins.greeter]
+            settings = { greeting = "Hi", times = 3, deep = [1, 2] }
+            calls_at_once = 2
+            "#,
+        )
+        .unwrap();
+        let [own, studio] = config.sources.as_slice() else { panic!("{:?}", config.sources) };
+        assert_eq!((&*own.provider.name, own.keys.len(), own.body_bytes), ("own", 1, 1 << 20));
+        assert_eq!((&*studio.provider.name, studio.body_bytes), ("frameio", 1000));
+        let greeter = config.grant("greeter");
+        assert_eq!(greeter.settings["times"], "3");
+        assert_eq!(greeter.settings["deep"], "[1,2]");
+        assert_eq!((greeter.calls.at_once, greeter.calls.each.wall), (2, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_the_fix() {
+        let told = parse(
+            r#"
+            [server]
+            listen = "here"
+            admin = "0.0.0.0:9"
+            [sources.Bad]
+            provider = "gitub"
+            secrets = [{ env = "UNSET" }]
+            [sources.a]
+            provider = "github"
+            [sources.b]
+            provider = "standard-webhooks"
+            secrets = [{ value = "x" }, { file = "/no/such" }]
+            [limits]
+            call_mss = 3
+            [delivery]
+            keep_days = 1
+            [nonsense]
+            "#,
+        )
+        .unwrap_err();
+        let all = told.join("\n");
+        for expected in [
+            "server.listen: ",
+            "server.admin: is open to others, so it needs a token",
+            "sources.Bad: is no name for a source",
+            "sources.Bad.provider: there is no `gitub`; did you mean `github`?",
+            "sources.Bad.secrets[0].env: the variable UNSET is not set",
+            "sources.a.secrets: is missing",
+            "sources.b.secrets[0]: take one of env",
+            "sources.b.secrets[0].value: is no key that there is",
+            "sources.b.secrets[1].file: cannot read /no/such",
+            "limits.call_mss: is no key that there is; did you mean `call_ms`?",
+            "delivery.keep_days: 1 is out of range: take 3 to 3650",
+            "nonsense: is no key that there is",
+        ] {
+            assert!(all.contains(expected), "{expected:?} is not in\n{all}");
+        }
+    }
+
+    #[test]
+    fn a_config_never_prints_a_secret() {
+        let config = parse("[sources.a]\nprovider = \"github\"\nsecrets = [{ env = \"SECRET\" }]").unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+}

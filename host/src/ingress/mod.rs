@@ -1,0 +1,262 @@
+//! HTTP in: receive, verify, parse, accept, answer. Knows nothing of plugins: what it hands on is on disk.
+
+mod refusal;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use axum::{Json, Router};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+
+use crate::event::now_ms;
+use crate::provider::{Received, Source};
+use crate::queue::{Queue, Receipt};
+
+pub use refusal::Refusal;
+
+/// What is counted of requests since the start.
+#[derive(Clone)]
+pub struct Counters {
+    accepted: Family<SourceLabel, Counter>,
+    duplicates: Family<SourceLabel, Counter>,
+    refused: Family<RefusedLabels, Counter>,
+    unknown: Counter,
+    verified: Family<SecretLabels, Counter>,
+    accept_seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    source: String,
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SecretLabels {
+    source: String,
+    secret: u64,
+}
+
+/// What came in by one source since the start.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Tally {
+    /// Events written down.
+    pub accepted: u64,
+    /// Repeats of events that were.
+    pub duplicates: u64,
+    /// Requests refused, by cause.
+    pub refused: HashMap<&'static str, u64>,
+}
+
+impl Counters {
+    /// Makes the counters and registers them.
+    pub fn new(registry: &mut Registry) -> Counters {
+        let counters = Counters {
+            accepted: Family::default(),
+            duplicates: Family::default(),
+            refused: Family::default(),
+            unknown: Counter::default(),
+            verified: Family::default(),
+            accept_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+        };
+        registry.register("hookgate_accepted", "Events written down", counters.accepted.clone());
+        registry.register("hookgate_duplicates", "Repeats of events that were written down", counters.duplicates.clone());
+        registry.register("hookgate_refused", "Requests refused, by cause", counters.refused.clone());
+        registry.register("hookgate_unknown_source", "Requests to sources that there are not", counters.unknown.clone());
+        registry.register("hookgate_verified", "Requests verified, by which of the source's secrets", counters.verified.clone());
+        let help = "From a request's headers to the answer that it is on disk";
+        registry.register("hookgate_accept_seconds", help, counters.accept_seconds.clone());
+        counters
+    }
+
+    /// The sums of one source.
+    pub fn tally(&self, source: &str) -> Tally {
+        let label = SourceLabel { source: source.to_owned() };
+        let refused = |cause| {
+            let labels = RefusedLabels { source: source.to_owned(), cause };
+            (cause, self.refused.get(&labels).map_or(0, |counter| counter.get()))
+        };
+        Tally {
+            accepted: self.accepted.get(&label).map_or(0, |counter| counter.get()),
+            duplicates: self.duplicates.get(&label).map_or(0, |counter| counter.get()),
+            refused: Refusal::CAUSES.map(refused).into(),
+        }
+    }
+
+    fn count_refused(&self, source: &str, refusal: Refusal) {
+        let labels = RefusedLabels { source: source.to_owned(), cause: refusal.cause() };
+        self.refused.get_or_create(&labels).inc();
+    }
+
+    fn count_accepted(&self, source: &str, receipts: &[Receipt]) {
+        let label = SourceLabel { source: source.to_owned() };
+        for receipt in receipts {
+            let counter = if receipt.duplicate { &self.duplicates } else { &self.accepted };
+            counter.get_or_create(&label).inc();
+        }
+    }
+}
+
+/// Limits of requests and connections.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The most connections at a time.
+    pub connections: usize,
+    /// The most requests at a time.
+    pub requests_at_once: usize,
+    /// How long a request's headers may take.
+    pub header: Duration,
+    /// How long a whole request may take to arrive.
+    pub request: Duration,
+}
+
+/// What takes requests.
+pub struct Ingress {
+    sources: HashMap<Arc<str>, Source>,
+    queue: Queue,
+    /// A place for each request at a time.
+    places: Semaphore,
+    /// How long a whole request may take to arrive.
+    patience: Duration,
+    public_url: Option<String>,
+    counters: Counters,
+}
+
+impl Ingress {
+    /// Takes requests for these sources.
+    pub fn new(
+        sources: Vec<Source>,
+        queue: Queue,
+        limits: &Limits,
+        public_url: Option<String>,
+        counters: Counters,
+    ) -> Ingress {
+        Ingress {
+            sources: sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
+            queue,
+            places: Semaphore::new(limits.requests_at_once),
+            patience: limits.request,
+            public_url,
+            counters,
+        }
+    }
+
+    /// The routes: `/hooks/<source>` and nothing else.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/hooks/{source}", any(hook))
+            .fallback(async || Refusal::UnknownSource)
+            .with_state(Arc::new(self))
+    }
+
+    async fn take(&self, source: &Source, request: Request) -> Result<Response, Refusal> {
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
+        let (source_name, provider) = (source.name.clone(), &source.provider);
+        let received = self.receive(source, request).await?;
+        let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
+        let secret = SecretLabels { source: source_name.to_string(), secret: verified.secret() as u64 };
+        self.counters.verified.get_or_create(&secret).inc();
+        let event = provider.parse_event(verified).map_err(Refusal::Unreadable)?;
+        let receipts = self.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
+        self.counters.count_accepted(&source_name, &receipts);
+        Ok(answer(provider.success, &receipts))
+    }
+
+    /// Reads a request whole, within its limits, believing nothing of it.
+    async fn receive(&self, source: &Source, request: Request) -> Result<Received, Refusal> {
+        if request.method() != Method::POST {
+            return Err(Refusal::Method);
+        }
+        let (head, body) = request.into_parts();
+        if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Refusal::Encoded);
+        }
+        if announced_bytes(&head.headers).is_some_and(|bytes| bytes > source.body_bytes as u64) {
+            return Err(Refusal::TooBig);
+        }
+        let reading = tokio::time::timeout(self.patience, whole(body, source.body_bytes));
+        let body = reading.await.unwrap_or(Err(Refusal::TooSlow))?;
+        let url = self.public_url.as_ref().map(|public| format!("{}/hooks/{}", public.trim_end_matches('/'), source.name).into());
+        Ok(Received { source: source.name.clone(), url, headers: head.headers, body, at_ms: now_ms() })
+    }
+}
+
+async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
+    let Some(source) = ingress.sources.get(&*name) else {
+        ingress.counters.unknown.inc();
+        return Refusal::UnknownSource.into_response();
+    };
+    let begun = Instant::now();
+    match ingress.take(source, request).await {
+        Ok(answer) => {
+            ingress.counters.accept_seconds.observe(begun.elapsed().as_secs_f64());
+            answer
+        }
+        Err(refusal) => {
+            ingress.counters.count_refused(&source.name, refusal);
+            tracing::warn!(source = %source.name, cause = refusal.cause(), "{name}: refused: {}", refusal.cause());
+            refusal.into_response()
+        }
+    }
+}
+
+fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads a body up to a limit, without a copy where it comes in one piece.
+async fn whole(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        // A body that breaks off is one that never arrives.
+        let Ok(data) = frame.map_err(|_| Refusal::TooSlow)?.into_data() else { continue };
+        let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
+        if so_far + data.len() > most {
+            return Err(Refusal::TooBig);
+        }
+        match &first {
+            None => first = Some(data),
+            Some(_) => rest.extend_from_slice(&data),
+        }
+    }
+    let first = first.unwrap_or_default();
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut all = BytesMut::with_capacity(first.len() + rest.len());
+    all.extend_from_slice(&first);
+    all.extend_from_slice(&rest);
+    Ok(all.freeze())
+}
+
+fn answer(status: StatusCode, receipts: &[Receipt]) -> Response {
+    #[derive(serde::Serialize)]
+    struct Answer {
+        id: String,
+        duplicate: bool,
+    }
+    match receipts.first() {
+        Some(first) => (status, Json(Answer { id: first.id.to_string(), duplicate: first.duplicate })).into_response(),
+        None => status.into_response(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Everything that ingress says no to: the status, what the sender reads, and what is counted.
+//!
+//! Senders learn nothing that a stranger could use: one text for every cause of a failed verification.
+
+use axum::Json;
+use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::provider::{Unreadable, Unverified};
+use crate::queue::AcceptError;
+
+/// Why a request was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No source of this name.
+    UnknownSource,
+    /// Not POST.
+    Method,
+    /// The body took too long to arrive, or did not arrive whole.
+    TooSlow,
+    /// The body is larger than the source takes.
+    TooBig,
+    /// The body is compressed: what is signed is what is sent, so it must come as it is.
+    Encoded,
+    /// Too many requests at a time.
+    Busy,
+    /// Not verified.
+    Unverified(Unverified),
+    /// Verified, and not what the provider promises.
+    Unreadable(Unreadable),
+    /// It could not be written down.
+    NotWritten(AcceptError),
+}
+
+impl Refusal {
+    /// Every cause, for counters that begin at zero.
+    pub const CAUSES: [&str; 17] = [
+        "method", "too_slow", "too_big", "encoded", "busy", "no_signature", "malformed_signature", "repeated_header",
+        "no_signed_header", "malformed_timestamp", "stale_timestamp", "future_timestamp", "bad_signature", "not_json",
+        "no_type", "bad_type", "not_written",
+    ];
+
+    /// What is counted and shown to the operator.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Refusal::UnknownSource => "unknown_source",
+            Refusal::Method => "method",
+            Refusal::TooSlow => "too_slow",
+            Refusal::TooBig => "too_big",
+            Refusal::Encoded => "encoded",
+            Refusal::Busy => "busy",
+            Refusal::Unverified(Unverified::NoSignature) => "no_signature",
+            Refusal::Unverified(Unverified::MalformedSignature) => "malformed_signature",
+            Refusal::Unverified(Unverified::RepeatedHeader) => "repeated_header",
+            Refusal::Unverified(Unverified::NoSignedHeader) => "no_signed_header",
+            Refusal::Unverified(Unverified::MalformedTimestamp) => "malformed_timestamp",
+            Refusal::Unverified(Unverified::StaleTimestamp) => "stale_timestamp",
+            Refusal::Unverified(Unverified::FutureTimestamp) => "future_timestamp",
+            Refusal::Unverified(Unverified::BadSignature) => "bad_signature",
+            Refusal::Unreadable(Unreadable::NotJson) => "not_json",
+            Refusal::Unreadable(Unreadable::NoType) => "no_type",
+            Refusal::Unreadable(Unreadable::BadType) => "bad_type",
+            Refusal::NotWritten(_) => "not_written",
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Refusal::UnknownSource => StatusCode::NOT_FOUND,
+            Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Refusal::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::Busy | Refusal::NotWritten(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unverified(_) => StatusCode::UNAUTHORIZED,
+            Refusal::Unreadable(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What the sender reads.
+    fn text(&self) -> &'static str {
+        match self {
+            Refusal::UnknownSource => "there is no such source",
+            Refusal::Method => "send a POST",
+            Refusal::TooSlow => "the body did not arrive in time",
+            Refusal::TooBig => "the body is too large",
+            Refusal::Encoded => "the body must not be compressed",
+            Refusal::Busy => "too many requests at a time: try again",
+            Refusal::Unverified(_) => "the signature was not accepted",
+            Refusal::Unreadable(Unreadable::NotJson) => "the body is not JSON",
+            Refusal::Unreadable(_) => "there is no event type where this provider has it",
+            Refusal::NotWritten(_) => "the event could not be written down: try again",
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = Json(serde_json::json!({ "error": self.text() }));
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        match self {
+            Refusal::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
+            Refusal::Busy | Refusal::NotWritten(_) => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            _ => {}
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senders_cannot_tell_why_they_were_not_verified() {
+        let all = [
+            Unverified::NoSignature, Unverified::MalformedSignature, Unverified::RepeatedHeader, Unverified::NoSignedHeader,
+            Unverified::MalformedTimestamp, Unverified::StaleTimestamp, Unverified::FutureTimestamp, Unverified::BadSignature,
+        ];
+        let seen: std::collections::HashSet<_> = all.map(|why| (Refusal::Unverified(why).status(), Refusal::Unverified(why).text())).into();
+        assert_eq!(seen.len(), 1);
+        assert!(all.iter().all(|why| Refusal::CAUSES.contains(&Refusal::Unverified(*why).cause())));
+    }
+
+    #[test]
+    fn no_status_makes_a_sender_give_up_on_what_we_could_not_write() {
+        assert_eq!(Refusal::NotWritten(AcceptError::Full).status().as_u16(), 503);
+        assert_eq!(Refusal::NotWritten(AcceptError::Closed).status().as_u16(), 503);
+        assert_eq!(Refusal::Busy.status().as_u16(), 503);
+    }
+}

@@ -1,0 +1,136 @@
+//! The gateway, put together and run until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Admin, SourceFace};
+use crate::config::Config;
+use crate::provider::Source;
+use crate::dispatch::Dispatch;
+use crate::ingress::Ingress;
+use crate::listen::{Bounds, serve};
+use crate::plugins::{Plugins, Standing};
+use crate::runtime::{EngineLimits, Runtime};
+use crate::{dispatch, ingress, queue};
+
+/// What runs, for whoever started it.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Each source.
+    pub sources: Vec<SourceFace>,
+    /// Each plugin, as it stands at the start.
+    pub plugins: Vec<Standing>,
+}
+
+/// Runs the gateway on sockets that the caller brings, until the caller says stop.
+///
+/// `on_ready` is called once everything is loaded and requests are taken. Ends well after an orderly stop, and with an error
+/// when something failed that nothing can be promised after.
+pub async fn run(
+    config: Config,
+    hooks: TcpListener,
+    admin: TcpListener,
+    stop: CancellationToken,
+    on_ready: impl FnOnce(&Running),
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let (queue, deliveries) = queue::open(&config.server.data_dir, config.schedule.clone(), config.keep.clone())?;
+    let runtime = Runtime::new(engine_limits(&config)).context("cannot start the WebAssembly engine")?;
+    let plugins = open_plugins(&config, &runtime)?;
+    let mut registry = Registry::default();
+    let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
+    let dispatch = Arc::new(Dispatch {
+        queue: queue.clone(),
+        runtime,
+        plugins: plugins.clone(),
+        schedule: config.schedule.clone(),
+        counters: went_out.clone(),
+    });
+
+    // Who wants what is written down before the first request is taken.
+    let found = plugins.scan().await.with_context(|| unreadable_folder(&config))?;
+    dispatch.apply(found).await;
+    dispatch.miss_the_gone().await;
+
+    let sources = faces(&config, &hooks)?;
+    let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
+    let (tell, changes) = mpsc::unbounded_channel();
+    let watching = tokio::spawn(plugins.clone().watch(tell, dispatch_stop.clone()));
+    let dispatching = tokio::spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
+    let bounds = Bounds { connections: config.ingress.connections, header: config.ingress.header, drain: config.server.drain };
+    let ingress =
+        Ingress::new(config.sources, queue.clone(), &config.ingress, config.server.public_url.clone(), came_in.clone());
+    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
+    let shown = Admin {
+        sources: sources.clone(),
+        plugins: plugins.clone(),
+        queue: queue.clone(),
+        came_in,
+        went_out,
+        registry,
+        token: config.server.admin_token.clone(),
+        started,
+        stop: stop.clone(),
+    };
+    let admin_bounds = Bounds { connections: 64, ..bounds };
+    let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
+    on_ready(&Running { sources, plugins: plugins.standings() });
+
+    let failed = tokio::select! {
+        () = stop.cancelled() => None,
+        why = queue.failure() => Some(why),
+    };
+    // In the order of the path: nothing new comes in, what runs ends, what is known is written down.
+    ingress_stop.cancel();
+    let _ = taking.await;
+    dispatch_stop.cancel();
+    let cut_off = dispatching.await.unwrap_or(0);
+    if cut_off > 0 {
+        tracing::warn!("{cut_off} calls did not end in time: they are tried again at the next start");
+    }
+    let _ = tokio::join!(watching, showing);
+    match failed {
+        Some(why) => anyhow::bail!("the disk under {} failed: {why}", config.server.data_dir.display()),
+        None => Ok(queue.close().await),
+    }
+}
+
+fn engine_limits(config: &Config) -> EngineLimits {
+    EngineLimits {
+        memory_bytes: config.most_memory_bytes(),
+        instances: config.instances,
+        plugin_bytes: config.plugin_bytes,
+        cache_folder: Some(config.server.data_dir.join("compiled")),
+    }
+}
+
+fn open_plugins(config: &Config, runtime: &Arc<Runtime>) -> anyhow::Result<Arc<Plugins>> {
+    let folder = &config.server.plugins_dir;
+    let folder = std::fs::canonicalize(folder).with_context(|| unreadable_folder(config))?;
+    let granting = config.clone();
+    let grants = Arc::new(move |name: &str| granting.grant(name));
+    Ok(Plugins::new(folder, runtime.clone(), grants, config.plugin_bytes))
+}
+
+fn unreadable_folder(config: &Config) -> String {
+    let folder = config.server.plugins_dir.display();
+    format!("cannot look into the plugins folder {folder}: make it, or name another (plugins_dir, --plugins)")
+}
+
+fn faces(config: &Config, hooks: &TcpListener) -> anyhow::Result<Vec<SourceFace>> {
+    let bound = hooks.local_addr()?;
+    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+    let base = base.trim_end_matches('/').to_owned();
+    let face = |source: &Source| SourceFace {
+        name: source.name.clone(),
+        provider: source.provider.name.clone(),
+        url: format!("{base}/hooks/{}", source.name),
+    };
+    Ok(config.sources.iter().map(face).collect())
+}
