@@ -116,7 +116,10 @@ impl Config {
         limits.finish();
         let (schedule, keep) = delivery(root.section("delivery"));
         let sources = root.section("sources").sections();
-        let sources = sources.into_iter().filter_map(|(name, section)| reading.source(&name, section, body_bytes)).collect();
+        let sources = sources
+            .into_iter()
+            .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
+            .collect();
         let plugins = root.section("plugins").sections();
         let plugins = plugins.into_iter().map(|(name, section)| (name.clone(), grant(&name, section, &calls))).collect();
         root.finish();
@@ -177,22 +180,26 @@ impl Reading<'_> {
         Server { listen, admin, admin_token, data_dir, plugins_dir, public_url, drain }
     }
 
-    fn source(&self, name: &str, mut section: Section, body_bytes_default: usize) -> Option<Source> {
+    fn source(&self, name: &str, mut section: Section, most_bytes: usize, public_url: Option<&str>) -> Option<Source> {
         if !is_name(name) {
             let rule = "is no name for a source: take lower-case letters, digits, - and _, at most 64";
             section.mistake("", rule);
         }
         let provider = read_provider(name, &mut section);
         let secrets = self.secrets(&mut section);
-        let body_bytes = body_bytes(&mut section, body_bytes_default);
+        let body_bytes = body_bytes(&mut section, most_bytes);
         let provider = Arc::new(provider?);
+        if provider.signs_url() && public_url.is_none() {
+            section.mistake("provider", "signs the address that it posts to, so say it: public_url = \"https://...\" in [server]");
+        }
+        let url = public_url.map(|public| format!("{}/hooks/{name}", public.trim_end_matches('/')).into());
         let keys = secrets.into_iter().enumerate().filter_map(|(n, secret)| {
             let told = |error| section.mistake(&format!("secrets[{n}]"), error);
             provider.key(&secret).map_err(told).ok()
         });
         let keys = keys.collect();
         section.finish();
-        Some(Source { name: name.into(), provider, keys, body_bytes })
+        Some(Source { name: name.into(), provider, keys, body_bytes, url })
     }
 
     fn secrets(&self, section: &mut Section) -> Vec<Secret> {
@@ -268,6 +275,7 @@ fn ingress_limits(section: &mut Section) -> ingress::Limits {
     ingress::Limits {
         connections: section.number("connections", 10_000, 1..=1_000_000) as usize,
         requests_at_once: section.number("requests_at_once", 256, 1..=100_000) as usize,
+        bytes_at_once: section.number("bytes_at_once", 256 << 20, 64 << 20..=1 << 40) as usize,
         header: millis(section, "header_ms", 5_000),
         request: millis(section, "request_ms", 10_000),
     }
@@ -368,7 +376,7 @@ mod tests {
             [sources.own]
             secrets = [{ env = "SECRET" }]
             [sources.own.provider]
-            signature = { header = "X-Sig", algorithm = "hmac-sha256", signed = "{body}" }
+            signature = { at = "{header:X-Sig}", algorithm = "hmac-sha256", signed = "{body}" }
             event.type = "{header:X-Type}"
             [limits]
             call_ms = 50

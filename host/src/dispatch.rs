@@ -94,8 +94,7 @@ impl Counters {
         self.attempts.get_or_create(&labels).inc();
         let label = PluginLabel { plugin };
         self.call_seconds.get_or_create(&label).observe(attempt.took.as_secs_f64());
-        if delivery.attempt == 1 {
-            let handled = Duration::from_millis(now_ms().saturating_sub(delivery.event.received_at_ms));
+        if let Some(handled) = handled_in(delivery) {
             self.handled_seconds.get_or_create(&label).observe(handled.as_secs_f64());
         }
     }
@@ -134,7 +133,7 @@ impl Dispatch {
                 Change::Runs { plugin, .. } | Change::Waits { plugin, .. } | Change::Gone { plugin } => plugin.clone(),
             };
             if let Err(error) = self.apply_one(change).await {
-                tracing::error!(plugin, "{plugin}: its subscriptions could not be written down: {error}");
+                tracing::error!(plugin, "{plugin}: its subscriptions are not written down yet: {error}");
             }
         }
     }
@@ -142,15 +141,9 @@ impl Dispatch {
     async fn apply_one(&self, change: Change) -> Result<(), crate::queue::AcceptError> {
         match change {
             Change::Runs { plugin, patterns, calls_at_once } => {
-                self.queue.subscribe(&plugin, patterns).await?;
-                self.queue.claim(&plugin, calls_at_once);
+                self.queue.subscribe(&plugin, Some(patterns), calls_at_once).await?;
             }
-            Change::Waits { plugin, patterns } => {
-                self.queue.claim(&plugin, 0);
-                if let Some(patterns) = patterns {
-                    self.queue.subscribe(&plugin, patterns).await?;
-                }
-            }
+            Change::Waits { plugin, patterns } => self.queue.subscribe(&plugin, patterns, 0).await?,
             Change::Gone { plugin } => self.queue.gone(&plugin),
         }
         Ok(())
@@ -181,23 +174,21 @@ impl Dispatch {
                 () = stop.cancelled() => break,
                 Some(change) = changes.recv() => self.apply([change]).await,
                 Some(delivery) = deliveries.recv() => {
-                    self.runtime.spawn(calls.track_future(self.clone().attempt(delivery)));
+                    self.runtime.threads().spawn(calls.track_future(self.clone().attempt(delivery)));
                 }
             }
         }
         for standing in self.plugins.standings() {
             self.queue.claim(&standing.name, 0);
         }
+        // When this is answered, so are the claims: no more deliveries come out.
+        self.queue.subscribers().await;
+        while let Ok(delivery) = deliveries.try_recv() {
+            // Begun on paper only.
+            self.queue.settle(&delivery, Settlement::Returned);
+        }
         calls.close();
-        let ended = async {
-            tokio::join!(calls.wait(), async {
-                // Begun on paper only.
-                while let Ok(delivery) = deliveries.try_recv() {
-                    self.queue.settle(&delivery, Settlement::Returned);
-                }
-            });
-        };
-        let _ = tokio::time::timeout(drain, ended).await;
+        let _ = tokio::time::timeout(drain, calls.wait()).await;
         calls.len()
     }
 
@@ -219,7 +210,10 @@ impl Dispatch {
         self.counters.count(delivery, &attempt, &verdict);
         let (plugin, event, number, outcome) = (&delivery.plugin, delivery.event.id, delivery.attempt, &attempt.outcome);
         match &verdict {
-            Verdict::Done => tracing::debug!(%plugin, %event, "{plugin}: done in {:?}", attempt.took),
+            Verdict::Done => {
+                let handled_us = handled_in(delivery).map(|handled| handled.as_micros() as u64);
+                tracing::debug!(%plugin, %event, handled_us, "{plugin}: done in {:?}", attempt.took);
+            }
             Verdict::Again { at_ms } => {
                 let wait = Duration::from_millis(at_ms.saturating_sub(now));
                 tracing::warn!(%plugin, %event, "{plugin}: attempt {number} {outcome}; again in {wait:?}");
@@ -228,6 +222,11 @@ impl Dispatch {
         }
         self.queue.settle(delivery, Settlement::Judged { verdict, attempt });
     }
+}
+
+/// From the receipt of an event to now, where this is its first attempt in the process that received it.
+fn handled_in(delivery: &Delivery) -> Option<Duration> {
+    delivery.event.received.filter(|_| delivery.attempt == 1).map(|received| received.elapsed())
 }
 
 /// An attempt that is settled whatever happens, a panic of ours included.

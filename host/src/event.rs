@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -94,6 +94,8 @@ pub struct Event {
     pub event_type: Arc<str>,
     /// When it was received.
     pub received_at_ms: UnixMs,
+    /// The same on this process's own clock, where this process received it.
+    pub received: Option<Instant>,
     /// What the provider's description finds in the request, by name.
     pub attributes: Vec<(String, String)>,
     /// The body as it was signed.
@@ -111,6 +113,8 @@ pub struct NewEvent {
     pub event_type: Arc<str>,
     /// When it was received.
     pub received_at_ms: UnixMs,
+    /// The same on this process's own clock.
+    pub received: Instant,
     /// What the provider's description finds in the request, by name.
     pub attributes: Vec<(String, String)>,
     /// The body as it was signed.

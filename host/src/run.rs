@@ -1,7 +1,7 @@
 //! The gateway, put together and run until it is told to stop.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
@@ -47,25 +47,26 @@ pub async fn run(
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
     let dispatch = Arc::new(Dispatch {
         queue: queue.clone(),
-        runtime,
+        runtime: runtime.clone(),
         plugins: plugins.clone(),
         schedule: config.schedule.clone(),
         counters: went_out.clone(),
     });
 
     // Who wants what is written down before the first request is taken.
-    let found = plugins.scan().await.with_context(|| unreadable_folder(&config))?;
-    dispatch.apply(found).await;
+    let (tell, mut changes) = mpsc::unbounded_channel();
+    plugins.scan(&tell).await.with_context(|| unreadable_folder(&config))?;
+    dispatch.apply(std::iter::from_fn(|| changes.try_recv().ok())).await;
     dispatch.miss_the_gone().await;
 
     let sources = faces(&config, &hooks)?;
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
-    let (tell, changes) = mpsc::unbounded_channel();
-    let watching = tokio::spawn(plugins.clone().watch(tell, dispatch_stop.clone()));
-    let dispatching = tokio::spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
+    // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
+    let watching = runtime.threads().spawn(plugins.clone().watch(tell, dispatch_stop.clone()));
+    let mut dispatching = runtime.threads().spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
     let bounds = Bounds { connections: config.ingress.connections, header: config.ingress.header, drain: config.server.drain };
     let ingress =
-        Ingress::new(config.sources, queue.clone(), &config.ingress, config.server.public_url.clone(), came_in.clone());
+        Ingress::new(config.sources, queue.clone(), &config.ingress, came_in.clone());
     let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
     let shown = Admin {
         sources: sources.clone(),
@@ -78,14 +79,20 @@ pub async fn run(
         started,
         stop: stop.clone(),
     };
-    let admin_bounds = Bounds { connections: 64, ..bounds };
+    let admin_bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds };
     let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
     on_ready(&Running { sources, plugins: plugins.standings() });
 
     let failed = tokio::select! {
         () = stop.cancelled() => None,
         why = queue.failure() => Some(why),
+        _ = &mut dispatching => anyhow::bail!("what hands out deliveries ended"),
     };
+    if let Some(why) = failed {
+        ingress_stop.cancel();
+        dispatch_stop.cancel();
+        anyhow::bail!("the disk under {} failed: {why}", config.server.data_dir.display());
+    }
     // In the order of the path: nothing new comes in, what runs ends, what is known is written down.
     ingress_stop.cancel();
     let _ = taking.await;
@@ -95,10 +102,8 @@ pub async fn run(
         tracing::warn!("{cut_off} calls did not end in time: they are tried again at the next start");
     }
     let _ = tokio::join!(watching, showing);
-    match failed {
-        Some(why) => anyhow::bail!("the disk under {} failed: {why}", config.server.data_dir.display()),
-        None => Ok(queue.close().await),
-    }
+    queue.close().await;
+    Ok(())
 }
 
 fn engine_limits(config: &Config) -> EngineLimits {
@@ -112,7 +117,8 @@ fn engine_limits(config: &Config) -> EngineLimits {
 
 fn open_plugins(config: &Config, runtime: &Arc<Runtime>) -> anyhow::Result<Arc<Plugins>> {
     let folder = &config.server.plugins_dir;
-    let folder = std::fs::canonicalize(folder).with_context(|| unreadable_folder(config))?;
+    // Not where links lead now: they may lead elsewhere tomorrow.
+    let folder = std::path::absolute(folder).with_context(|| unreadable_folder(config))?;
     let granting = config.clone();
     let grants = Arc::new(move |name: &str| granting.grant(name));
     Ok(Plugins::new(folder, runtime.clone(), grants, config.plugin_bytes))

@@ -1,1 +1,25 @@
+//! The harness: everything that a test needs to drive the gateway from outside.
+//!
+//! A [`Home`] is a gateway's folder. A [`Gateway`] runs in it inside the test, a [`Process`] is the real binary. Both are
+//! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Guest`] is a plugin written in
+//! WebAssembly text, so that no toolchain is needed. The [`Ledger`] reads the queue's file as an operator's tool would.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "whatever fails here fails a test, where it stands")]
+
+mod gateway;
+mod guest;
+mod home;
+mod http;
+mod ledger;
+mod process;
+mod sender;
+mod wait;
+
+pub use gateway::Gateway;
+pub use guest::{Guest, WIT};
+pub use home::Home;
+pub use http::{Answer, Doors, exchange};
+pub use ledger::{AttemptRow, Ledger, State};
+pub use process::{Process, Ran, run_hookgate, sample};
+pub use sender::{Sender, Webhook};
+pub use wait::{eventually, eventually_within, within};

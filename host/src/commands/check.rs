@@ -46,7 +46,8 @@ async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
     })?;
     let granting = config.clone();
     let plugins = Plugins::new(folder.clone(), runtime, Arc::new(move |name: &str| granting.grant(name)), config.plugin_bytes);
-    plugins.scan().await.with_context(|| format!("cannot look into the plugins folder {}", folder.display()))?;
+    let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+    plugins.scan(&tell).await.with_context(|| format!("cannot look into the plugins folder {}", folder.display()))?;
     Ok(plugins.standings())
 }
 

@@ -21,19 +21,23 @@ impl Providers {
         match (&self.name, self.json) {
             (None, false) => catalogue::all().for_each(|provider| println!("{:<20} {}", provider.name, provider.about)),
             (None, true) => {
-                let all: Vec<_> = catalogue::all().map(|provider| provider.describe()).collect();
+                let all: Vec<_> = catalogue::all().map(|provider| as_json(&provider)).collect();
                 println!("{}", serde_json::to_string_pretty(&all)?);
             }
             (Some(name), json) => {
                 let provider = find(name)?;
                 match json {
-                    true => println!("{}", serde_json::to_string_pretty(&provider.describe())?),
+                    true => println!("{}", serde_json::to_string_pretty(&as_json(&provider))?),
                     false => teach(&provider),
                 }
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn as_json(provider: &Provider) -> serde_json::Map<String, serde_json::Value> {
+    provider.describe().into_iter().map(|(what, text)| (what.to_owned(), text.into())).collect()
 }
 
 fn find(name: &str) -> anyhow::Result<Provider> {

@@ -58,6 +58,7 @@ struct Sender {
     url: hyper::Uri,
     provider: Arc<Provider>,
     key: Key,
+    signed_url: Option<Arc<str>>,
     event_type: String,
     body: Option<Bytes>,
 }
@@ -112,7 +113,7 @@ impl Send {
         let url = url.parse().map_err(|error| super::Usage::error(format!("--to {url}: {error}")))?;
         let key = source.keys.first().context("the source has no secret")?.clone();
         let http = client()?;
-        Ok(Sender { http, url, provider: source.provider.clone(), key, event_type: self.event_type.clone(), body })
+        Ok(Sender { http, url, provider: source.provider.clone(), key, signed_url: source.url.clone(), event_type: self.event_type.clone(), body })
     }
 
     fn find<'a>(&self, config: &'a Config) -> anyhow::Result<&'a Source> {
@@ -133,7 +134,8 @@ impl Send {
                 None => {}
             }
             let sender = sender.clone();
-            sending.spawn(async move { sender.send(nth).await.ok() });
+            // A lone event is the sample itself; of many each is another, also from those that were sent a moment ago.
+            sending.spawn(async move { sender.send(nth + 1).await.ok() });
         }
         answers.extend(sending.join_all().await);
         answers
@@ -181,7 +183,7 @@ impl Sender {
             Some(body) => body.clone(),
             None => self.provider.sample(&self.event_type, nth).unwrap_or_default(),
         };
-        let signed = self.provider.sign(&self.event_type, body, &self.key, now_ms())?;
+        let signed = self.provider.sign(&self.event_type, body, &self.key, now_ms(), self.signed_url.as_deref())?;
         let mut request = hyper::Request::post(&self.url).body(Full::new(signed.body))?;
         request.headers_mut().extend(signed.headers);
         let begun = Instant::now();

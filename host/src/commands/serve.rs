@@ -56,6 +56,7 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    raise_open_files();
     let hooks = listen(config.server.listen, "--listen").await?;
     let admin = listen(config.server.admin, "--admin").await?;
     let (hooks_at, admin_at) = (hooks.local_addr()?, admin.local_addr()?);
@@ -65,6 +66,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     stopping.abort();
     tracing::info!("stopped; everything that was acknowledged is on disk");
     Ok(())
+}
+
+/// Each connection is an open file, and the usual limit is for programs that have few.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, taking connections rests when there are too many.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {

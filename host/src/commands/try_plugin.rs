@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -96,6 +96,7 @@ impl Try {
             provider: made.provider,
             event_type: made.event_type,
             received_at_ms: made.received_at_ms,
+            received: None,
             attributes: made.attributes,
             payload: made.payload,
         })
@@ -129,9 +130,9 @@ impl Try {
 /// The event as it would have come in, its signature checked and all.
 fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Result<NewEvent> {
     let key = provider.key(&Secret::new(fresh_id().replace('-', "")))?;
-    let signed = provider.sign(event_type, body, &key, now_ms())?;
+    let signed = provider.sign(event_type, body, &key, now_ms(), None)?;
     let source = provider.name.clone();
-    let received = Received { source, url: None, headers: signed.headers, body: signed.body, at_ms: now_ms() };
+    let received = Received { source, url: None, headers: signed.headers, body: signed.body, at_ms: now_ms(), at: Instant::now() };
     Ok(provider.parse_event(provider.verify(received, &[key], now_ms())?)?)
 }
 

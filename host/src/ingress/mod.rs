@@ -3,7 +3,7 @@
 mod refusal;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -20,7 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::now_ms;
 use crate::provider::{Received, Source};
@@ -121,8 +121,10 @@ impl Counters {
 pub struct Limits {
     /// The most connections at a time.
     pub connections: usize,
-    /// The most requests at a time.
+    /// The most requests at a time whose bodies have arrived.
     pub requests_at_once: usize,
+    /// The most bytes of bodies in memory, all requests together.
+    pub bytes_at_once: usize,
     /// How long a request's headers may take.
     pub header: Duration,
     /// How long a whole request may take to arrive.
@@ -135,10 +137,12 @@ pub struct Ingress {
     queue: Queue,
     /// A place for each request at a time.
     places: Semaphore,
+    /// What bodies may hold of memory, all together.
+    bytes: Semaphore,
     /// How long a whole request may take to arrive.
     patience: Duration,
-    public_url: Option<String>,
     counters: Counters,
+    log: Quiet,
 }
 
 impl Ingress {
@@ -147,16 +151,16 @@ impl Ingress {
         sources: Vec<Source>,
         queue: Queue,
         limits: &Limits,
-        public_url: Option<String>,
         counters: Counters,
     ) -> Ingress {
         Ingress {
             sources: sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
             queue,
             places: Semaphore::new(limits.requests_at_once),
+            bytes: Semaphore::new(limits.bytes_at_once),
             patience: limits.request,
-            public_url,
             counters,
+            log: Quiet::default(),
         }
     }
 
@@ -169,9 +173,10 @@ impl Ingress {
     }
 
     async fn take(&self, source: &Source, request: Request) -> Result<Response, Refusal> {
-        let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
         let (source_name, provider) = (source.name.clone(), &source.provider);
-        let received = self.receive(source, request).await?;
+        let (received, _held) = self.receive(source, request).await?;
+        // Only now: whoever sends slowly holds a connection and a few bytes, and no place.
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
         let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
         let secret = SecretLabels { source: source_name.to_string(), secret: verified.secret() as u64 };
         self.counters.verified.get_or_create(&secret).inc();
@@ -182,7 +187,8 @@ impl Ingress {
     }
 
     /// Reads a request whole, within its limits, believing nothing of it.
-    async fn receive(&self, source: &Source, request: Request) -> Result<Received, Refusal> {
+    async fn receive(&self, source: &Source, request: Request) -> Result<(Received, Held<'_>), Refusal> {
+        let at = Instant::now();
         if request.method() != Method::POST {
             return Err(Refusal::Method);
         }
@@ -191,12 +197,12 @@ impl Ingress {
             return Err(Refusal::Encoded);
         }
         if announced_bytes(&head.headers).is_some_and(|bytes| bytes > source.body_bytes as u64) {
+            discard(body).await;
             return Err(Refusal::TooBig);
         }
-        let reading = tokio::time::timeout(self.patience, whole(body, source.body_bytes));
-        let body = reading.await.unwrap_or(Err(Refusal::TooSlow))?;
-        let url = self.public_url.as_ref().map(|public| format!("{}/hooks/{}", public.trim_end_matches('/'), source.name).into());
-        Ok(Received { source: source.name.clone(), url, headers: head.headers, body, at_ms: now_ms() })
+        let reading = tokio::time::timeout(self.patience, whole(body, source.body_bytes, &self.bytes));
+        let (body, held) = reading.await.unwrap_or(Err(Refusal::TooSlow))?;
+        Ok((Received { source: source.name.clone(), url: source.url.clone(), headers: head.headers, body, at_ms: now_ms(), at }, held))
     }
 }
 
@@ -213,7 +219,7 @@ async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, req
         }
         Err(refusal) => {
             ingress.counters.count_refused(&source.name, refusal);
-            tracing::warn!(source = %source.name, cause = refusal.cause(), "{name}: refused: {}", refusal.cause());
+            ingress.log.refused(&source.name, refusal);
             refusal.into_response()
         }
     }
@@ -223,8 +229,12 @@ fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// The bytes of one body, as long as they are held, out of those that all may hold.
+type Held<'a> = Option<SemaphorePermit<'a>>;
+
 /// Reads a body up to a limit, without a copy where it comes in one piece.
-async fn whole(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
+async fn whole(mut body: Body, most: usize, bytes: &Semaphore) -> Result<(Bytes, Held<'_>), Refusal> {
+    let mut held: Held = None;
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -232,7 +242,14 @@ async fn whole(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
         let Ok(data) = frame.map_err(|_| Refusal::TooSlow)?.into_data() else { continue };
         let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
         if so_far + data.len() > most {
+            drop((first, rest));
+            discard(body).await;
             return Err(Refusal::TooBig);
+        }
+        let more = bytes.try_acquire_many(data.len() as u32).map_err(|_| Refusal::Busy)?;
+        match &mut held {
+            None => held = Some(more),
+            Some(held) => held.merge(more),
         }
         match &first {
             None => first = Some(data),
@@ -241,12 +258,59 @@ async fn whole(mut body: Body, most: usize) -> Result<Bytes, Refusal> {
     }
     let first = first.unwrap_or_default();
     if rest.is_empty() {
-        return Ok(first);
+        return Ok((first, held));
     }
     let mut all = BytesMut::with_capacity(first.len() + rest.len());
     all.extend_from_slice(&first);
     all.extend_from_slice(&rest);
-    Ok(all.freeze())
+    Ok((all.freeze(), held))
+}
+
+/// How much of a body that is refused is read and thrown away, and for how long: a sender that still sends when the connection
+/// is closed may never see the answer.
+const DISCARDED_BYTES: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(1);
+
+async fn discard(mut body: Body) {
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > DISCARDED_BYTES {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DISCARDING, reading).await;
+}
+
+/// Says each cause of each source once a second: strangers do not write the operator's log.
+#[derive(Default)]
+struct Quiet {
+    said: Mutex<HashMap<(Arc<str>, &'static str), (Instant, u64)>>,
+}
+
+const SAY_EVERY: Duration = Duration::from_secs(1);
+
+impl Quiet {
+    fn refused(&self, source: &Arc<str>, refusal: Refusal) {
+        let cause = refusal.cause();
+        let mut said = self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let unsaid = match said.get_mut(&(source.clone(), cause)) {
+            Some((at, unsaid)) if at.elapsed() < SAY_EVERY => {
+                *unsaid += 1;
+                return;
+            }
+            Some((_, unsaid)) => *unsaid,
+            None => 0,
+        };
+        said.insert((source.clone(), cause), (Instant::now(), 0));
+        drop(said);
+        match unsaid {
+            0 => tracing::warn!(%source, cause, "{source}: refused: {refusal}"),
+            more => tracing::warn!(%source, cause, "{source}: refused: {refusal} (and {more} more)"),
+        }
+    }
 }
 
 fn answer(status: StatusCode, receipts: &[Receipt]) -> Response {

@@ -96,6 +96,21 @@ impl Refusal {
     }
 }
 
+/// What the operator reads.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Unverified(why) => why.fmt(f),
+            Refusal::Unreadable(Unreadable::NotJson) => {
+                f.write_str("the body is not JSON: does its sender have another content type configured?")
+            }
+            Refusal::Unreadable(why) => why.fmt(f),
+            Refusal::NotWritten(why) => why.fmt(f),
+            _ => f.write_str(self.text()),
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = Json(serde_json::json!({ "error": self.text() }));
@@ -127,7 +142,7 @@ mod tests {
 
     #[test]
     fn no_status_makes_a_sender_give_up_on_what_we_could_not_write() {
-        assert_eq!(Refusal::NotWritten(AcceptError::Full).status().as_u16(), 503);
+        assert_eq!(Refusal::NotWritten(AcceptError::NotNow("the disk is full")).status().as_u16(), 503);
         assert_eq!(Refusal::NotWritten(AcceptError::Closed).status().as_u16(), 503);
         assert_eq!(Refusal::Busy.status().as_u16(), 503);
     }

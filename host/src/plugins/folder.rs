@@ -57,7 +57,7 @@ impl Folder {
     }
 
     /// The bytes of a file that may have changed, read once and whole; nothing, where it looks as it did. The error is a
-    /// sentence, and is told once.
+    /// sentence.
     pub fn changed(&mut self, file: &File) -> Result<Option<Vec<u8>>, String> {
         let Ok(before) = stamp(&file.path) else { return Ok(None) };
         if self.read.get(&file.name) == Some(&before) {
@@ -65,8 +65,8 @@ impl Folder {
         }
         let fresh = is_fresh(&before);
         let read = self.read_whole(file);
-        // A file that changes while it is read, or that could change unseen, is read again next time.
-        if !fresh && stamp(&file.path).is_ok_and(|after| after == before) || read.is_err() {
+        // A file that changes while it is read, or that could change unseen, or that could not be read, is read again next time.
+        if !fresh && read.is_ok() && stamp(&file.path).is_ok_and(|after| after == before) {
             self.read.insert(file.name.clone(), before);
         }
         read.map(Some)
@@ -76,10 +76,11 @@ impl Folder {
         if !is_name(&file.name) {
             return Err("its name is none for a plugin: take lower-case letters, digits, - and _, at most 64".into());
         }
-        let open = std::fs::File::open(&file.path).map_err(|error| format!("cannot read its file: {error}"))?;
-        if !open.metadata().is_ok_and(|meta| meta.is_file()) {
+        // Asked before it is opened: opening a pipe would wait for who writes into it.
+        if !std::fs::metadata(&file.path).is_ok_and(|meta| meta.is_file()) {
             return Err("it is not a file".into());
         }
+        let open = std::fs::File::open(&file.path).map_err(|error| format!("cannot read its file: {error}"))?;
         let mut bytes = Vec::new();
         // One more than is allowed, so that too large a file is noticed without being read.
         let most = self.file_bytes as u64 + 1;

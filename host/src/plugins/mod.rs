@@ -13,7 +13,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::Pattern;
@@ -114,6 +114,8 @@ pub struct Plugins {
     grants: Grants,
     slots: RwLock<BTreeMap<String, PluginSlot>>,
     folder: tokio::sync::Mutex<Folder>,
+    /// Compiling takes a core and much memory each.
+    loads_at_once: tokio::sync::Semaphore,
 }
 
 /// How long the folder must be quiet before it is scanned, and how long at the most that is waited for.
@@ -127,7 +129,9 @@ impl Plugins {
     /// The plugins of a folder, none of them loaded yet.
     pub fn new(path: PathBuf, runtime: Arc<Runtime>, grants: Grants, file_bytes: usize) -> Arc<Plugins> {
         let folder = tokio::sync::Mutex::new(Folder::new(path.clone(), file_bytes));
-        Arc::new(Plugins { path, runtime, grants, slots: RwLock::default(), folder })
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let loads_at_once = tokio::sync::Semaphore::new(cores);
+        Arc::new(Plugins { path, runtime, grants, slots: RwLock::default(), folder, loads_at_once })
     }
 
     /// The code of a plugin that runs now. A call holds on to it: it lives until its last call returns.
@@ -144,31 +148,39 @@ impl Plugins {
         self.slots.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Compares the folder with the slots, loads what is new, and gives what changed.
-    pub async fn scan(self: &Arc<Self>) -> std::io::Result<Vec<Change>> {
+    /// Compares the folder with the slots, loads what is new, and tells each change as it is made.
+    pub async fn scan(self: &Arc<Self>, tell: &UnboundedSender<Change>) -> std::io::Result<()> {
         let mut folder = self.folder.lock().await;
         let files = folder.files()?;
         let mut loading = tokio::task::JoinSet::new();
-        let mut changes = Vec::new();
         let gone: Vec<String> = self.slots().keys().filter(|name| !files.iter().any(|file| file.name == **name)).cloned().collect();
         for name in gone {
-            changes.extend(self.turn(&name, Found::Gone));
+            self.turn(&name, Found::Gone, tell);
         }
         for file in files {
             match folder.changed(&file) {
                 Ok(None) => {}
                 Ok(Some(bytes)) => {
                     let plugins = self.clone();
-                    loading.spawn(async move { plugins.look_into(file, bytes).await });
+                    // On the guests' threads: what a stranger made is hashed, compiled and asked there, never beside ingress.
+                    loading.spawn_on(async move { plugins.look_into(file, bytes).await }, self.runtime.threads());
                 }
-                Err(why) => changes.extend(self.turn(&file.name, Found::Refused(refusal(Generation::of(b""), why)))),
+                Err(why) if self.is_known_to_be(&file.name, &why) => {}
+                Err(why) => self.turn(&file.name, Found::Refused(refusal(Generation::of(b""), why)), tell),
             }
         }
         while let Some(loaded) = loading.join_next().await {
-            let Ok(Some((name, found))) = loaded else { continue };
-            changes.extend(self.turn(&name, found));
+            match loaded {
+                Ok(Some((name, found))) => self.turn(&name, found, tell),
+                Ok(None) => {}
+                Err(error) => tracing::error!("loading a plugin failed in the host: {error}"),
+            }
         }
-        Ok(changes)
+        Ok(())
+    }
+
+    fn is_known_to_be(&self, name: &str, why: &str) -> bool {
+        self.slots().get(name).and_then(Slot::refused).is_some_and(|refused| refused.why == why)
     }
 
     /// Loads a file, unless what is in it is known already.
@@ -186,6 +198,7 @@ impl Plugins {
             }
         }
         let grant = (self.grants)(&file.name);
+        let _turn = self.loads_at_once.acquire().await;
         let found = match self.runtime.load(bytes, &grant.calls.each).await {
             Ok(loaded) => self.granted(&file.name, loaded, generation, grant),
             Err(Refused(why)) => Found::Refused(refusal(generation, why)),
@@ -205,7 +218,7 @@ impl Plugins {
     }
 
     /// Turns a plugin's slot, and tells what it means.
-    fn turn(&self, name: &str, found: Found<Live, Refusal>) -> Option<Change> {
+    fn turn(&self, name: &str, found: Found<Live, Refusal>, tell: &UnboundedSender<Change>) {
         let mut slots = self.slots.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let before = slots.remove(name);
         let after = slot::next(before, found);
@@ -217,11 +230,11 @@ impl Plugins {
         if let Some(slot) = after {
             slots.insert(name.to_owned(), slot);
         }
-        Some(change)
+        let _ = tell.send(change);
     }
 
     /// Scans whenever the folder changes, until it is told to stop, and tells what changed.
-    pub async fn watch(self: Arc<Self>, changes: mpsc::UnboundedSender<Change>, stop: CancellationToken) {
+    pub async fn watch(self: Arc<Self>, tell: UnboundedSender<Change>, stop: CancellationToken) {
         let (ring, mut bell) = mpsc::channel(1);
         let on_notice = move |notice: notify::Result<notify::Event>| {
             // Our own reading rings too, and must not.
@@ -240,11 +253,13 @@ impl Plugins {
                 Some(()) = bell.recv() => quiet(&mut bell).await,
                 () = tokio::time::sleep(SLOW_SCAN) => {}
             }
-            match self.scan().await {
-                Ok(found) => found.into_iter().for_each(|change| {
-                    let _ = changes.send(change);
-                }),
-                Err(error) => tracing::warn!("cannot look into {}: {error}", self.path.display()),
+            tokio::select! {
+                () = stop.cancelled() => return,
+                scanned = self.scan(&tell) => {
+                    if let Err(error) = scanned {
+                        tracing::warn!("cannot look into {}: {error}", self.path.display());
+                    }
+                }
             }
         }
     }

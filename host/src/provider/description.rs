@@ -22,6 +22,8 @@ pub struct Provider {
     pub(super) timestamp: Option<Timestamp>,
     pub(super) event_type: FirstOf,
     pub(super) delivery_id: FirstOf,
+    /// Whether the sender promises JSON.
+    pub(super) is_json: bool,
     pub(super) attributes: Vec<(String, FirstOf)>,
     /// What the sender takes for success.
     pub success: StatusCode,
@@ -88,12 +90,23 @@ impl Provider {
             event.mistake("type", "must say where the event's type is, as in \"{body:/type}\"");
         }
         let delivery_id = first_of(&mut event, "id");
+        let is_json = match event.or("body", "json".to_owned()).as_str() {
+            "json" => true,
+            "raw" => false,
+            _ => {
+                event.mistake("body", "is none that there is: take \"json\" or \"raw\"");
+                true
+            }
+        };
         event.finish();
         let attributes = attributes(section.section("attributes"));
         let success = section.number("success", 200, 200..=299) as u16;
         let samples = section.tables("samples").into_iter().filter_map(Sample::read).collect();
-        if uses_timestamp(signature.as_ref()) && timestamp.is_none() {
-            section.mistake("timestamp", "is missing: `signed` has a {timestamp}, so say which header has it");
+        let signs_time = signature.as_ref().is_some_and(|signature| signs_time(signature, timestamp.as_ref()));
+        match (&timestamp, signs_time) {
+            (None, true) => section.mistake("timestamp", "is missing: `signed` has a {timestamp}, so say where it is"),
+            (Some(_), false) => section.mistake("timestamp", "is not signed, so anyone could renew it: `signed` has no {timestamp}"),
+            _ => {}
         }
         section.finish();
         Some(Provider {
@@ -104,6 +117,7 @@ impl Provider {
             timestamp,
             event_type,
             delivery_id,
+            is_json,
             attributes,
             success: StatusCode::from_u16(success).unwrap_or(StatusCode::OK),
             samples,
@@ -146,6 +160,11 @@ impl Provider {
         rows.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
     }
 
+    /// Whether the sender signs the address that it posts to.
+    pub fn signs_url(&self) -> bool {
+        self.signature.signed.parts().any(|part| *part == Part::Url)
+    }
+
     /// Every type that there is a sample of.
     pub fn sample_types(&self) -> impl Iterator<Item = &str> {
         self.samples.iter().flat_map(|sample| &sample.types).map(String::as_str)
@@ -169,13 +188,17 @@ impl fmt::Display for KeyForm {
     }
 }
 
-fn uses_timestamp(signature: Option<&Signature>) -> bool {
-    signature.is_some_and(|signature| signature.signed.parts().any(|part| *part == Part::Timestamp))
+fn signs_time(signature: &Signature, timestamp: Option<&Timestamp>) -> bool {
+    signature.signed.parts().any(|part| match part {
+        Part::Timestamp => true,
+        Part::Header(name) => timestamp.is_some_and(|timestamp| timestamp.header == *name),
+        _ => false,
+    })
 }
 
 impl Signature {
     fn read(mut section: Section) -> Option<Signature> {
-        let header = section.required_parsed("header", "name the header that has the signature");
+        let header = place(&mut section, "say where the signature is, as in \"{header:X-Signature}\"");
         let algorithm: Option<String> = section.required("algorithm", "take \"hmac-sha256\"");
         if algorithm.is_some_and(|algorithm| algorithm != "hmac-sha256") {
             section.mistake("algorithm", "is none that there is: take \"hmac-sha256\"");
@@ -195,6 +218,16 @@ impl Signature {
         section.finish();
         Some(read)
     }
+}
+
+/// The header that `at` means. Written as a template, so that other places can be said one day.
+fn place(section: &mut Section, hint: &str) -> Option<HeaderName> {
+    let at: Template = section.required_parsed("at", hint)?;
+    let header = at.lone_header().cloned();
+    if header.is_none() {
+        section.mistake("at", "must be one header, as in \"{header:X-Name}\"");
+    }
+    header
 }
 
 /// A signature that leaves the body out protects nothing, and one over parsed values is one over another text.
@@ -233,7 +266,7 @@ fn encoding_or_text(section: &mut Section) -> Option<Encoding> {
 
 impl Timestamp {
     fn read(mut section: Section) -> Option<Timestamp> {
-        let header = section.required_parsed("header", "name the header that has the seconds since 1970");
+        let header = place(&mut section, "say where the seconds since 1970 are, as in \"{header:X-Timestamp}\"");
         let tolerance = Duration::from_secs(section.number("tolerance_s", 300, 1..=86_400));
         section.finish();
         header.map(|header| Timestamp { header, tolerance })
@@ -280,7 +313,7 @@ mod tests {
     fn a_mistake_in_a_description_is_told_with_its_key() {
         let told = Provider::parse(
             "mine",
-            "abuot = 'x'\n[signature]\nheader = 'X-Sig'\nalgorithm = 'md5'\nencoding = 'octal'\nsigned = '{timestamp}'\n[event]\ntype = ['{nope}']",
+            "abuot = 'x'\n[signature]\nat = '{header:X-Sig}'\nalgorithm = 'md5'\nencoding = 'octal'\nsigned = '{timestamp}'\n[event]\ntype = ['{nope}']",
         )
         .unwrap_err()
         .join("\n");

@@ -29,6 +29,8 @@ pub struct Source {
     pub keys: Vec<Key>,
     /// The largest body that is taken, in bytes.
     pub body_bytes: usize,
+    /// The address that senders see, where one is configured.
+    pub url: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Source {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::description::Provider;
-use super::template::{FirstOf, Part, View};
+use super::template::View;
 use super::verify::Verified;
 use crate::event::{NewEvent, RepeatKey, TYPE_BYTES};
 
@@ -32,6 +32,9 @@ impl Provider {
     pub fn parse_event(&self, verified: Verified) -> Result<NewEvent, Unreadable> {
         let received = verified.received();
         let json: Option<Value> = serde_json::from_slice(&received.body).ok();
+        if self.is_json && json.is_none() {
+            return Err(Unreadable::NotJson);
+        }
         let view = View {
             headers: &received.headers,
             body: &received.body,
@@ -40,13 +43,14 @@ impl Provider {
             url: received.url.as_deref(),
         };
         let event_type = self.event_type_in(&view)?;
-        let delivery_id = self.delivery_id.text(&view).filter(|id| !id.is_empty());
+        let delivery_id = self.delivery_id.text(&view);
         let repeat_key = self.repeat_key(&received.source, delivery_id.as_deref(), &view);
         Ok(NewEvent {
             source: received.source.clone(),
             provider: self.name.clone(),
             event_type: event_type.into(),
             received_at_ms: received.at_ms,
+            received: received.at,
             attributes: self.attributes_in(&view),
             payload: received.body.clone(),
             repeat_key,
@@ -54,16 +58,9 @@ impl Provider {
     }
 
     pub(super) fn event_type_in(&self, view: &View) -> Result<String, Unreadable> {
-        let in_body = |first_of: &FirstOf| first_of.0.iter().flat_map(|one| one.parts()).any(|part| matches!(part, Part::Pointer(_)));
-        let event_type = match self.event_type.text(view) {
-            Some(event_type) => event_type,
-            None if view.json.is_none() && in_body(&self.event_type) => return Err(Unreadable::NotJson),
-            None => return Err(Unreadable::NoType),
-        };
+        let event_type = self.event_type.text(view).ok_or(Unreadable::NoType)?;
         let odd = event_type.chars().any(|c| c.is_control() || c.is_whitespace());
-        if event_type.is_empty() {
-            Err(Unreadable::NoType)
-        } else if odd || event_type.len() > TYPE_BYTES {
+        if odd || event_type.len() > TYPE_BYTES {
             Err(Unreadable::BadType)
         } else {
             Ok(event_type)
@@ -111,11 +108,11 @@ mod tests {
     fn read(provider: &str, event_type: &str, body: &'static str, extra: &[(&'static str, &str)]) -> Result<NewEvent, Unreadable> {
         let provider = catalogue::find(provider).unwrap();
         let key = provider.key(&Secret::new("whsec_c2VjcmV0")).unwrap();
-        let mut signed = provider.sign_as_is(event_type, Bytes::from_static(body.as_bytes()), &key, 5_000);
+        let mut signed = provider.sign_as_is(event_type, Bytes::from_static(body.as_bytes()), &key, 5_000, None);
         for (name, value) in extra {
             signed.headers.insert(*name, value.parse().unwrap());
         }
-        let received = Received { source: "s".into(), url: None, headers: signed.headers, body: signed.body, at_ms: 5_000 };
+        let received = Received { source: "s".into(), url: None, headers: signed.headers, body: signed.body, at_ms: 5_000, at: std::time::Instant::now() };
         provider.parse_event(provider.verify(received, &[key], 5_000).unwrap())
     }
 

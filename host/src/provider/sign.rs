@@ -43,8 +43,8 @@ impl Provider {
     }
 
     /// Signs a body as the sender would, at a time, and makes sure that it will be read as this type.
-    pub fn sign(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs) -> Result<Signed, CannotSign> {
-        let signed = self.sign_as_is(event_type, body, key, now_ms);
+    pub fn sign(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs, url: Option<&str>) -> Result<Signed, CannotSign> {
+        let signed = self.sign_as_is(event_type, body, key, now_ms, url);
         let json = serde_json::from_slice(&signed.body).ok();
         match self.event_type_in(&self.view(&signed.headers, &signed.body, json.as_ref())) {
             Ok(found) if found == event_type => Ok(signed),
@@ -53,15 +53,15 @@ impl Provider {
         }
     }
 
-    /// Signs whatever it is given.
-    pub fn sign_as_is(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs) -> Signed {
+    /// Signs whatever it is given. `url` is the address that is posted to, for providers who sign it too.
+    pub fn sign_as_is(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs, url: Option<&str>) -> Signed {
         let mut headers = HeaderMap::new();
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.set_event_headers(&mut headers, event_type, &body);
         if let Some(rule) = &self.timestamp {
             headers.insert(rule.header.clone(), HeaderValue::from(now_ms / 1000));
         }
-        if let Ok(tag) = self.tag(key, &headers, &body, None) {
+        if let Ok(tag) = self.tag(key, &headers, &body, url) {
             set(&mut headers, self.signature.header.clone(), &self.signature.encode(tag));
         }
         Signed { headers, body }
@@ -124,8 +124,8 @@ mod tests {
             let key = provider.key(&Secret::new("whsec_c2VjcmV0")).unwrap();
             for event_type in provider.sample_types() {
                 let body = provider.sample(event_type, 1).unwrap();
-                let signed = provider.sign(event_type, body, &key, 9_000).unwrap();
-                let received = Received { source: "s".into(), url: None, headers: signed.headers, body: signed.body, at_ms: 9_000 };
+                let signed = provider.sign(event_type, body, &key, 9_000, None).unwrap();
+                let received = Received { source: "s".into(), url: None, headers: signed.headers, body: signed.body, at_ms: 9_000, at: std::time::Instant::now() };
                 let verified = provider.verify(received, std::slice::from_ref(&key), 9_000).unwrap();
                 let event = provider.parse_event(verified).unwrap();
                 assert_eq!(&*event.event_type, event_type, "{}", provider.name);
@@ -145,9 +145,9 @@ mod tests {
     fn a_body_of_another_type_is_not_signed() {
         let frameio = catalogue::find("frameio").unwrap();
         let key = frameio.key(&Secret::new("s")).unwrap();
-        let told = frameio.sign("file.ready", Bytes::from_static(b"{\"type\":\"file.deleted\"}"), &key, 0);
+        let told = frameio.sign("file.ready", Bytes::from_static(b"{\"type\":\"file.deleted\"}"), &key, 0, None);
         let expected = CannotSign::OtherType { wanted: "file.ready".into(), found: "file.deleted".into() };
         assert_eq!(told.unwrap_err(), expected);
-        assert_eq!(frameio.sign("file.ready", Bytes::from_static(b"{}"), &key, 0).unwrap_err(), CannotSign::NoType);
+        assert_eq!(frameio.sign("file.ready", Bytes::from_static(b"{}"), &key, 0, None).unwrap_err(), CannotSign::NoType);
     }
 }

@@ -247,14 +247,14 @@ impl fmt::Display for Template {
     }
 }
 
-/// Several templates, of which the first that has all its values counts.
+/// Several templates, of which the first counts that has all its values and is not empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FirstOf(pub Vec<Template>);
 
 impl FirstOf {
-    /// The text of the first that has all its values.
+    /// The text of the first that counts.
     pub fn text(&self, view: &View) -> Option<String> {
-        self.0.iter().find_map(|template| template.text(view))
+        self.0.iter().filter_map(|template| template.text(view)).find(|text| !text.is_empty())
     }
 }
 

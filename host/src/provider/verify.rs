@@ -1,6 +1,7 @@
 //! Says whether a request comes from who it says. Raw bytes, constant time, all secrets, no early exit.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -28,6 +29,8 @@ pub struct Received {
     pub body: Bytes,
     /// When it was received.
     pub at_ms: UnixMs,
+    /// The same on this process's own clock.
+    pub at: Instant,
 }
 
 /// A request whose signature was checked. Only [`Provider::verify`] makes one.
@@ -226,7 +229,7 @@ mod tests {
 
     fn request(headers: &[(&str, &str)], body: &[u8]) -> Received {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Received { source: "s".into(), url: None, headers, body: Bytes::copy_from_slice(body), at_ms: NOW_MS }
+        Received { source: "s".into(), url: None, headers, body: Bytes::copy_from_slice(body), at_ms: NOW_MS, at: Instant::now() }
     }
 
     fn check(provider: &str, secrets: &[&str], headers: &[(&str, &str)], body: &[u8], now_ms: UnixMs) -> Result<usize, Unverified> {

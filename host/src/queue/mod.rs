@@ -6,9 +6,15 @@
 //!
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
+mod group;
+mod reader;
+mod seen;
 mod store;
+mod subscriber;
+mod tidy;
 mod writer;
 
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -20,9 +26,10 @@ use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, Pattern, now_ms};
 use crate::schedule::{Schedule, Verdict};
 
-pub use store::Counts;
-use store::{Reader, Store};
-use writer::{Order, Writer};
+pub use reader::Counts;
+use reader::Reader;
+use store::Store;
+use writer::{Order, Subscription, Writer};
 
 /// How long the queue keeps what.
 #[derive(Debug, Clone)]
@@ -61,9 +68,9 @@ pub struct Receipt {
 /// Why an event was not accepted. Nothing of it is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError {
-    /// The disk is full; it may go later.
-    #[error("the disk is full")]
-    Full,
+    /// The disk is full, or another program holds the database: it may go later.
+    #[error("{0}")]
+    NotNow(&'static str),
     /// The disk failed, or the queue was closed.
     #[error("the queue is closed")]
     Closed,
@@ -97,23 +104,37 @@ pub struct Queue {
 pub fn open(folder: &Path, schedule: Schedule, keep: Keep) -> anyhow::Result<(Queue, Deliveries)> {
     let lock = lock(folder)?;
     let file = folder.join("hookgate.db");
+    // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
+    let private = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file);
+    private.with_context(|| format!("cannot write {}", file.display()))?;
     let store = Store::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
+    let marker = folder.join("failed");
+    if marker.exists() {
+        tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
+        store.check().with_context(|| format!("{} is damaged: restore it from a copy", file.display()))?;
+        std::fs::remove_file(&marker)?;
+    }
     let reader = Reader::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let (orders, inbox) = mpsc::channel();
     let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(None);
     let writer = Writer::take_up(store, schedule, keep, deliver)?;
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
-        // Held as long as anything is written.
-        let _lock = lock;
-        writer.run(inbox, fail);
+        let closed = writer.run(inbox, fail, &marker);
+        // Held as long as anything is written, and not longer: whoever hears that it is closed may open it again.
+        drop(lock);
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
     })?;
     Ok((Queue { orders, reader: Arc::new(Mutex::new(reader)), failed }, deliveries))
 }
 
 /// One process owns the folder.
 fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    // Payloads are nobody else's business.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make the data folder {}", folder.display()))?;
     let path = folder.join("lock");
     let options = std::fs::OpenOptions::new().create(true).truncate(false).write(true).clone();
     let file = options.open(&path).with_context(|| format!("cannot write to the data folder {}", folder.display()))?;
@@ -135,10 +156,11 @@ impl Queue {
         answered.await.unwrap_or(Err(AcceptError::Closed))
     }
 
-    /// Says durably what a plugin wants from now on, in place of what it wanted before.
-    pub async fn subscribe(&self, plugin: &str, patterns: Vec<Pattern>) -> Result<(), AcceptError> {
+    /// Says that a plugin's file is there, durably what it wants from now on (nothing: what it wanted before), and how many
+    /// deliveries it may have in hand. Where that cannot be written down now, it is as soon as it can.
+    pub async fn subscribe(&self, plugin: &str, patterns: Option<Vec<Pattern>>, slots: usize) -> Result<(), AcceptError> {
         let (done, answered) = oneshot::channel();
-        let order = Order::Subscribe { plugin: plugin.into(), patterns, done };
+        let order = Order::Subscribe(Subscription { plugin: plugin.into(), patterns, slots }, done);
         self.orders.send(order).map_err(|_| AcceptError::Closed)?;
         answered.await.unwrap_or(Err(AcceptError::Closed))
     }
@@ -148,7 +170,7 @@ impl Queue {
         let _ = self.orders.send(Order::Gone { plugin: plugin.into() });
     }
 
-    /// Says how many deliveries a plugin may have in hand from now on; more come out as others are settled.
+    /// Says how many deliveries a plugin may have in hand from now on. More come out as others are settled.
     pub fn claim(&self, plugin: &str, slots: usize) {
         let _ = self.orders.send(Order::Claim { plugin: plugin.into(), slots });
     }
@@ -179,17 +201,14 @@ impl Queue {
 
     /// Whether the writer still writes.
     pub fn is_open(&self) -> bool {
-        self.failed.borrow().is_none()
+        self.failed.has_changed().is_ok() && self.failed.borrow().is_none()
     }
 
     /// Waits until the disk failed, and says how. After that nothing is acknowledged any more.
     pub async fn failure(&self) -> String {
         let mut failed = self.failed.clone();
-        match failed.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_default(),
-            // The writer ended because it was told to.
-            Err(_) => std::future::pending().await,
-        }
+        let told = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        told.unwrap_or_else(|| "the thread that writes ended".to_owned())
     }
 
     /// Writes what was said so far and closes.

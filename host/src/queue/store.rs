@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use crate::attempt::{Attempt, Outcome};
 use crate::event::{Event, EventId, NewEvent, RepeatKey, UnixMs};
@@ -18,15 +20,30 @@ const SCHEMA: i64 = 1;
 /// and the narrow tables' last pages, written with every commit, are half as large. `cargo xtask bench` prints the bytes.
 const PAGE_BYTES: u32 = 2048;
 
+/// How long another program, an operator's, may hold the file before events are refused.
+const OTHERS_MAY_HOLD: Duration = Duration::from_secs(1);
+
 /// How much SQLite may keep of the file in memory.
 const CACHE_KIB: i32 = 32 * 1024;
+
+// The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
+// keeps the order of the tables as written. A test asks the engine for its plans.
+const DUE: &str = "SELECT event, attempt FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
+    ORDER BY due_ms LIMIT ?3";
+const NEXT_DUE: &str = "SELECT min(due_ms) FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms > ?2";
+const RUNNING: &str = "SELECT subscriber, event, attempt FROM delivery WHERE state <> 2 AND state = 1";
+const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
+const DEAD_OF: &str =
+    "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
+const OPEN_OF: &str =
+    "SELECT count(*) FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state < 2";
 
 /// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no room. Nothing was written, and it may be tried again.
-    #[error("the disk is full")]
-    Full,
+    /// Nothing was written, and it may be tried again: there is no room, or another program holds the file.
+    #[error("{0}")]
+    NotNow(&'static str),
     /// What is on disk is not what was written.
     #[error("the stored body of {0} is damaged")]
     Damaged(EventId),
@@ -37,16 +54,15 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        match &error {
-            rusqlite::Error::SqliteFailure(cause, _) if is_full(cause) => StoreError::Full,
+        let rusqlite::Error::SqliteFailure(cause, _) = &error else { return StoreError::Broken(error) };
+        match cause.code {
+            ErrorCode::DiskFull => StoreError::NotNow("the disk is full"),
+            // Where the memory that is shared with readers cannot grow.
+            _ if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => StoreError::NotNow("the disk is full"),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::NotNow("another program holds the database"),
             _ => StoreError::Broken(error),
         }
     }
-}
-
-/// A full disk shows as itself, or where the memory that is shared with readers cannot grow.
-fn is_full(cause: &rusqlite::ffi::Error) -> bool {
-    cause.code == ErrorCode::DiskFull || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -89,8 +105,10 @@ impl Store {
     /// Opens the file, making it where it is missing, and upgrades or refuses other versions of the schema.
     pub fn open(file: &Path) -> anyhow::Result<Store> {
         let mut db = Connection::open(file)?;
+        db.busy_timeout(OTHERS_MAY_HOLD)?;
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
+        let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        anyhow::ensure!(mode == "wal", "this file system cannot keep a write-ahead log: take a data_dir on a local disk");
         // FULL: a commit returns once it is on disk. NORMAL would lose acknowledged events with the power.
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -98,6 +116,8 @@ impl Store {
         db.pragma_update(None, "temp_store", "MEMORY")?;
         db.set_prepared_statement_cache_capacity(64);
         migrate(&mut db)?;
+        // What is in the log is written into the file anew: after a failure the system may think it on disk when it is not.
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         let log_pages = Arc::new(AtomicU64::new(0));
         let counted = log_pages.clone();
         db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -105,6 +125,13 @@ impl Store {
             Ok(())
         }))?;
         Ok(Store { db, sources: HashMap::new(), types: HashMap::new(), log_pages })
+    }
+
+    /// Reads all of the file and makes sure that it is whole.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let told: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        anyhow::ensure!(told == "ok", told);
+        Ok(())
     }
 
     /// Begins a group of writes that is on disk as a whole or not at all.
@@ -152,7 +179,7 @@ impl Store {
             params![id.to_i64(), source, event_type, event.received_at_ms as i64, key],
         )?;
         let attributes = attributes_text(&event.attributes);
-        let checksum = checksum(&attributes, &event.payload);
+        let checksum = checksum(attributes.as_bytes(), &event.payload);
         self.run(
             "INSERT INTO body VALUES (?1, ?2, ?3, ?4)",
             params![id.to_i64(), checksum, attributes, &event.payload[..]],
@@ -192,18 +219,27 @@ impl Store {
         let mut statement = self.db.prepare_cached(sql)?;
         let row = statement.query_row([id.to_i64()], |row| {
             let text = |n| row.get::<_, String>(n).map(Arc::<str>::from);
-            let (sum, attributes, payload): (i64, String, Vec<u8>) = (row.get(4)?, row.get(5)?, row.get(6)?);
-            Ok((text(0)?, text(1)?, text(2)?, row.get::<_, i64>(3)?, sum, attributes, payload))
+            // As bytes, whatever they are now: the checksum tells whether they are what was written.
+            let bytes = |n| Ok::<_, rusqlite::Error>(match row.get_ref(n)? {
+                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+                    _ => Vec::new(),
+                });
+            Ok((text(0)?, text(1)?, text(2)?, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?, bytes(5)?, bytes(6)?))
         });
-        let (source, provider, event_type, received, sum, attributes, payload) =
-            row.optional()?.ok_or(StoreError::Damaged(id))?;
-        let readable = serde_json::from_str(&attributes).ok().filter(|_| checksum(&attributes, &payload) == sum);
+        let (source, provider, event_type, received, sum, attributes, payload) = match row.optional() {
+            Ok(row) => row.ok_or(StoreError::Damaged(id))?,
+            Err(error) if is_of_values(&error) => return Err(StoreError::Damaged(id)),
+            Err(error) => return Err(error.into()),
+        };
+        let intact = checksum(&attributes, &payload) == sum;
+        let readable = serde_json::from_slice(&attributes).ok().filter(|_| intact);
         Ok(Event {
             id,
             source,
             provider,
             event_type,
             received_at_ms: received as UnixMs,
+            received: None,
             attributes: readable.ok_or(StoreError::Damaged(id))?,
             payload: Bytes::from(payload),
         })
@@ -245,9 +281,7 @@ impl Store {
 
     /// The waiting deliveries that are due, the longest waiting first: each event and the attempts that it had.
     pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32)>> {
-        let sql = "SELECT event, attempt FROM delivery WHERE state = 0 AND subscriber = ?1 AND due_ms <= ?2
-                   ORDER BY due_ms, event LIMIT ?3";
-        let mut statement = self.db.prepare_cached(sql)?;
+        let mut statement = self.db.prepare_cached(DUE)?;
         let rows = statement.query_map(params![subscriber, now_ms as i64, limit as i64], |row| {
             Ok((EventId::from_i64(row.get(0)?), row.get(1)?))
         })?;
@@ -256,32 +290,40 @@ impl Store {
 
     /// When the next waiting delivery after a time is due.
     pub fn next_due_after(&self, subscriber: i64, after_ms: Option<UnixMs>) -> Result<Option<UnixMs>> {
-        let sql = "SELECT min(due_ms) FROM delivery WHERE state = 0 AND subscriber = ?1 AND due_ms > ?2";
         let after = after_ms.map_or(-1, |ms| ms as i64);
-        let due: Option<i64> = self.db.prepare_cached(sql)?.query_row(params![subscriber, after], |row| row.get(0))?;
+        let due: Option<i64> = self.db.prepare_cached(NEXT_DUE)?.query_row(params![subscriber, after], |row| row.get(0))?;
         Ok(due.map(|ms| ms as UnixMs))
     }
 
     /// The deliveries that were running when the gateway last stopped.
     pub fn running(&self) -> Result<Vec<(i64, EventId, u32)>> {
-        let mut statement = self.db.prepare("SELECT subscriber, event, attempt FROM delivery WHERE state = 1")?;
+        let mut statement = self.db.prepare(RUNNING)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, EventId::from_i64(row.get(1)?), row.get(2)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Which subscribers have a dead delivery of an event.
     pub fn dead_of(&self, event: EventId) -> Result<Vec<i64>> {
-        let sql = "SELECT d.subscriber FROM subscriber s JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
-        let mut statement = self.db.prepare_cached(sql)?;
+        let mut statement = self.db.prepare_cached(DEAD_OF)?;
         let rows = statement.query_map([event.to_i64()], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The keys of all events since a time.
-    pub fn repeat_keys_since(&self, since: EventId) -> Result<HashMap<RepeatKey, EventId>> {
-        let mut statement = self.db.prepare("SELECT repeat_key, id FROM event WHERE id >= ?1 AND repeat_key IS NOT NULL")?;
-        let rows = statement.query_map([since.to_i64()], |row| Ok((row.get(0)?, EventId::from_i64(row.get(1)?))))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    /// The keys of all events since one, each with when it was received.
+    pub fn repeat_keys_since(&self, since: EventId, mut each: impl FnMut(RepeatKey, EventId, UnixMs)) -> Result<()> {
+        let sql = "SELECT repeat_key, id, received_at_ms FROM event WHERE id >= ?1 AND repeat_key IS NOT NULL";
+        let mut statement = self.db.prepare(sql)?;
+        let mut rows = statement.query([since.to_i64()])?;
+        while let Some(row) = rows.next()? {
+            each(row.get(0)?, EventId::from_i64(row.get(1)?), row.get::<_, i64>(2)? as UnixMs);
+        }
+        Ok(())
+    }
+
+    /// Whether an event has this key.
+    pub fn has_repeat_key(&self, id: EventId, key: &RepeatKey) -> Result<bool> {
+        let sql = "SELECT count(*) FROM event WHERE id = ?1 AND repeat_key = ?2";
+        Ok(self.number(sql, params![id.to_i64(), &key[..]])? > 0)
     }
 
     /// The newest event's id.
@@ -321,15 +363,15 @@ impl Store {
         Ok(id)
     }
 
-    /// Notes since when a subscriber's file has been missing.
-    pub fn set_gone(&self, subscriber: i64, at_ms: UnixMs) -> Result<()> {
-        self.run("UPDATE subscriber SET gone_at_ms = ?2 WHERE id = ?1", params![subscriber, at_ms as i64])
+    /// Notes since when a subscriber's file has been missing, or that it is there.
+    pub fn set_gone(&self, subscriber: i64, at_ms: Option<UnixMs>) -> Result<()> {
+        self.run("UPDATE subscriber SET gone_at_ms = ?2 WHERE id = ?1", params![subscriber, at_ms.map(|ms| ms as i64)])
     }
 
     /// Ends a subscriber's subscriptions; what still waits for it is dead.
     pub fn forget(&self, subscriber: i64) -> Result<()> {
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
-        self.run("UPDATE delivery SET state = 3 WHERE subscriber = ?1 AND state = 0", [subscriber])
+        self.run(FORGET, [subscriber])
     }
 
     /// Deletes some of the events before an id that have nothing open. Gives how far it came, or nothing at the end.
@@ -339,8 +381,7 @@ impl Store {
         let rows = statement.query_map(params![from.to_i64(), before.to_i64(), limit as i64], |row| row.get(0))?;
         let ids: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
         for id in &ids {
-            let open = "SELECT count(*) FROM subscriber s JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state < 2";
-            if self.number(open, [id])? > 0 {
+            if self.number(OPEN_OF, [id])? > 0 {
                 continue;
             }
             for sql in [
@@ -372,12 +413,18 @@ fn migrate(db: &mut Connection) -> anyhow::Result<()> {
     }
 }
 
+/// Whether a row was read, and its values are not what they must be.
+fn is_of_values(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(error, FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..) | Utf8Error(..))
+}
+
 fn attributes_text(attributes: &[(String, String)]) -> String {
     serde_json::to_string(attributes).unwrap_or_default()
 }
 
-fn checksum(attributes: &str, payload: &[u8]) -> i64 {
-    i64::from(crc32c::crc32c_append(crc32c::crc32c(attributes.as_bytes()), payload))
+fn checksum(attributes: &[u8], payload: &[u8]) -> i64 {
+    i64::from(crc32c::crc32c_append(crc32c::crc32c(attributes), payload))
 }
 
 /// What stands in the columns `outcome` and `why`.
@@ -394,41 +441,54 @@ fn outcome_columns(outcome: &Outcome) -> (i64, Option<&str>) {
     }
 }
 
-/// How much there is to do.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Deliveries that wait, due or not.
-    pub pending: u64,
-    /// Of them, those that are due.
-    pub due: u64,
-    /// Deliveries whose attempt was begun.
-    pub running: u64,
-    /// Deliveries that are dead and kept.
-    pub dead: u64,
-    /// How long the oldest waiting delivery has been due, in seconds.
-    pub oldest_pending_s: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A connection that only reads.
-pub struct Reader(Connection);
-
-impl Reader {
-    /// Opens the file beside the writer.
-    pub fn open(file: &Path) -> rusqlite::Result<Reader> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(file, flags).map(Reader)
+    #[test]
+    fn no_query_of_the_hot_path_looks_through_a_whole_table() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("schema.sql")).unwrap();
+        for sql in [DUE, NEXT_DUE, RUNNING, FORGET, DEAD_OF, OPEN_OF, super::super::reader::COUNTS] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let count = statement.parameter_count();
+            let plan: Vec<String> =
+                statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            let plan = plan.join("; ");
+            let through_all = plan.contains("SCAN d") && !plan.contains("USING INDEX delivery_open") && !plan.contains("COVERING INDEX");
+            assert!(!through_all && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
     }
 
-    /// Counts what is open at a time.
-    pub fn counts(&self, now_ms: UnixMs) -> rusqlite::Result<Counts> {
-        let now = now_ms as i64;
-        let sql = "SELECT sum(state = 0), sum(state = 0 AND due_ms <= ?1), sum(state = 1), sum(state = 3),
-                   min(CASE WHEN state = 0 THEN due_ms END) FROM delivery WHERE state <> 2";
-        self.0.prepare_cached(sql)?.query_row([now], |row| {
-            let count = |n| row.get::<_, Option<i64>>(n).map(|count| count.unwrap_or(0) as u64);
-            let oldest: Option<i64> = row.get(4)?;
-            let oldest_pending_s = oldest.map_or(0, |due| now.saturating_sub(due).max(0) as u64 / 1000);
-            Ok(Counts { pending: count(0)?, due: count(1)?, running: count(2)?, dead: count(3)?, oldest_pending_s })
-        })
+    #[test]
+    fn what_is_not_what_was_written_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("t.db")).unwrap();
+        let id = EventId::first_at(1);
+        let event = NewEvent {
+            source: "s".into(),
+            provider: "p".into(),
+            event_type: "t".into(),
+            received_at_ms: 1,
+            received: std::time::Instant::now(),
+            attributes: vec![("a".into(), "b".into())],
+            payload: Bytes::from_static(b"payload"),
+            repeat_key: None,
+        };
+        store.insert_event(id, &event).unwrap();
+        assert_eq!(store.event(id).unwrap().attributes, event.attributes);
+        for damage in ["UPDATE body SET payload = CAST('Payload' AS BLOB)", "UPDATE body SET attributes = CAST(x'5bff' AS TEXT)", "DELETE FROM body"] {
+            store.db.execute_batch(damage).unwrap();
+            assert!(matches!(store.event(id), Err(StoreError::Damaged(_))), "{damage}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.db");
+        Store::open(&file).unwrap().db.pragma_update(None, "user_version", 99).unwrap();
+        let told = Store::open(&file).err().unwrap().to_string();
+        assert!(told.contains("version 99"), "{told}");
     }
 }

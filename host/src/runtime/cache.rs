@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use wasmtime::Engine;
@@ -56,12 +57,15 @@ impl Cache {
 
     /// Whole and on disk before it has its name: half a file would be code too.
     fn keep(&self, file: &Path, compiled: &[u8]) -> std::io::Result<()> {
-        let draft = file.with_extension(format!("draft-{}", std::process::id()));
-        let mut written = std::fs::File::create(&draft)?;
-        written.write_all(compiled)?;
-        written.sync_all()?;
-        std::fs::rename(&draft, file)?;
-        self.thin_out()
+        // A name that nobody else writes to: equal plugins may be compiled at the same time.
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        let nth = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let draft = file.with_extension(format!("draft-{}-{nth}", std::process::id()));
+        let written = write_whole(&draft, compiled).and_then(|()| std::fs::rename(&draft, file));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&draft);
+        }
+        written.and_then(|()| self.thin_out())
     }
 
     fn thin_out(&self) -> std::io::Result<()> {
@@ -83,6 +87,12 @@ impl Cache {
         }
         Ok(())
     }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn is_private(meta: &std::fs::Metadata) -> bool {

@@ -11,7 +11,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::PluginPre;
 use super::bindings::exports::hookgate::plugin::handler::{Event as GuestEvent, Failure, Manifest as Described};
-use super::guest::{Guest, Line, OnLine};
+use super::guest::{Guest, Line, Memory, OnLine, take_lines};
 use super::load::{Refused, first_line};
 use super::{CallLimits, Plugin, Runtime};
 use crate::attempt::Outcome;
@@ -19,6 +19,12 @@ use crate::event::Event;
 
 /// How much may be copied between guest and host in one call of a function, in bytes, beside the event itself.
 const HOST_CALL_BYTES: usize = 8 << 20;
+
+/// How long a call may compute on the threads where calls begin: the first look at it is a tick after it began.
+const LONG: Duration = Duration::from_millis(8);
+
+/// How long `describe` may take at the most, whatever a call may: a start waits for it.
+const DESCRIBE: Duration = Duration::from_secs(5);
 
 /// The longest reason that is kept of what a plugin says, in bytes.
 const WHY_BYTES: usize = 1024;
@@ -47,49 +53,81 @@ pub struct Cost {
 
 impl Runtime {
     /// Runs an event through a fresh instance. Each log line is given to `on_line` as it is written.
-    pub async fn call(&self, plugin: &Plugin, event: &Event, attempt: u32, on_line: impl Fn(&Line) + Send + Sync + 'static) -> Called {
-        let _instance = self.instances.acquire().await;
+    pub async fn call(
+        &self,
+        plugin: &Plugin,
+        event: &Event,
+        attempt: u32,
+        on_line: impl Fn(&Line) + Send + Sync + 'static,
+    ) -> Called {
+        let place = self.instances.clone().acquire_owned().await;
         let begun = Instant::now();
-        let guest = Guest::new(&plugin.limits, plugin.settings.clone(), Arc::new(on_line));
-        let meter = Arc::new(Meter::default());
-        let mut store = self.store(guest, &plugin.limits, &meter);
-        let given = guest_event(event, attempt);
-        let call = async {
-            let instance = plugin.pre.instantiate_async(&mut store).await?;
+        let seen = Seen::default();
+        let guest = Guest::new(&plugin.limits, plugin.settings.clone(), Arc::new(on_line), seen.memory.clone());
+        let log = guest.log();
+        let store = self.store(guest, &plugin.limits, &seen.meter);
+        let (pre, given) = (plugin.pre.clone(), guest_event(event, attempt));
+        let work = async move {
+            // Given back after the store, whose slot it stands for.
+            let _place = place;
+            let mut store = store;
+            let instance = pre.instantiate_async(&mut store).await?;
             instance.hookgate_plugin_handler().call_handle(&mut store, &given).await
         };
-        let ended = tokio::time::timeout(plugin.limits.wall, Metered { meter: &meter, call: Box::pin(call) }).await;
-        let guest = store.into_data();
-        let outcome = match ended {
-            Err(_elapsed) => Outcome::Overran { limit: "call_ms" },
-            Ok(Ok(Ok(()))) => Outcome::Done,
-            Ok(Ok(Err(failure))) => failed(failure),
-            Ok(Err(error)) => trapped(&error, &guest),
+        let outcome = match self.run(work, &seen.meter, plugin.limits.wall).await {
+            None => Outcome::Overran { limit: "call_ms" },
+            Some(Ok(Ok(()))) => Outcome::Done,
+            Some(Ok(Err(failure))) => failed(failure),
+            Some(Err(error)) => trapped(&error, &seen),
         };
-        let memory_bytes = guest.limiter.peak_bytes;
-        let lines = guest.into_lines();
-        Called { outcome, lines, cost: Cost { wall: begun.elapsed(), cpu: meter.used(), memory_bytes } }
+        let memory_bytes = seen.memory.peak.load(Ordering::Relaxed);
+        let cost = Cost { wall: begun.elapsed(), cpu: seen.meter.used(), memory_bytes };
+        Called { outcome, lines: take_lines(&log), cost }
     }
 
-    /// Asks a plugin what it is, under the limits of a call.
+    /// Asks a plugin what it is, under the limits of a call, and in less time.
     pub(super) async fn describe(&self, pre: &PluginPre<Guest>, limits: &CallLimits) -> Result<Described, Refused> {
-        let _instance = self.instances.acquire().await;
+        let place = self.instances.clone().acquire_owned().await;
         let quiet: OnLine = Arc::new(|_| {});
-        let meter = Arc::new(Meter::default());
-        let mut store = self.store(Guest::new(limits, Arc::default(), quiet), limits, &meter);
-        let call = async {
+        let seen = Seen::default();
+        let guest = Guest::new(limits, Arc::default(), quiet, seen.memory.clone());
+        let store = self.store(guest, limits, &seen.meter);
+        let pre = pre.clone();
+        let work = async move {
+            let _place = place;
+            let mut store = store;
             let instance = pre.instantiate_async(&mut store).await?;
             instance.hookgate_plugin_handler().call_describe(&mut store).await
         };
-        let ended = tokio::time::timeout(limits.wall, Metered { meter: &meter, call: Box::pin(call) }).await;
-        match ended {
-            Ok(Ok(described)) => Ok(described),
-            Ok(Err(error)) => {
-                let outcome = trapped(&error, store.data());
-                Err(Refused(format!("its describe {outcome}")))
-            }
-            Err(_elapsed) => Err(Refused("its describe overran its call_ms".into())),
+        match self.run(work, &seen.meter, limits.wall.min(DESCRIBE)).await {
+            Some(Ok(described)) => Ok(described),
+            Some(Err(error)) => Err(Refused(format!("its describe {}", trapped(&error, &seen)))),
+            None => Err(Refused("its describe overran its call_ms".into())),
         }
+    }
+
+    /// Runs a guest until it ends or its time is over. One that computes for long goes on where it is in nobody's way.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        meter: &Arc<Meter>,
+        wall: Duration,
+    ) -> Option<T> {
+        let short = Turns { meter: meter.clone(), work: Box::pin(work), most: Some(LONG) };
+        let ended = async {
+            match short.await {
+                Turned::Ended(ended) => Some(ended),
+                Turned::Long(work) => {
+                    let long = Turns { meter: meter.clone(), work, most: None };
+                    let mut going_on = Aborting(self.idle_threads.handle().spawn(long));
+                    match (&mut going_on.0).await {
+                        Ok(Turned::Ended(ended)) => Some(ended),
+                        Ok(Turned::Long(_)) | Err(_) => None,
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(wall, ended).await.ok().flatten()
     }
 
     fn store(&self, guest: Guest, limits: &CallLimits, meter: &Arc<Meter>) -> Store<Guest> {
@@ -136,8 +174,8 @@ fn failed(failure: Failure) -> Outcome {
     }
 }
 
-fn trapped(error: &wasmtime::Error, guest: &Guest) -> Outcome {
-    if guest.limiter.refused {
+fn trapped(error: &wasmtime::Error, seen: &Seen) -> Outcome {
+    if seen.memory.refused.load(Ordering::Relaxed) {
         Outcome::OutOfMemory
     } else if error.downcast_ref::<CpuSpent>().is_some() {
         Outcome::Overran { limit: "cpu_ms" }
@@ -178,20 +216,55 @@ fn thread_cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// A call whose turns are metered.
-struct Metered<'a, F> {
-    meter: &'a Meter,
-    call: Pin<Box<F>>,
+/// What is known of a call while it runs and after.
+#[derive(Default)]
+struct Seen {
+    meter: Arc<Meter>,
+    memory: Arc<Memory>,
 }
 
-impl<F: Future> Future for Metered<'_, F> {
-    type Output = F::Output;
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+/// A guest's turns on a thread, metered.
+struct Turns<T> {
+    meter: Arc<Meter>,
+    work: Work<T>,
+    /// How long it may compute here.
+    most: Option<Duration>,
+}
+
+/// How a guest's turns on a thread ended.
+enum Turned<T> {
+    /// It is over.
+    Ended(T),
+    /// It computed for longer than it may here; this is the rest of it.
+    Long(Work<T>),
+}
+
+impl<T: 'static> Future for Turns<T> {
+    type Output = Turned<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turned<T>> {
         self.meter.turn_began.store(thread_cpu_ns(), Ordering::Relaxed);
-        let polled = self.call.as_mut().poll(context);
+        let polled = self.work.as_mut().poll(context);
         let used = self.meter.used_so_far();
         self.meter.used.store(used.as_nanos() as u64, Ordering::Relaxed);
-        polled
+        match polled {
+            Poll::Ready(ended) => Poll::Ready(Turned::Ended(ended)),
+            Poll::Pending if self.most.is_some_and(|most| used > most) => {
+                let rest = std::mem::replace(&mut self.work, Box::pin(std::future::pending()));
+                Poll::Ready(Turned::Long(rest))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// A task that ends with whoever waits for it.
+struct Aborting<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Aborting<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -12,6 +12,11 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 /// Enough for interpreters: the largest seen has 7,689 elements (StarlingMonkey).
 pub(super) const TABLE_ELEMENTS: usize = 8_000;
 
+/// Enough for what componentizing tools make: a component's core instances, memories and tables.
+pub(super) const CORE_INSTANCES: usize = 64;
+pub(super) const MEMORIES: usize = 3;
+pub(super) const TABLES: usize = 3;
+
 /// Of the stack that guests' own calls may use.
 const GUEST_STACK_BYTES: usize = 512 << 10;
 
@@ -55,14 +60,14 @@ fn pool(limits: &EngineLimits) -> PoolingAllocationConfig {
     let instances = limits.instances as u32;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 64)
-        .total_memories(instances * 3)
-        .total_tables(instances * 3)
+        .total_core_instances(instances * CORE_INSTANCES as u32)
+        .total_memories(instances * MEMORIES as u32)
+        .total_tables(instances * TABLES as u32)
         .total_stacks(instances)
-        .max_core_instances_per_component(64)
-        .max_memories_per_component(3)
-        .max_tables_per_component(3)
-        .max_tables_per_module(3)
+        .max_core_instances_per_component(CORE_INSTANCES as u32)
+        .max_memories_per_component(MEMORIES as u32)
+        .max_tables_per_component(TABLES as u32)
+        .max_tables_per_module(TABLES as u32)
         .max_memory_size(limits.memory_bytes)
         .max_core_instance_size(4 << 20)
         .max_component_instance_size(4 << 20)

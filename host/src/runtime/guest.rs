@@ -1,6 +1,7 @@
 //! What a guest may touch: its log, its settings, a clock, randomness, and WASI with empty hands.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -12,13 +13,16 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::CallLimits;
 use super::bindings::hookgate::plugin::{clock, log, random, settings};
-use super::engine::TABLE_ELEMENTS;
+use super::engine::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use crate::event::now_ms;
 
 pub use super::bindings::hookgate::plugin::log::Level;
 
 /// The longest log message, in bytes.
 const LINE_BYTES: usize = 8 << 10;
+
+/// What a line counts for beside its text, so that empty ones are not for free.
+const LINE_COSTS: usize = 64;
 
 /// The most random bytes in one call, as the contract says.
 const RANDOM_BYTES: u32 = 4096;
@@ -49,11 +53,11 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub fn new(limits: &CallLimits, settings: Arc<BTreeMap<String, String>>, on_line: OnLine) -> Guest {
+    pub fn new(limits: &CallLimits, settings: Arc<BTreeMap<String, String>>, on_line: OnLine, seen: Arc<Memory>) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         Guest {
-            limiter: Limiter { most_bytes: limits.memory_bytes, bytes: 0, peak_bytes: 0, refused: false },
+            limiter: Limiter { most_bytes: limits.memory_bytes, bytes: 0, elements: 0, seen },
             log: Arc::new(Mutex::new(Log { left_bytes: limits.log_bytes, cut: false, lines: Vec::new(), on_line })),
             settings,
             wasi: None,
@@ -61,12 +65,9 @@ impl Guest {
         }
     }
 
-    /// The lines that were written.
-    pub fn into_lines(self) -> Vec<Line> {
-        // What is left of unfinished lines is written when the streams go.
-        drop(self.wasi);
-        drop(self.table);
-        std::mem::take(&mut locked(&self.log).lines)
+    /// Where its lines go, for whoever stays when it is gone.
+    pub fn log(&self) -> Arc<Mutex<Log>> {
+        self.log.clone()
     }
 }
 
@@ -97,13 +98,11 @@ impl clock::Host for Guest {
 }
 
 impl random::Host for Guest {
-    fn bytes(&mut self, length: u32) -> Vec<u8> {
+    fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
         let mut bytes = vec![0; length.min(RANDOM_BYTES) as usize];
-        // Without randomness zeros would be worse than an end: the call traps on the missing bytes.
-        match getrandom::fill(&mut bytes) {
-            Ok(()) => bytes,
-            Err(_) => Vec::new(),
-        }
+        // Without randomness an end: zeros would be taken for it.
+        getrandom::fill(&mut bytes).map_err(|error| wasmtime::Error::msg(format!("no randomness: {error}")))?;
+        Ok(bytes)
     }
 }
 
@@ -122,40 +121,63 @@ impl WasiView for Guest {
     }
 }
 
-/// Lets memories grow to a limit, all of them together, and remembers the most that there was.
+/// What is known of a call's memory while it runs and after.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The most that there was, in bytes.
+    pub peak: AtomicUsize,
+    /// Whether it asked for more than it may have.
+    pub refused: AtomicBool,
+}
+
+/// Lets memories grow to a limit, all of them together, and tables too.
 pub(super) struct Limiter {
     most_bytes: usize,
     bytes: usize,
-    pub peak_bytes: usize,
-    pub refused: bool,
+    elements: usize,
+    seen: Arc<Memory>,
 }
 
 impl ResourceLimiter for Limiter {
+    fn instances(&self) -> usize {
+        CORE_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.bytes - current.min(self.bytes) + desired;
         let within_its_own = maximum.is_none_or(|most| desired <= most);
         if total > self.most_bytes {
             // An end rather than a failed grow: what a guest does without the memory that it needs, nobody wants to know.
-            self.refused = true;
+            self.seen.refused.store(true, Ordering::Relaxed);
             return Err(wasmtime::Error::msg("more memory than memory_mib allows"));
         }
         if within_its_own {
             self.bytes = total;
-            self.peak_bytes = self.peak_bytes.max(total);
+            self.seen.peak.fetch_max(total, Ordering::Relaxed);
         }
         Ok(within_its_own)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS {
-            return Err(wasmtime::Error::msg(format!("a table of more than {TABLE_ELEMENTS} elements")));
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.elements - current.min(self.elements) + desired;
+        if total > TABLE_ELEMENTS * TABLES {
+            return Err(wasmtime::Error::msg(format!("tables of more than {TABLE_ELEMENTS} elements each")));
         }
+        self.elements = total;
         Ok(maximum.is_none_or(|most| desired <= most))
     }
 }
 
 /// The log of one call, bounded.
-struct Log {
+pub(super) struct Log {
     left_bytes: usize,
     cut: bool,
     lines: Vec<Line>,
@@ -167,17 +189,22 @@ fn locked(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Takes the lines that were written.
+pub(super) fn take_lines(log: &Mutex<Log>) -> Vec<Line> {
+    std::mem::take(&mut locked(log).lines)
+}
+
 impl Log {
     fn write(&mut self, level: Level, message: &str) {
         if self.cut {
             return;
         }
         let mut message = one_line(message);
-        if message.len() > self.left_bytes {
+        if message.len() + LINE_COSTS > self.left_bytes {
             self.cut = true;
             message = "(the rest of the log is cut: log_bytes)".into();
         }
-        self.left_bytes = self.left_bytes.saturating_sub(message.len().max(1));
+        self.left_bytes = self.left_bytes.saturating_sub(message.len() + LINE_COSTS);
         let line = Line { level, message };
         (self.on_line)(&line);
         self.lines.push(line);
@@ -293,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_cut_and_says_so() {
-        let mut log = Log { left_bytes: 100, cut: false, lines: Vec::new(), on_line: Arc::new(|_| {}) };
+        let mut log = Log { left_bytes: 10 * (10 + LINE_COSTS), cut: false, lines: Vec::new(), on_line: Arc::new(|_| {}) };
         for _ in 0..1000 {
             log.write(Level::Info, "0123456789");
         }
@@ -303,10 +330,12 @@ mod tests {
 
     #[test]
     fn all_memories_count_together() {
-        let mut limiter = Limiter { most_bytes: 100, bytes: 0, peak_bytes: 0, refused: false };
+        let seen = Arc::new(Memory::default());
+        let mut limiter = Limiter { most_bytes: 100, bytes: 0, elements: 0, seen: seen.clone() };
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(limiter.memory_growing(0, 40, None).unwrap());
         assert!(limiter.memory_growing(40, 41, None).is_err());
-        assert!(limiter.refused && limiter.peak_bytes == 100);
+        assert!(seen.refused.load(Ordering::Relaxed));
+        assert_eq!(seen.peak.load(Ordering::Relaxed), 100);
     }
 }

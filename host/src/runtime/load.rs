@@ -70,7 +70,7 @@ impl Runtime {
             return Err(Refused(format!("the file has {} bytes, more than the {most} that plugin_bytes allows", bytes.len())));
         }
         let (engine, cache_folder) = (self.engine.clone(), self.limits.cache_folder.clone());
-        let compiling = self.blocking(move || {
+        let compiling = self.threads().spawn_blocking(move || {
             let cache = cache_folder.and_then(|folder| Cache::open(&folder));
             compile(&engine, bytes, cache.as_ref())
         });
@@ -120,7 +120,7 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), Refused> 
 
 /// Checks what a plugin says of itself.
 fn check_manifest(described: Described) -> Result<Manifest, Refused> {
-    let too_long = |text: &String| text.len() > TEXT_BYTES;
+    let too_long = |text: &String| text.len() > TEXT_BYTES || text.chars().any(char::is_control);
     if described.subscriptions.is_empty() {
         return Err(Refused("its describe gives no subscription, so it would never run".into()));
     }
@@ -128,7 +128,7 @@ fn check_manifest(described: Described) -> Result<Manifest, Refused> {
         return Err(Refused(format!("its describe gives more than {LIST} subscriptions or asks")));
     }
     if [&described.name, &described.version].into_iter().any(too_long) {
-        return Err(Refused(format!("its describe gives a name or version of more than {TEXT_BYTES} bytes")));
+        return Err(Refused(format!("its describe gives a name or version of more than {TEXT_BYTES} bytes or with control characters")));
     }
     let subscriptions: Result<Vec<Pattern>, _> = described.subscriptions.iter().map(|text| text.parse()).collect();
     let settings: Result<Vec<SettingAsk>, _> = described.asks.into_iter().map(check_ask).collect();
@@ -149,7 +149,8 @@ fn check_ask(ask: Ask) -> Result<SettingAsk, Refused> {
         return Err(Refused("it asks for a setting whose key is empty, too long or not text".into()));
     }
     let detail = |name: &str| ask.detail.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let (about, default) = (detail("about").unwrap_or_default(), detail("default"));
+    let about = detail("about").unwrap_or_default().replace(char::is_control, " ");
+    let default = detail("default");
     Ok(SettingAsk { key: ask.name, about, default })
 }
 

@@ -8,6 +8,7 @@ mod call;
 mod engine;
 mod guest;
 mod load;
+mod threads;
 mod wasm;
 
 use std::collections::BTreeMap;
@@ -26,12 +27,14 @@ pub use guest::{Level, Line};
 pub use load::{Loaded, Refused};
 
 use guest::Guest;
+use threads::Threads;
 
 mod bindings {
     #![allow(missing_docs, unused_qualifications, clippy::all)]
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "plugin",
+        imports: { "hookgate:plugin/random.bytes": trappable },
         exports: { default: async },
     });
 }
@@ -134,55 +137,26 @@ pub struct Runtime {
     linker: Linker<Guest>,
     limits: EngineLimits,
     /// A pool that is empty is an error and not a wait, so the wait is here.
-    instances: Semaphore,
-    threads: Option<tokio::runtime::Runtime>,
+    instances: Arc<Semaphore>,
+    /// Where each call begins.
+    threads: Threads,
+    /// Where a call goes on that computes for long: it gets the time that nobody else wants, and holds up no short one.
+    idle_threads: Threads,
 }
-
-/// Niceness of the threads that guests run on: even on a full machine the threads that answer senders come first.
-const GUEST_NICENESS: i32 = 10;
 
 impl Runtime {
     /// Starts an engine and its threads.
     pub fn new(limits: EngineLimits) -> anyhow::Result<Arc<Runtime>> {
         let engine = engine::start(&limits)?;
         let linker = guest::linker(&engine)?;
-        let threads = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("guest")
-            .worker_threads(std::thread::available_parallelism().map_or(2, usize::from))
-            .on_thread_start(|| {
-                // Where it is not allowed, guests run as everyone else.
-                let _ = rustix::process::nice(GUEST_NICENESS);
-            })
-            .enable_all()
-            .build()?;
-        let instances = Semaphore::new(limits.instances);
-        Ok(Arc::new(Runtime { engine, linker, limits, instances, threads: Some(threads) }))
+        let instances = Arc::new(Semaphore::new(limits.instances));
+        let threads = Threads::start("guest", threads::behind_ingress)?;
+        let idle_threads = Threads::start("guest-idle", threads::only_when_idle)?;
+        Ok(Arc::new(Runtime { engine, linker, limits, instances, threads, idle_threads }))
     }
 
-    /// Runs something on the guests' threads.
-    pub fn spawn<F>(&self, work: F) -> tokio::task::JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        match &self.threads {
-            Some(threads) => threads.spawn(work),
-            None => tokio::spawn(work),
-        }
-    }
-
-    fn blocking<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> tokio::task::JoinHandle<R> {
-        match &self.threads {
-            Some(threads) => threads.spawn_blocking(work),
-            None => tokio::task::spawn_blocking(work),
-        }
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
+    /// The threads that calls begin on.
+    pub fn threads(&self) -> &tokio::runtime::Handle {
+        self.threads.handle()
     }
 }

@@ -1,0 +1,189 @@
+//! What one commit writes: verdicts, events with their first deliveries, and claims.
+
+use std::sync::Arc;
+
+use super::store::{State, StoreError};
+use super::subscriber::Ready;
+use super::writer::{Effects, Group, READY, READY_BYTES, REFILL, Writer, not_run};
+use super::{Delivery, Receipt, Settlement};
+use crate::attempt::Outcome;
+use crate::event::{Event, EventId, NewEvent, UnixMs};
+use crate::schedule::Verdict;
+
+impl Writer {
+    /// Writes a group as a whole, and notes what it did.
+    pub(super) fn write_all(&mut self, group: &Group, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+        self.store.begin()?;
+        for (plugin, event, attempt, settlement) in &group.settles {
+            self.write_settlement(plugin, *event, *attempt, settlement, now, effects)?;
+        }
+        for (events, _) in &group.accepts {
+            let receipts: Result<Vec<_>, _> = events.iter().map(|event| self.write_event(event, now, effects)).collect();
+            effects.receipts.push(receipts?);
+        }
+        for n in 0..self.subscribers.len() {
+            self.write_claims(n, now, effects)?;
+        }
+        self.store.commit()
+    }
+
+    fn write_event(&mut self, event: &NewEvent, now: UnixMs, effects: &mut Effects) -> Result<Receipt, StoreError> {
+        if let Some(first) = self.first_of(event)? {
+            self.put_dead_back(first, now)?;
+            return Ok(Receipt { id: first, duplicate: true });
+        }
+        let id = EventId::next(self.last_id, event.received_at_ms, salt());
+        self.last_id = id;
+        self.store.insert_event(id, event)?;
+        if let Some(key) = event.repeat_key {
+            self.seen.insert(&key, id, event.received_at_ms);
+            effects.keys.push(key);
+        }
+        let mut loaded: Option<Arc<Event>> = None;
+        for n in 0..self.subscribers.len() {
+            if self.subscribers[n].wants(event) {
+                let event = loaded.get_or_insert_with(|| Arc::new(stored(id, event)));
+                self.write_delivery(n, event.clone(), now, effects)?;
+            }
+        }
+        Ok(Receipt { id, duplicate: false })
+    }
+
+    /// The event that this is a repeat of.
+    fn first_of(&self, event: &NewEvent) -> Result<Option<EventId>, StoreError> {
+        let Some(key) = event.repeat_key else { return Ok(None) };
+        let Some(first) = self.seen.find(&key) else { return Ok(None) };
+        Ok(self.store.has_repeat_key(first, &key)?.then_some(first))
+    }
+
+    /// A first delivery: begun at once where the plugin is free and nothing waits before it, which saves a commit.
+    fn write_delivery(&mut self, n: usize, event: Arc<Event>, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+        let subscriber = &mut self.subscribers[n];
+        let (id, nothing_before) = (event.id, subscriber.ready.is_empty() && !subscriber.is_behind(now));
+        if subscriber.has_slot() && nothing_before {
+            self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
+            subscriber.running += 1;
+            effects.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: 1, event }));
+            return Ok(());
+        }
+        self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
+        // What cannot run soon waits on disk.
+        if subscriber.slots > 0 && subscriber.ready.len() < READY && !subscriber.is_behind(now) {
+            let fits = self.ready_bytes + event.payload.len() <= READY_BYTES;
+            self.ready_bytes += if fits { event.payload.len() } else { 0 };
+            subscriber.ready.push_back(Ready { event: id, attempts: 0, loaded: fits.then_some(event) });
+        } else {
+            subscriber.is_due_at(now);
+        }
+        Ok(())
+    }
+
+    /// A repeat of an event runs nothing again, but for those that had given up on it.
+    fn put_dead_back(&mut self, event: EventId, now: UnixMs) -> Result<(), StoreError> {
+        for id in self.store.dead_of(event)? {
+            let subscriber = self.subscribers.iter_mut().find(|one| one.id == id && !one.patterns.is_empty());
+            if let Some(subscriber) = subscriber {
+                self.store.move_delivery(id, event, State::Waiting, 0, now)?;
+                subscriber.is_due_at(now);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_settlement(
+        &mut self,
+        plugin: &Arc<str>,
+        event: EventId,
+        number: u32,
+        settlement: &Settlement,
+        now: UnixMs,
+        effects: &mut Effects,
+    ) -> Result<(), StoreError> {
+        let Some(n) = self.subscribers.iter().position(|one| one.name == *plugin) else { return Ok(()) };
+        let subscriber = &mut self.subscribers[n];
+        let (state, attempts, due) = match settlement {
+            Settlement::Returned => (State::Waiting, number - 1, now),
+            Settlement::Judged { verdict: Verdict::Done, .. } => (State::Done, number, now),
+            Settlement::Judged { verdict: Verdict::Dead, .. } => (State::Dead, number, now),
+            Settlement::Judged { verdict: Verdict::Again { at_ms }, .. } => (State::Waiting, number, *at_ms),
+        };
+        // Nobody would ever take it up again.
+        let is_forgotten = state == State::Waiting && subscriber.patterns.is_empty();
+        let state = if is_forgotten { State::Dead } else { state };
+        self.store.move_delivery(subscriber.id, event, state, attempts, due)?;
+        if let Settlement::Judged { attempt, .. } = settlement {
+            self.store.insert_attempt(subscriber.id, event, number, attempt)?;
+        }
+        if state == State::Waiting {
+            subscriber.is_due_at(due);
+        }
+        subscriber.running = subscriber.running.saturating_sub(1);
+        effects.settled.push(n);
+        Ok(())
+    }
+
+    /// Begins as many waiting deliveries of a plugin as it has slots.
+    fn write_claims(&mut self, n: usize, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+        while self.subscribers[n].has_slot() {
+            if self.subscribers[n].ready.is_empty() && !self.refill(n, now)? {
+                return Ok(());
+            }
+            let Some(ready) = self.subscribers[n].ready.pop_front() else { return Ok(()) };
+            self.write_claim(n, ready, now, effects)?;
+        }
+        Ok(())
+    }
+
+    fn write_claim(&mut self, n: usize, ready: Ready, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+        let subscriber = &mut self.subscribers[n];
+        let number = ready.attempts + 1;
+        if let Some(event) = &ready.loaded {
+            self.ready_bytes = self.ready_bytes.saturating_sub(event.payload.len());
+        }
+        let event = match ready.loaded.map(Ok).unwrap_or_else(|| self.store.event(ready.event).map(Arc::new)) {
+            Err(StoreError::Damaged(id)) => {
+                tracing::error!(event = %id, plugin = %subscriber.name, "the stored body is damaged, so it is not delivered");
+                self.store.move_delivery(subscriber.id, id, State::Dead, number, now)?;
+                return self.store.insert_attempt(subscriber.id, id, number, &not_run(Outcome::Damaged, now));
+            }
+            event => event?,
+        };
+        self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
+        subscriber.running += 1;
+        effects.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: number, event }));
+        Ok(())
+    }
+
+    /// Reads waiting deliveries that are due from disk. Gives whether there were any.
+    fn refill(&mut self, n: usize, now: UnixMs) -> Result<bool, StoreError> {
+        let subscriber = &mut self.subscribers[n];
+        if !subscriber.is_behind(now) {
+            return Ok(false);
+        }
+        let due = self.store.due(subscriber.id, now, REFILL)?;
+        let all = due.len() < REFILL;
+        subscriber.next_due_ms = if all { self.store.next_due_after(subscriber.id, Some(now))? } else { Some(now) };
+        subscriber.ready.extend(due.into_iter().map(|(event, attempts)| Ready { event, attempts, loaded: None }));
+        Ok(!subscriber.ready.is_empty())
+    }
+}
+
+fn stored(id: EventId, event: &NewEvent) -> Event {
+    Event {
+        id,
+        source: event.source.clone(),
+        provider: event.provider.clone(),
+        event_type: event.event_type.clone(),
+        received_at_ms: event.received_at_ms,
+        received: Some(event.received),
+        attributes: event.attributes.clone(),
+        payload: event.payload.clone(),
+    }
+}
+
+/// Spreads ids; nothing depends on it being hard to guess.
+fn salt() -> u32 {
+    let mut bytes = [0u8; 4];
+    let _ = getrandom::fill(&mut bytes);
+    u32::from_le_bytes(bytes)
+}

@@ -1,0 +1,107 @@
+//! Measures Hookgate beside what it is compared with, in one run on one machine, and prints the ratios.
+//!
+//! The gateway is the release binary in a process of its own, loaded by a real HTTP client over loopback, writing to a real
+//! disk. What it is compared with runs in the same minutes, in turn, so that a machine whose speed drifts does not decide.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its table")]
+
+mod accepts;
+mod disk;
+mod instance;
+mod load;
+mod neighbour;
+mod report;
+mod server;
+mod start;
+mod wire;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+
+/// Measure the gateway beside what it is compared with
+#[derive(Parser)]
+struct Cli {
+    /// How long each figure is measured for
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// How many rounds; the table shows medians
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Which parts: accepts, instance, wire, neighbour, start
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Write the table into this file too
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// Serve the bare handler that accepts are compared with
+    #[arg(long, hide = true)]
+    serve_bare: bool,
+}
+
+/// As the gateway has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What every part needs.
+pub struct Setting {
+    /// How long each figure is measured for.
+    pub time: Duration,
+    /// How many rounds.
+    pub rounds: usize,
+    /// The gateway's binary.
+    pub gateway: PathBuf,
+    /// The sample plugins.
+    pub samples: PathBuf,
+}
+
+impl Setting {
+    /// The bytes of a sample plugin.
+    pub fn sample(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        let file = self.samples.join(format!("{name}.wasm"));
+        std::fs::read(&file).with_context(|| format!("{} is missing: run `cargo xtask bench`", file.display()))
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if cli.serve_bare {
+        return runtime.block_on(server::serve_bare());
+    }
+    let variable = |name: &str| std::env::var(name).map(PathBuf::from).context("run `cargo xtask bench`");
+    let setting = Setting {
+        time: Duration::from_secs_f64(cli.seconds),
+        rounds: cli.rounds.max(1),
+        gateway: variable("HOOKGATE_BIN")?,
+        samples: variable("HOOKGATE_SAMPLES")?,
+    };
+    let wanted = |part: &str| cli.only.is_empty() || cli.only.iter().any(|only| only == part);
+    let mut report = report::Report::default();
+    runtime.block_on(async {
+        if wanted("accepts") {
+            accepts::measure(&setting, &mut report).await?;
+        }
+        if wanted("wire") {
+            wire::measure(&setting, &mut report).await?;
+        }
+        if wanted("neighbour") {
+            neighbour::measure(&setting, &mut report).await?;
+        }
+        if wanted("start") {
+            start::measure(&setting, &mut report).await?;
+        }
+        anyhow::Ok(())
+    })?;
+    if wanted("instance") {
+        instance::measure(&setting, &mut report)?;
+    }
+    println!("{}", report.text());
+    if let Some(file) = cli.write {
+        std::fs::write(&file, report.document())?;
+        eprintln!("==> wrote {}", file.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The queue's file, read as an operator's tool would read it: while the gateway runs, and without asking it.
+
+use std::path::{Path, PathBuf};
+
+use hookgate::event::EventId;
+use rusqlite::{Connection, OpenFlags};
+
+/// The tables of a data folder.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    file: PathBuf,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not before it is due.
+    Waiting,
+    /// An attempt was begun.
+    Running,
+    /// Over, well.
+    Done,
+    /// Over, not well.
+    Dead,
+}
+
+/// One attempt as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// The event's id.
+    pub event: String,
+    /// 1 is the first.
+    pub number: u32,
+    /// How it ended, in the words of the logs.
+    pub outcome: &'static str,
+    /// Why, where there is more to say.
+    pub why: String,
+}
+
+const STATES: [State; 4] = [State::Waiting, State::Running, State::Done, State::Dead];
+const OUTCOMES: [&str; 8] = ["done", "retry", "reject", "trapped", "overran", "out_of_memory", "lost", "damaged"];
+
+impl Ledger {
+    /// The ledger in a data folder.
+    pub fn of(data: &Path) -> Ledger {
+        Ledger { file: data.join("hookgate.db") }
+    }
+
+    /// How many events there are.
+    pub fn events(&self) -> i64 {
+        self.read().query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
+    }
+
+    /// Whether an event is there, by the id that its sender was told.
+    pub fn has(&self, id: &str) -> bool {
+        let count: i64 = self.read().query_row("SELECT count(*) FROM event WHERE id = ?1", [number(id)], |row| row.get(0)).unwrap();
+        count == 1
+    }
+
+    /// Where a plugin's delivery of an event stands; nothing, where there is none.
+    pub fn state(&self, plugin: &str, id: &str) -> Option<State> {
+        self.states(plugin).into_iter().find(|(event, _)| event == id).map(|(_, state)| state)
+    }
+
+    /// Where each delivery of a plugin stands.
+    pub fn states(&self, plugin: &str) -> Vec<(String, State)> {
+        let db = self.read();
+        let sql = "SELECT event, state FROM delivery d JOIN subscriber s ON s.id = d.subscriber WHERE s.name = ?1 ORDER BY event";
+        let mut statement = db.prepare(sql).unwrap();
+        let rows = statement.query_map([plugin], |row| Ok((text(row.get(0)?), STATES[row.get::<_, i64>(1)? as usize]))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// How many deliveries of a plugin stand so.
+    pub fn count(&self, plugin: &str, state: State) -> usize {
+        self.states(plugin).iter().filter(|(_, stands)| *stands == state).count()
+    }
+
+    /// Every attempt of a plugin, by event and number.
+    pub fn attempts(&self, plugin: &str) -> Vec<AttemptRow> {
+        let db = self.read();
+        let sql = "SELECT event, number, outcome, ifnull(why, '') FROM attempt a JOIN subscriber s ON s.id = a.subscriber
+                   WHERE s.name = ?1 ORDER BY event, number";
+        let mut statement = db.prepare(sql).unwrap();
+        let row = |row: &rusqlite::Row| {
+            let outcome = OUTCOMES[row.get::<_, i64>(2)? as usize];
+            Ok(AttemptRow { event: text(row.get(0)?), number: row.get(1)?, outcome, why: row.get(3)? })
+        };
+        let rows = statement.query_map([plugin], row).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// How each attempt of a plugin at an event ended, in order.
+    pub fn outcomes(&self, plugin: &str, id: &str) -> Vec<&'static str> {
+        self.attempts(plugin).into_iter().filter(|attempt| attempt.event == id).map(|attempt| attempt.outcome).collect()
+    }
+
+    /// Damages one byte of an event's stored payload, as a failing disk would. Only while no gateway runs.
+    pub fn damage(&self, id: &str) {
+        let db = self.write();
+        let mut payload: Vec<u8> = db.query_row("SELECT payload FROM body WHERE event = ?1", [number(id)], |row| row.get(0)).unwrap();
+        payload[0] ^= 1;
+        db.execute("UPDATE body SET payload = ?2 WHERE event = ?1", rusqlite::params![number(id), payload]).unwrap();
+    }
+
+    /// Says that another version wrote it. Only while no gateway runs.
+    pub fn set_version(&self, version: i64) {
+        self.write().pragma_update(None, "user_version", version).unwrap();
+    }
+
+    /// What SQLite says about the whole file: `ok`.
+    pub fn integrity(&self) -> String {
+        self.read().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
+    }
+
+    fn read(&self) -> Connection {
+        let db = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        db
+    }
+
+    fn write(&self) -> Connection {
+        Connection::open(&self.file).unwrap()
+    }
+}
+
+fn number(id: &str) -> i64 {
+    id.parse::<EventId>().unwrap().to_i64()
+}
+
+fn text(number: i64) -> String {
+    EventId::from_i64(number).to_string()
+}

@@ -1,0 +1,115 @@
+//! Those who send: they sign with the code that the gateway verifies with, read from the same description.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use hookgate::event::now_ms;
+use hookgate::provider::{Key, Provider, catalogue};
+use hookgate::secret::Secret;
+use http::HeaderMap;
+
+/// Someone who sends to one source.
+#[derive(Clone)]
+pub struct Sender {
+    source: String,
+    provider: Provider,
+    key: Key,
+}
+
+/// One signed webhook, before it is sent.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where it goes: the end of the path.
+    pub source: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Sender {
+    /// A sender of the catalogue, with a secret.
+    pub fn of(provider: &str, source: &str, secret: &str) -> Sender {
+        Sender::who(catalogue::find(provider).unwrap(), source, secret)
+    }
+
+    /// A sender that a description's text describes.
+    pub fn described(text: &str, source: &str, secret: &str) -> Sender {
+        Sender::who(Provider::parse(source, text).unwrap(), source, secret)
+    }
+
+    fn who(provider: Provider, source: &str, secret: &str) -> Sender {
+        let key = provider.key(&Secret::new(secret)).unwrap();
+        Sender { source: source.to_owned(), provider, key }
+    }
+
+    /// A new event of a type, unlike every other.
+    pub fn webhook(&self, event_type: &str) -> Webhook {
+        static NTH: AtomicU64 = AtomicU64::new(1);
+        let nth = NTH.fetch_add(1, Ordering::Relaxed);
+        let body = self.provider.sample(event_type, nth);
+        self.with_body(event_type, body.unwrap_or_else(|| format!(r#"{{"type":"{event_type}","nth":{nth}}}"#).into()))
+    }
+
+    /// An event with this body, signed now, whatever it is.
+    pub fn with_body(&self, event_type: &str, body: impl Into<Bytes>) -> Webhook {
+        self.signed_at(event_type, body, now_ms())
+    }
+
+    /// An event with this body, signed at a time.
+    pub fn signed_at(&self, event_type: &str, body: impl Into<Bytes>, at_ms: u64) -> Webhook {
+        let signed = self.provider.sign_as_is(event_type, body.into(), &self.key, at_ms, None);
+        Webhook { source: self.source.clone(), headers: signed.headers, body: signed.body }
+    }
+}
+
+impl Webhook {
+    /// The same, with a header replaced.
+    pub fn with(mut self, name: &'static str, value: &str) -> Webhook {
+        self.headers.insert(name, value.parse().unwrap());
+        self
+    }
+
+    /// The same, with one more header.
+    pub fn and(mut self, name: &'static str, value: &str) -> Webhook {
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
+    /// The same without a header.
+    pub fn without(mut self, name: &str) -> Webhook {
+        self.headers.remove(name);
+        self
+    }
+
+    /// The same, to another source.
+    pub fn to(mut self, source: &str) -> Webhook {
+        self.source = source.to_owned();
+        self
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    /// The bytes of a request that carries it.
+    pub fn request(&self) -> Vec<u8> {
+        let mut request = self.head("POST");
+        request.extend_from_slice(format!("content-length: {}\r\n\r\n", self.body.len()).as_bytes());
+        request.extend_from_slice(&self.body);
+        request
+    }
+
+    /// The bytes of its request line and headers, open for more.
+    pub fn head(&self, method: &str) -> Vec<u8> {
+        let mut head = format!("{method} /hooks/{} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.source).into_bytes();
+        for (name, value) in &self.headers {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head
+    }
+}

@@ -1,0 +1,13 @@
+//! The whole gateway, from outside: one file a subject.
+
+mod bad_requests;
+mod commands;
+mod crash;
+mod duplicates;
+mod files;
+mod hostile;
+mod house_rules;
+mod path;
+mod queue_faults;
+mod reload;
+mod samples;
