@@ -90,7 +90,8 @@ impl Config {
     pub fn read(file: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
         let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable(file.to_owned(), error))?;
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        let beside = dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
+        let beside =
+            dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
         let variable = |name: &str| std::env::var(name).ok().or_else(|| beside.get(name).cloned());
         Config::parse(&text, &folder, overrides, &variable).map_err(|told| ConfigError::Mistakes(file.to_owned(), told))
     }
@@ -121,7 +122,8 @@ impl Config {
             .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
             .collect();
         let plugins = root.section("plugins").sections();
-        let plugins = plugins.into_iter().map(|(name, section)| (name.clone(), grant(&name, section, &calls))).collect();
+        let plugins =
+            plugins.into_iter().map(|(name, section)| (name.clone(), grant(&name, section, &calls))).collect();
         root.finish();
         mistakes.none_or(Config { server, sources, ingress, calls, plugin_bytes, instances, schedule, keep, plugins })
     }
@@ -137,6 +139,11 @@ impl Config {
         let own = self.plugins.values().map(|grant| grant.calls.each.memory_bytes);
         own.fold(self.calls.each.memory_bytes, usize::max)
     }
+}
+
+/// Whether a variable of the environment is there and says something.
+pub fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 /// What a call may use where nothing is said.
@@ -190,7 +197,10 @@ impl Reading<'_> {
         let body_bytes = body_bytes(&mut section, most_bytes);
         let provider = Arc::new(provider?);
         if provider.signs_url() && public_url.is_none() {
-            section.mistake("provider", "signs the address that it posts to, so say it: public_url = \"https://...\" in [server]");
+            section.mistake(
+                "provider",
+                "signs the address that it posts to, so say it: public_url = \"https://...\" in [server]",
+            );
         }
         let url = public_url.map(|public| format!("{}/hooks/{name}", public.trim_end_matches('/')).into());
         let keys = secrets.into_iter().enumerate().filter_map(|(n, secret)| {
@@ -206,7 +216,10 @@ impl Reading<'_> {
         let tables = section.tables("secrets");
         if tables.is_empty() {
             let example = "secrets = [{ env = \"MY_SECRET\" }]";
-            section.mistake("secrets", format_args!("is missing: a source without one could not be verified; add {example}"));
+            section.mistake(
+                "secrets",
+                format_args!("is missing: a source without one could not be verified; add {example}"),
+            );
         }
         tables.into_iter().filter_map(|table| self.secret(table)).collect()
     }
@@ -224,7 +237,8 @@ impl Reading<'_> {
             },
             (None, Some(path)) => self.secret_file(&section, path),
             _ => {
-                section.mistake("", "take one of env = \"NAME\" and file = \"/path\"; a secret never stands in this file");
+                section
+                    .mistake("", "take one of env = \"NAME\" and file = \"/path\"; a secret never stands in this file");
                 None
             }
         };
@@ -253,8 +267,12 @@ fn read_provider(source: &str, section: &mut Section) -> Option<Provider> {
         Some(toml::Value::String(name)) => catalogue::find(&name).or_else(|| {
             let known: Vec<&str> = catalogue::names().collect();
             match catalogue::nearest(&name) {
-                Some(nearest) => section.mistake("provider", format_args!("there is no `{name}`; did you mean `{nearest}`?")),
-                None => section.mistake("provider", format_args!("there is no `{name}`: take one of {}", known.join(", "))),
+                Some(nearest) => {
+                    section.mistake("provider", format_args!("there is no `{name}`; did you mean `{nearest}`?"))
+                }
+                None => {
+                    section.mistake("provider", format_args!("there is no `{name}`: take one of {}", known.join(", ")))
+                }
             }
             None
         }),
@@ -322,7 +340,8 @@ fn grant(name: &str, mut section: Section, default: &Calls) -> Grant {
     if !is_name(name) {
         section.mistake("", "is no name that a plugin can have");
     }
-    let settings = section.section("settings").rest_with(|section, key| section.raw(key).map(setting_text).unwrap_or_default());
+    let settings =
+        section.section("settings").rest_with(|section, key| section.raw(key).map(setting_text).unwrap_or_default());
     let calls = calls(&mut section, default);
     section.finish();
     Grant { settings: settings.into_iter().collect(), calls }

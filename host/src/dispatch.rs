@@ -73,7 +73,8 @@ impl Counters {
     pub fn tally(&self, plugin: &str) -> Tally {
         let mut tally = Tally::default();
         for (outcome, verdict) in OUTCOMES.iter().flat_map(|outcome| VERDICTS.map(|verdict| (*outcome, verdict))) {
-            let labels = AttemptLabels { plugin: plugin.to_owned(), outcome: outcome.to_owned(), verdict: verdict.to_owned() };
+            let labels =
+                AttemptLabels { plugin: plugin.to_owned(), outcome: outcome.to_owned(), verdict: verdict.to_owned() };
             let count = self.attempts.get(&labels).map_or(0, |counter| counter.get());
             match verdict {
                 "done" => tally.done += count,
@@ -197,7 +198,13 @@ impl Dispatch {
             self.queue.settle(&delivery, Settlement::Returned);
             return;
         };
-        let mut ending = Ending { dispatch: &self, delivery: &delivery, generation: plugin.generation.short(), begun_at_ms: now_ms(), over: false };
+        let mut ending = Ending {
+            dispatch: &self,
+            delivery: &delivery,
+            generation: plugin.generation.short(),
+            begun_at_ms: now_ms(),
+            over: false,
+        };
         let (name, id) = (delivery.plugin.clone(), delivery.event.id);
         let on_line = move |line: &Line| log_line(&name, &id, line);
         let called = self.runtime.call(&plugin, &delivery.event, delivery.attempt, on_line).await;
@@ -208,7 +215,8 @@ impl Dispatch {
         let now = now_ms();
         let verdict = judge(&attempt.outcome, delivery.attempt, &self.schedule, now);
         self.counters.count(delivery, &attempt, &verdict);
-        let (plugin, event, number, outcome) = (&delivery.plugin, delivery.event.id, delivery.attempt, &attempt.outcome);
+        let (plugin, event, number, outcome) =
+            (&delivery.plugin, delivery.event.id, delivery.attempt, &attempt.outcome);
         match &verdict {
             Verdict::Done => {
                 let handled_us = handled_in(delivery).map(|handled| handled.as_micros() as u64);
@@ -218,7 +226,9 @@ impl Dispatch {
                 let wait = Duration::from_millis(at_ms.saturating_sub(now));
                 tracing::warn!(%plugin, %event, "{plugin}: attempt {number} {outcome}; again in {wait:?}");
             }
-            Verdict::Dead => tracing::error!(%plugin, %event, "{plugin}: attempt {number} {outcome}; dead, and kept"),
+            Verdict::Dead => {
+                tracing::error!(%plugin, %event, "{plugin}: attempt {number} {outcome}; dead, and kept")
+            }
         }
         self.queue.settle(delivery, Settlement::Judged { verdict, attempt });
     }

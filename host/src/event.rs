@@ -69,10 +69,13 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<EventId, NotAnId> {
         let letters = text.strip_prefix(ID_PREFIX).filter(|letters| letters.len() == ID_CHARS).ok_or(NotAnId)?;
-        letters.bytes().try_fold(0u64, |number, letter| {
-            let digit = ID_ALPHABET.iter().position(|known| *known == letter).ok_or(NotAnId)?;
-            number.checked_mul(32).map(|number| number | digit as u64).ok_or(NotAnId)
-        }).map(EventId)
+        letters
+            .bytes()
+            .try_fold(0u64, |number, letter| {
+                let digit = ID_ALPHABET.iter().position(|known| *known == letter).ok_or(NotAnId)?;
+                number.checked_mul(32).map(|number| number | digit as u64).ok_or(NotAnId)
+            })
+            .map(EventId)
     }
 }
 
@@ -236,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "evt_", "evt_0000000000001x", "evt_000000000000u", "xyz_0000000000000", "evt_zzzzzzzzzzzzzzz"] {
+        for text in ["", "evt_", "evt_0000000000001x", "evt_000000000000u", "xyz_0000000000000", "evt_zzzzzzzzzzzzzzz"]
+        {
             assert!(text.parse::<EventId>().is_err(), "{text}");
         }
     }

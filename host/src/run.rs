@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, SourceFace};
 use crate::config::Config;
-use crate::provider::Source;
 use crate::dispatch::Dispatch;
 use crate::ingress::Ingress;
 use crate::listen::{Bounds, serve};
 use crate::plugins::{Plugins, Standing};
+use crate::provider::Source;
+use crate::queue::Queue;
 use crate::runtime::{EngineLimits, Runtime};
 use crate::{dispatch, ingress, queue};
 
@@ -45,39 +46,33 @@ pub async fn run(
     let plugins = open_plugins(&config, &runtime)?;
     let mut registry = Registry::default();
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
-    let dispatch = Arc::new(Dispatch {
-        queue: queue.clone(),
-        runtime: runtime.clone(),
-        plugins: plugins.clone(),
-        schedule: config.schedule.clone(),
-        counters: went_out.clone(),
-    });
-
-    // Who wants what is written down before the first request is taken.
+    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, went_out.clone());
     let (tell, mut changes) = mpsc::unbounded_channel();
     plugins.scan(&tell).await.with_context(|| unreadable_folder(&config))?;
+    // Who wants what is written down before the first request is taken.
     dispatch.apply(std::iter::from_fn(|| changes.try_recv().ok())).await;
     dispatch.miss_the_gone().await;
-
     let sources = faces(&config, &hooks)?;
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell, dispatch_stop.clone()));
-    let mut dispatching = runtime.threads().spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
-    let bounds = Bounds { connections: config.ingress.connections, header: config.ingress.header, drain: config.server.drain };
-    let ingress =
-        Ingress::new(config.sources, queue.clone(), &config.ingress, came_in.clone());
+    let mut dispatching =
+        runtime.threads().spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
+    let bounds = bounds(&config);
+    let ingress = Ingress::new(config.sources, queue.clone(), &config.ingress, came_in.clone());
     let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
+    let (token, faces, standing) = (config.server.admin_token.clone(), sources.clone(), plugins.clone());
+    let stop_too = stop.clone();
     let shown = Admin {
-        sources: sources.clone(),
-        plugins: plugins.clone(),
+        sources: faces,
+        plugins: standing,
         queue: queue.clone(),
         came_in,
         went_out,
         registry,
-        token: config.server.admin_token.clone(),
+        token,
         started,
-        stop: stop.clone(),
+        stop: stop_too,
     };
     let admin_bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds };
     let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
@@ -86,12 +81,13 @@ pub async fn run(
     let failed = tokio::select! {
         () = stop.cancelled() => None,
         why = queue.failure() => Some(why),
-        _ = &mut dispatching => anyhow::bail!("what hands out deliveries ended"),
+        _ = &mut dispatching => Some("what hands out deliveries ended".to_owned()),
     };
     if let Some(why) = failed {
+        // Nothing that goes on now can be written down.
         ingress_stop.cancel();
         dispatch_stop.cancel();
-        anyhow::bail!("the disk under {} failed: {why}", config.server.data_dir.display());
+        anyhow::bail!("the gateway cannot keep its promises any more: {why}");
     }
     // In the order of the path: nothing new comes in, what runs ends, what is known is written down.
     ingress_stop.cancel();
@@ -104,6 +100,22 @@ pub async fn run(
     let _ = tokio::join!(watching, showing);
     queue.close().await;
     Ok(())
+}
+
+fn new_dispatch(
+    config: &Config,
+    queue: &Queue,
+    runtime: &Arc<Runtime>,
+    plugins: &Arc<Plugins>,
+    counters: dispatch::Counters,
+) -> Arc<Dispatch> {
+    let (queue, runtime, plugins, schedule) =
+        (queue.clone(), runtime.clone(), plugins.clone(), config.schedule.clone());
+    Arc::new(Dispatch { queue, runtime, plugins, schedule, counters })
+}
+
+fn bounds(config: &Config) -> Bounds {
+    Bounds { connections: config.ingress.connections, header: config.ingress.header, drain: config.server.drain }
 }
 
 fn engine_limits(config: &Config) -> EngineLimits {

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn every_outcome_has_its_verdict() {
         let schedule = Schedule(vec![Duration::from_secs(1), Duration::from_secs(5)]);
-        let retry = |after_s: Option<u64>| Outcome::Retry { why: "busy".into(), after: after_s.map(Duration::from_secs) };
+        let retry =
+            |after_s: Option<u64>| Outcome::Retry { why: "busy".into(), after: after_s.map(Duration::from_secs) };
         let again = |at_ms| Verdict::Again { at_ms };
         let table = [
             (Outcome::Done, 1, Verdict::Done),

@@ -153,7 +153,12 @@ impl<'a> Section<'a> {
         let path = self.path_of(key);
         let numbered = tables.into_iter().enumerate();
         numbered
-            .map(|(n, table)| Section { path: format!("{path}[{n}]"), table, known: Vec::new(), mistakes: self.mistakes })
+            .map(|(n, table)| Section {
+                path: format!("{path}[{n}]"),
+                table,
+                known: Vec::new(),
+                mistakes: self.mistakes,
+            })
             .collect()
     }
 
@@ -166,15 +171,20 @@ impl<'a> Section<'a> {
     /// Whatever is left, each key read alike: for tables whose keys are the user's own.
     pub fn rest_with<T>(mut self, mut read: impl FnMut(&mut Section<'a>, &str) -> T) -> Vec<(String, T)> {
         let names: Vec<String> = self.table.keys().cloned().collect();
-        names.into_iter().map(|name| { let value = read(&mut self, &name); (name, value) }).collect()
+        names
+            .into_iter()
+            .map(|name| {
+                let value = read(&mut self, &name);
+                (name, value)
+            })
+            .collect()
     }
 
     /// Everything was asked for: what is left is unknown.
     pub fn finish(self) {
         for key in self.table.keys() {
-            let nearest = self.known.iter().max_by(|a, b| {
-                strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key))
-            });
+            let nearest =
+                self.known.iter().max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
             match nearest.filter(|nearest| strsim::jaro_winkler(nearest, key) > 0.7) {
                 Some(nearest) => self.mistake(key, format_args!("is no key that there is; did you mean `{nearest}`?")),
                 None => self.mistake(key, format_args!("is no key that there is; here go {}", self.known.join(", "))),
@@ -189,7 +199,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_each_with_its_key() {
-        let table: Table = toml::from_str("call_ms = \"30s\"\ncpu_mss = 3\nmemory_mib = 0\n[deep.\"a.b\"]\nx = 1").unwrap();
+        let table: Table =
+            toml::from_str("call_ms = \"30s\"\ncpu_mss = 3\nmemory_mib = 0\n[deep.\"a.b\"]\nx = 1").unwrap();
         let mistakes = Mistakes::default();
         let mut root = Section::root(table, &mistakes);
         assert_eq!(root.number("call_ms", 7, 1..=9), 7);
@@ -201,8 +212,13 @@ mod tests {
         }
         root.finish();
         let told = mistakes.none_or(()).unwrap_err();
-        let expected = ["call_ms: invalid type", "memory_mib: 0 is out of range: take 1 to 128", "name: is missing: give it one",
-            "deep.\"a.b\".x: is no key", "cpu_mss: is no key that there is; did you mean `cpu_ms`?"];
+        let expected = [
+            "call_ms: invalid type",
+            "memory_mib: 0 is out of range: take 1 to 128",
+            "name: is missing: give it one",
+            "deep.\"a.b\".x: is no key",
+            "cpu_mss: is no key that there is; did you mean `cpu_ms`?",
+        ];
         for (told, expected) in told.iter().zip(expected) {
             assert!(told.starts_with(expected), "{told:?} is not {expected:?}");
         }

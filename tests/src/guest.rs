@@ -36,10 +36,22 @@ const IMPORTS: [(&str, &str); 9] = [
     ("setting", r#"(import "hookgate:plugin/settings@0.1.0" "get" (func $setting (param i32 i32 i32)))"#),
     ("now", r#"(import "hookgate:plugin/clock@0.1.0" "now-ms" (func $now (result i64)))"#),
     ("random", r#"(import "hookgate:plugin/random@0.1.0" "bytes" (func $random (param i32 i32)))"#),
-    ("fd_write", r#"(import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))"#),
-    ("fd_prestat_get", r#"(import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))"#),
-    ("environ_sizes_get", r#"(import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))"#),
-    ("poll_oneoff", r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))"#),
+    (
+        "fd_write",
+        r#"(import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))"#,
+    ),
+    (
+        "fd_prestat_get",
+        r#"(import "wasi_snapshot_preview1" "fd_prestat_get" (func $fd_prestat_get (param i32 i32) (result i32)))"#,
+    ),
+    (
+        "environ_sizes_get",
+        r#"(import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))"#,
+    ),
+    (
+        "poll_oneoff",
+        r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))"#,
+    ),
     ("random_get", r#"(import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))"#),
 ];
 
@@ -210,7 +222,8 @@ impl Words {
     }
 
     fn ask(&mut self, key: &str, default: Option<&str>) -> [u8; 24] {
-        let detail: Vec<u8> = default.map(|text| [self.string("default"), self.string(text)].concat()).unwrap_or_default();
+        let detail: Vec<u8> =
+            default.map(|text| [self.string("default"), self.string(text)].concat()).unwrap_or_default();
         let mut ask = [0; 24];
         ask[..8].copy_from_slice(&self.string("setting"));
         ask[8..16].copy_from_slice(&self.string(key));

@@ -53,7 +53,8 @@ impl Ledger {
 
     /// Whether an event is there, by the id that its sender was told.
     pub fn has(&self, id: &str) -> bool {
-        let count: i64 = self.read().query_row("SELECT count(*) FROM event WHERE id = ?1", [number(id)], |row| row.get(0)).unwrap();
+        let count: i64 =
+            self.read().query_row("SELECT count(*) FROM event WHERE id = ?1", [number(id)], |row| row.get(0)).unwrap();
         count == 1
     }
 
@@ -67,7 +68,9 @@ impl Ledger {
         let db = self.read();
         let sql = "SELECT event, state FROM delivery d JOIN subscriber s ON s.id = d.subscriber WHERE s.name = ?1 ORDER BY event";
         let mut statement = db.prepare(sql).unwrap();
-        let rows = statement.query_map([plugin], |row| Ok((text(row.get(0)?), STATES[row.get::<_, i64>(1)? as usize]))).unwrap();
+        let rows = statement
+            .query_map([plugin], |row| Ok((text(row.get(0)?), STATES[row.get::<_, i64>(1)? as usize])))
+            .unwrap();
         rows.map(Result::unwrap).collect()
     }
 
@@ -79,7 +82,8 @@ impl Ledger {
     /// Every attempt of a plugin, by event and number.
     pub fn attempts(&self, plugin: &str) -> Vec<AttemptRow> {
         let db = self.read();
-        let sql = "SELECT event, number, outcome, ifnull(why, '') FROM attempt a JOIN subscriber s ON s.id = a.subscriber
+        let sql =
+            "SELECT event, number, outcome, ifnull(why, '') FROM attempt a JOIN subscriber s ON s.id = a.subscriber
                    WHERE s.name = ?1 ORDER BY event, number";
         let mut statement = db.prepare(sql).unwrap();
         let row = |row: &rusqlite::Row| {
@@ -98,7 +102,8 @@ impl Ledger {
     /// Damages one byte of an event's stored payload, as a failing disk would. Only while no gateway runs.
     pub fn damage(&self, id: &str) {
         let db = self.write();
-        let mut payload: Vec<u8> = db.query_row("SELECT payload FROM body WHERE event = ?1", [number(id)], |row| row.get(0)).unwrap();
+        let mut payload: Vec<u8> =
+            db.query_row("SELECT payload FROM body WHERE event = ?1", [number(id)], |row| row.get(0)).unwrap();
         payload[0] ^= 1;
         db.execute("UPDATE body SET payload = ?2 WHERE event = ?1", rusqlite::params![number(id), payload]).unwrap();
     }
@@ -106,6 +111,14 @@ impl Ledger {
     /// Says that another version wrote it. Only while no gateway runs.
     pub fn set_version(&self, version: i64) {
         self.write().pragma_update(None, "user_version", version).unwrap();
+    }
+
+    /// Holds the whole file, as an operator's tool does that was left open in the middle of a change; until it is dropped.
+    pub fn hold(&self) -> Connection {
+        let db = self.write();
+        db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        db
     }
 
     /// What SQLite says about the whole file: `ok`.

@@ -4,7 +4,12 @@
 //! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Guest`] is a plugin written in
 //! WebAssembly text, so that no toolchain is needed. The [`Ledger`] reads the queue's file as an operator's tool would.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "whatever fails here fails a test, where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "whatever fails here fails a test, where it stands"
+)]
 
 mod gateway;
 mod guest;

@@ -25,13 +25,20 @@ const STARTING: Duration = Duration::from_secs(60);
 impl Process {
     /// Starts `hookgate serve` in a folder; it takes requests when this returns.
     pub fn start(home: &Home) -> Process {
-        Process::try_start(Process::command(home)).unwrap_or_else(|told| panic!("it does not start: {told}"))
+        Process::start_logging(home, "info")
     }
 
-    /// The command that [`Process::start`] starts.
+    /// The same with another filter of the log.
+    pub fn start_logging(home: &Home, filter: &str) -> Process {
+        let mut command = Process::command(home);
+        command.args(["--log-level", filter]);
+        Process::try_start(command).unwrap_or_else(|told| panic!("it does not start: {told}"))
+    }
+
+    /// A command that starts it.
     pub fn command(home: &Home) -> Command {
         let mut command = hookgate();
-        command.args(["serve", "--log-level", "info,plugin=debug", "--config"]).arg(home.config());
+        command.args(["serve", "--config"]).arg(home.config());
         command
     }
 

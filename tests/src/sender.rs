@@ -103,7 +103,8 @@ impl Webhook {
 
     /// The bytes of its request line and headers, open for more.
     pub fn head(&self, method: &str) -> Vec<u8> {
-        let mut head = format!("{method} /hooks/{} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.source).into_bytes();
+        let mut head =
+            format!("{method} /hooks/{} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.source).into_bytes();
         for (name, value) in &self.headers {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");

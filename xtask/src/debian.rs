@@ -193,8 +193,7 @@ fn packages(apt: &Apt, version: &str) -> Result<Vec<String>> {
     let mut all: Vec<_> = PACKAGES.iter().map(|name| format!("{name}={version}")).collect();
     let dev = apt.dependencies(&all[1])?;
     let std = dev.iter().find(|name| name.starts_with("libstd-rust-web-"));
-    let std =
-        format!("{}={version}", std.context("the package of the compiler's libraries is missing")?);
+    let std = format!("{}={version}", std.context("the package of the compiler's libraries is missing")?);
     let needs = apt.dependencies(&std)?;
     let llvm = needs.into_iter().find(|name| name.starts_with("libllvm"));
     all.push(std);
@@ -231,8 +230,7 @@ fn clear_leftovers(goal: &Path) {
     let prefix = goal.with_extension("partial-");
     let beside = goal.parent().map(files).and_then(Result::ok).unwrap_or_default();
     for path in beside {
-        if path.to_string_lossy().starts_with(&*prefix.to_string_lossy()) && remove(&path).is_err()
-        {
+        if path.to_string_lossy().starts_with(&*prefix.to_string_lossy()) && remove(&path).is_err() {
             announce(format!("could not remove {}", path.display()));
         }
     }

@@ -150,10 +150,12 @@ fn bench(project: &Project, args: &[OsString]) -> Result<()> {
     let samples_dir = project.samples();
     samples(project, &toolchain, &samples_dir)?;
     announce("building the gateway and its benchmark (release)");
-    run(project
-        .cargo()
-        .args(["build", "--release", "-p", "hookgate", "-p", "hookgate-tests"])
-        .args(["--bin", "hookgate", "--bin", "hookgate-bench"]))?;
+    run(project.cargo().args(["build", "--release", "-p", "hookgate", "-p", "hookgate-tests"]).args([
+        "--bin",
+        "hookgate",
+        "--bin",
+        "hookgate-bench",
+    ]))?;
     announce("measuring");
     hand_over(
         project

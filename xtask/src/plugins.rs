@@ -77,10 +77,7 @@ fn compile(project: &Project, toolchain: &Toolchain, manifest: &Path) -> Result<
     let messages = String::from_utf8(output.stdout).context("cargo speaks no UTF-8")?;
     let plugins: Vec<_> = messages.lines().filter_map(|line| plugin(line, folder)).collect();
     if plugins.is_empty() {
-        bail!(
-            "{} is no plugin: its Cargo.toml needs `[lib]` with `crate-type = [\"cdylib\"]`",
-            folder.display()
-        );
+        bail!("{} is no plugin: its Cargo.toml needs `[lib]` with `crate-type = [\"cdylib\"]`", folder.display());
     }
     Ok(plugins)
 }
@@ -88,9 +85,7 @@ fn compile(project: &Project, toolchain: &Toolchain, manifest: &Path) -> Result<
 /// The manifest that says the profiles: that of the workspace, where there is one.
 fn root_manifest(manifest: &Path) -> Result<PathBuf> {
     let said = read(
-        cargo()
-            .args(["locate-project", "--workspace", "--message-format=plain", "--manifest-path"])
-            .arg(manifest),
+        cargo().args(["locate-project", "--workspace", "--message-format=plain", "--manifest-path"]).arg(manifest),
     )?;
     Ok(PathBuf::from(said.trim()))
 }
@@ -129,9 +124,7 @@ fn plugin(message: &str, folder: &Path) -> Option<Plugin> {
         return None;
     }
     let manifest = PathBuf::from(text(message, "\"manifest_path\":")?);
-    if !manifest.starts_with(folder)
-        || !list(message, "\"crate_types\":").contains(&"cdylib".into())
-    {
+    if !manifest.starts_with(folder) || !list(message, "\"crate_types\":").contains(&"cdylib".into()) {
         return None;
     }
     let files = list(message, "\"filenames\":");

@@ -25,10 +25,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// Runs a command to its end and gives what it printed on stdout; its stderr is shown only in
 /// the error.
 pub fn read(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", line(command)))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", line(command)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{} failed: {}\n{}", line(command), output.status, said.trim());
@@ -102,10 +99,7 @@ mod tests {
 
     #[test]
     fn gist_prefers_the_line_that_calls_itself_an_error() {
-        assert_eq!(
-            gist("info: hello\nerror: no network\n\nStack:\n 0: main\n"),
-            "error: no network"
-        );
+        assert_eq!(gist("info: hello\nerror: no network\n\nStack:\n 0: main\n"), "error: no network");
         assert_eq!(gist("one\ntwo\n\n"), "two");
         assert_eq!(gist(" \n"), "it did not say why");
     }

@@ -123,8 +123,7 @@ impl Private {
 
     /// Writes the marker: the last step of making it.
     pub fn finish(&self) -> Result<()> {
-        let version =
-            read(Command::new(self.rustc()).arg("-V").env("LD_LIBRARY_PATH", self.libraries()))?;
+        let version = read(Command::new(self.rustc()).arg("-V").env("LD_LIBRARY_PATH", self.libraries()))?;
         fs::write(self.marker(), format!("{}\n{}\n", debian::RECIPE, version.trim()))
             .context("cannot write the marker of the toolchain")
     }
@@ -176,9 +175,8 @@ pub fn look() -> Result<Option<Toolchain>> {
 
 /// Where a private toolchain is kept: outside of `target`, so that `cargo clean` spares it.
 fn prefix() -> Result<PathBuf> {
-    let cache =
-        cache_dir(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
-            .context("there is no folder to cache a toolchain in: set HOOKGATE_CACHE to one")?;
+    let cache = cache_dir(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        .context("there is no folder to cache a toolchain in: set HOOKGATE_CACHE to one")?;
     Ok(std::path::absolute(cache)?.join("wasm-rust"))
 }
 
@@ -252,12 +250,10 @@ mod tests {
     #[test]
     fn the_cache_folder_is_what_was_said_first() {
         let with = |set: &[(&str, &str)]| {
-            let set: Vec<_> =
-                set.iter().map(|(k, v)| ((*k).to_owned(), PathBuf::from(v))).collect();
+            let set: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), PathBuf::from(v))).collect();
             cache_dir(move |name| set.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()))
         };
-        let (own, xdg, home) =
-            (("HOOKGATE_CACHE", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/me"));
+        let (own, xdg, home) = (("HOOKGATE_CACHE", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/me"));
         assert_eq!(with(&[own, xdg, home]), Some("/own".into()));
         assert_eq!(with(&[xdg, home]), Some("/xdg/hookgate".into()));
         assert_eq!(with(&[home]), Some("/me/.cache/hookgate".into()));

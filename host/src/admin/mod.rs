@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -72,7 +72,8 @@ async fn check_token(State(admin): State<Arc<Admin>>, request: Request, next: Ne
     if shown.is_some_and(|shown| token.equals(shown)) {
         return next.run(request).await;
     }
-    (StatusCode::UNAUTHORIZED, Json(json!({ "error": "show the admin token: Authorization: Bearer ..." }))).into_response()
+    (StatusCode::UNAUTHORIZED, Json(json!({ "error": "show the admin token: Authorization: Bearer ..." })))
+        .into_response()
 }
 
 /// Plugins are scanned before anything listens, so what is left is whether the queue writes and nobody said stop.

@@ -45,7 +45,8 @@ async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
         cache_folder: None,
     })?;
     let granting = config.clone();
-    let plugins = Plugins::new(folder.clone(), runtime, Arc::new(move |name: &str| granting.grant(name)), config.plugin_bytes);
+    let plugins =
+        Plugins::new(folder.clone(), runtime, Arc::new(move |name: &str| granting.grant(name)), config.plugin_bytes);
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
     plugins.scan(&tell).await.with_context(|| format!("cannot look into the plugins folder {}", folder.display()))?;
     Ok(plugins.standings())
@@ -61,7 +62,9 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
     for standing in standings {
         let what = match &standing.why {
             Some(why) => why.replace('\n', "\n      "),
-            None => format!("{} {}, wants {}", standing.version, standing.generation, standing.subscriptions.join(", ")),
+            None => {
+                format!("{} {}, wants {}", standing.version, standing.generation, standing.subscriptions.join(", "))
+            }
         };
         println!("  {:<20} {:<8} {what}", standing.name, standing.slot);
     }

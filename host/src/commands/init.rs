@@ -25,7 +25,8 @@ impl Init {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let dir = &self.dir;
         let (config, env) = (dir.join(FILE), dir.join(".env"));
-        std::fs::create_dir_all(dir.join("plugins")).with_context(|| format!("cannot make {}", dir.join("plugins").display()))?;
+        std::fs::create_dir_all(dir.join("plugins"))
+            .with_context(|| format!("cannot make {}", dir.join("plugins").display()))?;
         write_new(&config, CONFIG, 0o644)?;
         println!("wrote {}: addresses, sources, limits, each with its default", config.display());
         if env.exists() {
@@ -43,12 +44,15 @@ impl Init {
 
 fn write_new(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).clone();
-    let mut file = options.open(path).with_context(|| format!("cannot write {}, so nothing was changed in it", path.display()))?;
+    let mut file =
+        options.open(path).with_context(|| format!("cannot write {}, so nothing was changed in it", path.display()))?;
     Ok(file.write_all(text.as_bytes())?)
 }
 
 fn secrets() -> anyhow::Result<String> {
-    let mut text = String::from("# Read by hookgate when it starts; variables of the process count more. Keep this file to yourself.\n");
+    let mut text = String::from(
+        "# Read by hookgate when it starts; variables of the process count more. Keep this file to yourself.\n",
+    );
     for name in ["FRAMEIO_SECRET", "SOUNDHASH_SECRET", "GITHUB_SECRET"] {
         text.push_str(&format!("{name}={}\n", hex::encode(random::<32>()?)));
     }

@@ -46,7 +46,13 @@ mod tests {
 
     #[test]
     fn durations_are_brief() {
-        let table = [(31_400, "31 us"), (900, "0.9 us"), (4_200_000, "4.2 ms"), (250_000_000, "250 ms"), (2_500_000_000, "2.5 s")];
+        let table = [
+            (31_400, "31 us"),
+            (900, "0.9 us"),
+            (4_200_000, "4.2 ms"),
+            (250_000_000, "250 ms"),
+            (2_500_000_000, "2.5 s"),
+        ];
         for (nanos, expected) in table {
             assert_eq!(brief(Duration::from_nanos(nanos)), expected);
         }

@@ -55,8 +55,13 @@ fn teach(provider: &Provider) {
         println!("  {what:<12} {value}");
     }
     let secret = format!("{}_SECRET", name.to_uppercase().replace('-', "_"));
-    println!("\nin hookgate.toml:\n\n  [sources.{name}]\n  provider = \"{name}\"\n  secrets = [{{ env = \"{secret}\" }}]");
+    println!(
+        "\nin hookgate.toml:\n\n  [sources.{name}]\n  provider = \"{name}\"\n  secrets = [{{ env = \"{secret}\" }}]"
+    );
     let types: Vec<&str> = provider.sample_types().collect();
-    println!("\nto try it, against a gateway that runs:\n\n  hookgate send {name} {}", types.first().unwrap_or(&"TYPE"));
+    println!(
+        "\nto try it, against a gateway that runs:\n\n  hookgate send {name} {}",
+        types.first().unwrap_or(&"TYPE")
+    );
     println!("\nthere are samples of {}", types.join(", "));
 }

@@ -20,7 +20,9 @@ use tokio::task::JoinSet;
 
 /// Make an event of a source, sign it as its sender would, post it and tell the answer
 #[derive(Args)]
-#[command(after_help = "Example:  hookgate send frameio file.ready\n          hookgate send github push --count 10000 --at-once 64")]
+#[command(
+    after_help = "Example:  hookgate send frameio file.ready\n          hookgate send github push --count 10000 --at-once 64"
+)]
 pub struct Send {
     /// A source of the config
     source: String,
@@ -106,20 +108,35 @@ impl Send {
         if body.is_none() && source.provider.sample(&self.event_type, 0).is_none() {
             let known: Vec<&str> = source.provider.sample_types().collect();
             let told = format!("there is no sample of `{}` by {}", self.event_type, source.provider.name);
-            return Err(super::Usage::error(format!("{told}: give a body with --body FILE, or take one of {}", known.join(", "))));
+            return Err(super::Usage::error(format!(
+                "{told}: give a body with --body FILE, or take one of {}",
+                known.join(", ")
+            )));
         }
         let default = || format!("http://{}/hooks/{}", config.server.listen, source.name);
         let url = self.to.clone().unwrap_or_else(default);
         let url = url.parse().map_err(|error| super::Usage::error(format!("--to {url}: {error}")))?;
         let key = source.keys.first().context("the source has no secret")?.clone();
         let http = client()?;
-        Ok(Sender { http, url, provider: source.provider.clone(), key, signed_url: source.url.clone(), event_type: self.event_type.clone(), body })
+        Ok(Sender {
+            http,
+            url,
+            provider: source.provider.clone(),
+            key,
+            signed_url: source.url.clone(),
+            event_type: self.event_type.clone(),
+            body,
+        })
     }
 
     fn find<'a>(&self, config: &'a Config) -> anyhow::Result<&'a Source> {
         config.sources.iter().find(|source| *source.name == self.source).ok_or_else(|| {
             let known: Vec<&str> = config.sources.iter().map(|source| &*source.name).collect();
-            super::Usage::error(format!("there is no source `{}` in the config: take one of {}", self.source, known.join(", ")))
+            super::Usage::error(format!(
+                "there is no source `{}` in the config: take one of {}",
+                self.source,
+                known.join(", ")
+            ))
         })
     }
 
@@ -129,8 +146,12 @@ impl Send {
         let begun = tokio::time::Instant::now();
         for nth in 0..self.count {
             match self.rate {
-                Some(rate) => tokio::time::sleep_until(begun + Duration::from_secs_f64(nth as f64 / rate.max(0.001))).await,
-                None if sending.len() as u64 >= self.at_once => answers.extend(sending.join_next().await.into_iter().flatten()),
+                Some(rate) => {
+                    tokio::time::sleep_until(begun + Duration::from_secs_f64(nth as f64 / rate.max(0.001))).await
+                }
+                None if sending.len() as u64 >= self.at_once => {
+                    answers.extend(sending.join_next().await.into_iter().flatten())
+                }
                 None => {}
             }
             let sender = sender.clone();
@@ -154,21 +175,32 @@ impl Send {
 
     fn print_all(&self, answers: Vec<Option<Answer>>, took: Duration) -> anyhow::Result<ExitCode> {
         let count = |is: Meaning| answers.iter().flatten().filter(|answer| answer.is == is).count();
-        let (accepted, duplicates, failed) = (count(Meaning::Accepted), count(Meaning::Duplicate), count(Meaning::Failed));
+        let (accepted, duplicates, failed) =
+            (count(Meaning::Accepted), count(Meaning::Duplicate), count(Meaning::Failed));
         let unanswered = answers.iter().filter(|answer| answer.is_none()).count();
         let mut times: Vec<Duration> = answers.iter().flatten().map(|answer| answer.took).collect();
         times.sort();
         let at = |part: f64| times.get(((times.len() as f64 - 1.0) * part) as usize).copied().unwrap_or_default();
         let per_second = answers.len() as f64 / took.as_secs_f64();
         if self.json {
-            println!("{}", serde_json::json!({
-                "sent": answers.len(), "accepted": accepted, "duplicates": duplicates, "refused": failed, "unanswered": unanswered,
-                "per_second": per_second, "p50_ms": at(0.5).as_secs_f64() * 1e3, "p99_ms": at(0.99).as_secs_f64() * 1e3,
-            }));
+            println!(
+                "{}",
+                serde_json::json!({
+                    "sent": answers.len(), "accepted": accepted, "duplicates": duplicates, "refused": failed, "unanswered": unanswered,
+                    "per_second": per_second, "p50_ms": at(0.5).as_secs_f64() * 1e3, "p99_ms": at(0.99).as_secs_f64() * 1e3,
+                })
+            );
         } else {
-            println!("{} sent in {}: {accepted} accepted, {duplicates} duplicates, {failed} refused, {unanswered} unanswered",
-                answers.len(), super::brief(took));
-            println!("{per_second:.0} a second; half answered in {}, 99 of 100 in {}", super::brief(at(0.5)), super::brief(at(0.99)));
+            println!(
+                "{} sent in {}: {accepted} accepted, {duplicates} duplicates, {failed} refused, {unanswered} unanswered",
+                answers.len(),
+                super::brief(took)
+            );
+            println!(
+                "{per_second:.0} a second; half answered in {}, 99 of 100 in {}",
+                super::brief(at(0.5)),
+                super::brief(at(0.99))
+            );
             if let Some(refused) = answers.iter().flatten().find(|answer| answer.is == Meaning::Failed) {
                 println!("the first refusal: {} {}", refused.status, refused.text.trim_end());
             }

@@ -1,5 +1,6 @@
 //! `hookgate serve`: the gateway.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Run the gateway
 #[derive(Args)]
-#[command(after_help = "Example:  hookgate serve --listen 0.0.0.0:8080\n\nPort 0 takes any free port, and the one that was taken is printed.")]
+#[command(
+    after_help = "Example:  hookgate serve --listen 0.0.0.0:8080\n\nPort 0 takes any free port, and the one that was taken is printed."
+)]
 pub struct Serve {
     /// The config file
     #[arg(long, default_value = FILE)]
@@ -47,7 +50,8 @@ enum LogFormat {
 impl Serve {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         start_log(self.log, &self.log_level)?;
-        let overrides = Overrides { listen: self.listen, admin: self.admin, plugins_dir: self.plugins, data_dir: self.data };
+        let overrides =
+            Overrides { listen: self.listen, admin: self.admin, plugins_dir: self.plugins, data_dir: self.data };
         let config = Config::read(&self.config, &overrides)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(serve(config))?;
@@ -100,7 +104,8 @@ fn print_running(running: &Running, hooks: SocketAddr, admin: SocketAddr) {
     println!("hookgate {}", env!("CARGO_PKG_VERSION"));
     println!("  hooks   {}", hooks_line(running, hooks));
     println!("  admin   http://{admin}");
-    let mut plugins: Vec<String> = running.plugins.iter().map(|plugin| format!("{} {}", plugin.name, plugin.slot)).collect();
+    let mut plugins: Vec<String> =
+        running.plugins.iter().map(|plugin| format!("{} {}", plugin.name, plugin.slot)).collect();
     if plugins.is_empty() {
         plugins.push("none yet: drop .wasm files into the plugins folder".into());
     }
@@ -123,6 +128,8 @@ fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| super::Usage::error(format!("--log-level: {error}")))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Colours are for people: not for files and journals, and not where NO_COLOR asks for none.
+    let log = log.with_ansi(std::io::stderr().is_terminal() && !hookgate::config::is_set("NO_COLOR"));
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

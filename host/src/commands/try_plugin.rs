@@ -16,7 +16,9 @@ use hookgate::secret::Secret;
 
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost
 #[derive(Args)]
-#[command(after_help = "Example:  hookgate try plugins/file-ready.wasm file.ready\n          hookgate try mine.wasm issues.opened --event body.json --times 1000")]
+#[command(
+    after_help = "Example:  hookgate try plugins/file-ready.wasm file.ready\n          hookgate try mine.wasm issues.opened --event body.json --times 1000"
+)]
 pub struct Try {
     /// The plugin's file
     plugin: PathBuf,
@@ -59,7 +61,8 @@ impl Try {
             plugin_bytes: usize::MAX - 1,
             cache_folder: None,
         })?;
-        let loaded = runtime.load(bytes, &limits).await.with_context(|| format!("{} is no plugin", self.plugin.display()))?;
+        let loaded =
+            runtime.load(bytes, &limits).await.with_context(|| format!("{} is no plugin", self.plugin.display()))?;
         let event = self.make_event(&loaded.manifest)?;
         let mut settings: std::collections::BTreeMap<_, _> = self.settings.iter().cloned().collect();
         for ask in &loaded.manifest.settings {
@@ -74,7 +77,11 @@ impl Try {
             calls.push(runtime.call(&plugin, &event, 1, |_| {}).await);
         }
         let report = Report { plugin: &plugin, event: &event, calls };
-        if self.json { report.print_json()? } else { report.print() }
+        if self.json {
+            report.print_json()?
+        } else {
+            report.print()
+        }
         let well = report.calls.iter().all(|called| called.outcome == Outcome::Done);
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -86,7 +93,10 @@ impl Try {
             None => provider.sample(&event_type, 0).ok_or_else(|| {
                 let known: Vec<&str> = provider.sample_types().collect();
                 let told = format!("there is no sample of {event_type} by {}", provider.name);
-                super::Usage::error(format!("{told}: give a body with --event FILE, or take one of {}", known.join(", ")))
+                super::Usage::error(format!(
+                    "{told}: give a body with --event FILE, or take one of {}",
+                    known.join(", ")
+                ))
             })?,
         };
         let made = as_received(&provider, &event_type, body)?;
@@ -105,7 +115,9 @@ impl Try {
     /// The provider and the type that are meant, from what was said and what the plugin wants.
     fn choose(&self, manifest: &Manifest) -> anyhow::Result<(Provider, String)> {
         let named = match &self.source {
-            Some(name) => vec![catalogue::find(name).ok_or_else(|| super::Usage::error(format!("there is no provider `{name}`")))?],
+            Some(name) => vec![
+                catalogue::find(name).ok_or_else(|| super::Usage::error(format!("there is no provider `{name}`")))?,
+            ],
             None => catalogue::all().collect(),
         };
         let wants = |provider: &Provider, event_type: &str| {
@@ -115,8 +127,10 @@ impl Try {
             Some(wanted) => wanted == event_type,
             None => wants(provider, event_type),
         };
-        let samples = named.iter().flat_map(|provider| provider.sample_types().map(move |event_type| (provider, event_type)));
-        if let Some((provider, event_type)) = { samples }.find(|(provider, event_type)| is_meant(provider, event_type)) {
+        let samples =
+            named.iter().flat_map(|provider| provider.sample_types().map(move |event_type| (provider, event_type)));
+        if let Some((provider, event_type)) = { samples }.find(|(provider, event_type)| is_meant(provider, event_type))
+        {
             return Ok((provider.clone(), event_type.to_owned()));
         }
         let wanted = manifest.subscriptions.iter().map(|pattern| pattern.event_type()).find(|text| !text.contains('*'));
@@ -132,7 +146,8 @@ fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Re
     let key = provider.key(&Secret::new(fresh_id().replace('-', "")))?;
     let signed = provider.sign(event_type, body, &key, now_ms(), None)?;
     let source = provider.name.clone();
-    let received = Received { source, url: None, headers: signed.headers, body: signed.body, at_ms: now_ms(), at: Instant::now() };
+    let received =
+        Received { source, url: None, headers: signed.headers, body: signed.body, at_ms: now_ms(), at: Instant::now() };
     Ok(provider.parse_event(provider.verify(received, &[key], now_ms())?)?)
 }
 
@@ -154,7 +169,8 @@ impl Report<'_> {
         let wants: Vec<String> = subscriptions.iter().map(ToString::to_string).collect();
         println!("{name} {version} ({}) wants {}", self.plugin.generation, wants.join(", "));
         for ask in settings {
-            let default = ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));
+            let default =
+                ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));
             println!("  asks for the setting {} ({default}) {}", ask.key, ask.about);
         }
         println!("given {} of {}, {} bytes", self.event.event_type, self.event.provider, self.event.payload.len());
@@ -166,13 +182,19 @@ impl Report<'_> {
         let (fresh, own) = (self.median(|called| called.cost.wall), self.median(|called| called.cost.cpu));
         let mib = last.cost.memory_bytes as f64 / f64::from(1 << 20);
         let (fresh, own) = (super::brief(fresh), super::brief(own));
-        println!("{} in {fresh} with a fresh instance ({own} of it computing, {mib:.1} MiB at the most{times})", last.outcome);
+        println!(
+            "{} in {fresh} with a fresh instance ({own} of it computing, {mib:.1} MiB at the most{times})",
+            last.outcome
+        );
     }
 
     fn print_json(&self) -> anyhow::Result<()> {
         let Some(last) = self.calls.last() else { return Ok(()) };
-        let lines: Vec<_> =
-            last.lines.iter().map(|line| serde_json::json!({ "level": level_name(line.level), "message": line.message })).collect();
+        let lines: Vec<_> = last
+            .lines
+            .iter()
+            .map(|line| serde_json::json!({ "level": level_name(line.level), "message": line.message }))
+            .collect();
         let report = serde_json::json!({
             "name": self.plugin.manifest.name,
             "version": self.plugin.manifest.version,

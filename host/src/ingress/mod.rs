@@ -79,10 +79,22 @@ impl Counters {
             accept_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
         };
         registry.register("hookgate_accepted", "Events written down", counters.accepted.clone());
-        registry.register("hookgate_duplicates", "Repeats of events that were written down", counters.duplicates.clone());
+        registry.register(
+            "hookgate_duplicates",
+            "Repeats of events that were written down",
+            counters.duplicates.clone(),
+        );
         registry.register("hookgate_refused", "Requests refused, by cause", counters.refused.clone());
-        registry.register("hookgate_unknown_source", "Requests to sources that there are not", counters.unknown.clone());
-        registry.register("hookgate_verified", "Requests verified, by which of the source's secrets", counters.verified.clone());
+        registry.register(
+            "hookgate_unknown_source",
+            "Requests to sources that there are not",
+            counters.unknown.clone(),
+        );
+        registry.register(
+            "hookgate_verified",
+            "Requests verified, by which of the source's secrets",
+            counters.verified.clone(),
+        );
         let help = "From a request's headers to the answer that it is on disk";
         registry.register("hookgate_accept_seconds", help, counters.accept_seconds.clone());
         counters
@@ -147,12 +159,7 @@ pub struct Ingress {
 
 impl Ingress {
     /// Takes requests for these sources.
-    pub fn new(
-        sources: Vec<Source>,
-        queue: Queue,
-        limits: &Limits,
-        counters: Counters,
-    ) -> Ingress {
+    pub fn new(sources: Vec<Source>, queue: Queue, limits: &Limits, counters: Counters) -> Ingress {
         Ingress {
             sources: sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
             queue,
@@ -202,7 +209,17 @@ impl Ingress {
         }
         let reading = tokio::time::timeout(self.patience, whole(body, source.body_bytes, &self.bytes));
         let (body, held) = reading.await.unwrap_or(Err(Refusal::TooSlow))?;
-        Ok((Received { source: source.name.clone(), url: source.url.clone(), headers: head.headers, body, at_ms: now_ms(), at }, held))
+        Ok((
+            Received {
+                source: source.name.clone(),
+                url: source.url.clone(),
+                headers: head.headers,
+                body,
+                at_ms: now_ms(),
+                at,
+            },
+            held,
+        ))
     }
 }
 
@@ -308,7 +325,9 @@ impl Quiet {
         drop(said);
         match unsaid {
             0 => tracing::warn!(%source, cause, "{source}: refused: {refusal}"),
-            more => tracing::warn!(%source, cause, "{source}: refused: {refusal} (and {more} more)"),
+            more => {
+                tracing::warn!(%source, cause, "{source}: refused: {refusal} (and {more} more)")
+            }
         }
     }
 }

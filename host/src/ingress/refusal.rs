@@ -3,8 +3,8 @@
 //! Senders learn nothing that a stranger could use: one text for every cause of a failed verification.
 
 use axum::Json;
-use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use axum::http::StatusCode;
+use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 
 use crate::provider::{Unreadable, Unverified};
@@ -36,9 +36,23 @@ pub enum Refusal {
 impl Refusal {
     /// Every cause, for counters that begin at zero.
     pub const CAUSES: [&str; 17] = [
-        "method", "too_slow", "too_big", "encoded", "busy", "no_signature", "malformed_signature", "repeated_header",
-        "no_signed_header", "malformed_timestamp", "stale_timestamp", "future_timestamp", "bad_signature", "not_json",
-        "no_type", "bad_type", "not_written",
+        "method",
+        "too_slow",
+        "too_big",
+        "encoded",
+        "busy",
+        "no_signature",
+        "malformed_signature",
+        "repeated_header",
+        "no_signed_header",
+        "malformed_timestamp",
+        "stale_timestamp",
+        "future_timestamp",
+        "bad_signature",
+        "not_json",
+        "no_type",
+        "bad_type",
+        "not_written",
     ];
 
     /// What is counted and shown to the operator.
@@ -132,10 +146,17 @@ mod tests {
     #[test]
     fn senders_cannot_tell_why_they_were_not_verified() {
         let all = [
-            Unverified::NoSignature, Unverified::MalformedSignature, Unverified::RepeatedHeader, Unverified::NoSignedHeader,
-            Unverified::MalformedTimestamp, Unverified::StaleTimestamp, Unverified::FutureTimestamp, Unverified::BadSignature,
+            Unverified::NoSignature,
+            Unverified::MalformedSignature,
+            Unverified::RepeatedHeader,
+            Unverified::NoSignedHeader,
+            Unverified::MalformedTimestamp,
+            Unverified::StaleTimestamp,
+            Unverified::FutureTimestamp,
+            Unverified::BadSignature,
         ];
-        let seen: std::collections::HashSet<_> = all.map(|why| (Refusal::Unverified(why).status(), Refusal::Unverified(why).text())).into();
+        let seen: std::collections::HashSet<_> =
+            all.map(|why| (Refusal::Unverified(why).status(), Refusal::Unverified(why).text())).into();
         assert_eq!(seen.len(), 1);
         assert!(all.iter().all(|why| Refusal::CAUSES.contains(&Refusal::Unverified(*why).cause())));
     }

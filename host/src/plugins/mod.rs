@@ -153,7 +153,8 @@ impl Plugins {
         let mut folder = self.folder.lock().await;
         let files = folder.files()?;
         let mut loading = tokio::task::JoinSet::new();
-        let gone: Vec<String> = self.slots().keys().filter(|name| !files.iter().any(|file| file.name == **name)).cloned().collect();
+        let gone: Vec<String> =
+            self.slots().keys().filter(|name| !files.iter().any(|file| file.name == **name)).cloned().collect();
         for name in gone {
             self.turn(&name, Found::Gone, tell);
         }
@@ -193,7 +194,9 @@ impl Plugins {
                     let is_back = slot.refused().is_some();
                     return is_back.then(|| (file.name.clone(), Found::Loaded(live.clone())));
                 }
-                _ if slot.refused().is_some_and(|refused| refused.generation == generation) => return None,
+                _ if slot.refused().is_some_and(|refused| refused.generation == generation) => {
+                    return None;
+                }
                 _ => {}
             }
         }
@@ -272,7 +275,8 @@ fn is_reading(kind: notify::EventKind) -> bool {
 
 /// Waits until nothing was rung for a moment.
 async fn quiet(bell: &mut mpsc::Receiver<()>) {
-    let until_quiet = async { while tokio::time::timeout(QUIET, bell.recv()).await.is_ok_and(|rung| rung.is_some()) {} };
+    let until_quiet =
+        async { while tokio::time::timeout(QUIET, bell.recv()).await.is_ok_and(|rung| rung.is_some()) {} };
     let _ = tokio::time::timeout(NOT_QUIET, until_quiet).await;
 }
 
@@ -298,7 +302,8 @@ fn change(name: &str, slot: Option<&PluginSlot>) -> Change {
 fn standing(name: &str, slot: &PluginSlot) -> Standing {
     let manifest = slot.live().map(|live| &live.plugin.manifest);
     let manifest = manifest.or_else(|| slot.refused()?.blocked.as_ref());
-    let generation = slot.live().map(|live| live.plugin.generation).or_else(|| slot.refused().map(|refused| refused.generation));
+    let generation =
+        slot.live().map(|live| live.plugin.generation).or_else(|| slot.refused().map(|refused| refused.generation));
     Standing {
         name: name.to_owned(),
         slot: match slot {
@@ -309,7 +314,9 @@ fn standing(name: &str, slot: &PluginSlot) -> Standing {
         },
         generation: generation.map(|generation| generation.to_string()).unwrap_or_default(),
         version: manifest.map(|manifest| manifest.version.clone()).unwrap_or_default(),
-        subscriptions: manifest.map(|manifest| manifest.subscriptions.iter().map(Pattern::to_string).collect()).unwrap_or_default(),
+        subscriptions: manifest
+            .map(|manifest| manifest.subscriptions.iter().map(Pattern::to_string).collect())
+            .unwrap_or_default(),
         why: slot.refused().map(|refused| refused.why.clone()),
     }
 }
@@ -317,7 +324,9 @@ fn standing(name: &str, slot: &PluginSlot) -> Standing {
 fn say(standing: &Standing) {
     let Standing { name, slot, generation, subscriptions, why, .. } = standing;
     match why {
-        None => tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}", subscriptions.join(", ")),
+        None => {
+            tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}", subscriptions.join(", "))
+        }
         Some(why) => tracing::warn!(plugin = %name, "{name} is {slot}: {why}"),
     }
 }
@@ -337,5 +346,7 @@ fn effective_settings(name: &str, manifest: &Manifest, grant: &Grant) -> Result<
         return Ok(settings);
     }
     let lacking = lacking.join("\n");
-    Err(format!("it needs settings that it was not given: add them to the config under [plugins.{name}.settings]\n{lacking}"))
+    Err(format!(
+        "it needs settings that it was not given: add them to the config under [plugins.{name}.settings]\n{lacking}"
+    ))
 }

@@ -50,7 +50,9 @@ pub fn next<P, R>(slot: Option<Slot<P, R>>, found: Found<P, R>) -> Option<Slot<P
     match (slot, found) {
         (_, Found::Gone) => None,
         (_, Found::Loaded(new)) => Some(Slot::Live(new)),
-        (Some(Slot::Live(live) | Slot::Stale { live, .. }), Found::Refused(refused)) => Some(Slot::Stale { live, refused }),
+        (Some(Slot::Live(live) | Slot::Stale { live, .. }), Found::Refused(refused)) => {
+            Some(Slot::Stale { live, refused })
+        }
         (Some(Slot::Broken(_)) | None, Found::Refused(refused)) => Some(Slot::Broken(refused)),
     }
 }

@@ -45,7 +45,10 @@ mod tests {
     fn every_file_can_be_read() {
         for (name, text) in FILES {
             let provider = Provider::parse(name, text).unwrap_or_else(|told| panic!("{name}: {told:#?}"));
-            assert!(!provider.about.is_empty() && provider.docs.is_some() && provider.sample_types().count() > 0, "{name}");
+            assert!(
+                !provider.about.is_empty() && provider.docs.is_some() && provider.sample_types().count() > 0,
+                "{name}"
+            );
         }
         assert!(names().is_sorted());
     }
@@ -53,7 +56,8 @@ mod tests {
     #[test]
     fn every_file_of_the_folder_is_built_in() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/providers");
-        let mut there: Vec<String> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let mut there: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         there.sort();
         assert_eq!(there, names().map(|name| format!("{name}.toml")).collect::<Vec<_>>());
     }

@@ -105,7 +105,9 @@ impl Provider {
         let signs_time = signature.as_ref().is_some_and(|signature| signs_time(signature, timestamp.as_ref()));
         match (&timestamp, signs_time) {
             (None, true) => section.mistake("timestamp", "is missing: `signed` has a {timestamp}, so say where it is"),
-            (Some(_), false) => section.mistake("timestamp", "is not signed, so anyone could renew it: `signed` has no {timestamp}"),
+            (Some(_), false) => {
+                section.mistake("timestamp", "is not signed, so anyone could renew it: `signed` has no {timestamp}")
+            }
             _ => {}
         }
         section.finish();
@@ -141,9 +143,10 @@ impl Provider {
         };
         let place = format!("{} has {}<{encoding} of HMAC-SHA256>", title(&signature.header), signature.prefix);
         let listed = signature.separator.as_ref().map(|separator| format!(", several of them between {separator:?}"));
-        let timestamp = self.timestamp.as_ref().map(|rule| {
-            format!("{} in seconds, at most {} s off", title(&rule.header), rule.tolerance.as_secs())
-        });
+        let timestamp = self
+            .timestamp
+            .as_ref()
+            .map(|rule| format!("{} in seconds, at most {} s off", title(&rule.header), rule.tolerance.as_secs()));
         let rows = [
             ("name", Some(self.name.to_string())),
             ("about", Some(self.about.clone())),
@@ -205,7 +208,8 @@ impl Signature {
         }
         let encoding = encoding(&mut section, "encoding", "hex").unwrap_or(Encoding::Hex);
         let key = encoding_or_text(&mut section);
-        let signed: Option<Template> = section.required_parsed("signed", "say which bytes are signed, as in \"{timestamp}.{body}\"");
+        let signed: Option<Template> =
+            section.required_parsed("signed", "say which bytes are signed, as in \"{timestamp}.{body}\"");
         check_signed(&section, signed.as_ref());
         let read = Signature {
             header: header.unwrap_or(http::header::AUTHORIZATION),
@@ -301,7 +305,8 @@ fn first_of(section: &mut Section, key: &str) -> FirstOf {
             Vec::new()
         }
     };
-    let parse = |text: String| text.parse().map_err(|error| section.mistake(key, format_args!("{text:?}: {error}"))).ok();
+    let parse =
+        |text: String| text.parse().map_err(|error| section.mistake(key, format_args!("{text:?}: {error}"))).ok();
     FirstOf(texts.into_iter().filter_map(parse).collect())
 }
 

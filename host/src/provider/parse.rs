@@ -60,11 +60,7 @@ impl Provider {
     pub(super) fn event_type_in(&self, view: &View) -> Result<String, Unreadable> {
         let event_type = self.event_type.text(view).ok_or(Unreadable::NoType)?;
         let odd = event_type.chars().any(|c| c.is_control() || c.is_whitespace());
-        if odd || event_type.len() > TYPE_BYTES {
-            Err(Unreadable::BadType)
-        } else {
-            Ok(event_type)
-        }
+        if odd || event_type.len() > TYPE_BYTES { Err(Unreadable::BadType) } else { Ok(event_type) }
     }
 
     fn attributes_in(&self, view: &View) -> Vec<(String, String)> {
@@ -105,14 +101,26 @@ mod tests {
     use bytes::Bytes;
 
     /// Signs the body as the provider does, with these headers besides, and reads it back.
-    fn read(provider: &str, event_type: &str, body: &'static str, extra: &[(&'static str, &str)]) -> Result<NewEvent, Unreadable> {
+    fn read(
+        provider: &str,
+        event_type: &str,
+        body: &'static str,
+        extra: &[(&'static str, &str)],
+    ) -> Result<NewEvent, Unreadable> {
         let provider = catalogue::find(provider).unwrap();
         let key = provider.key(&Secret::new("whsec_c2VjcmV0")).unwrap();
         let mut signed = provider.sign_as_is(event_type, Bytes::from_static(body.as_bytes()), &key, 5_000, None);
         for (name, value) in extra {
             signed.headers.insert(*name, value.parse().unwrap());
         }
-        let received = Received { source: "s".into(), url: None, headers: signed.headers, body: signed.body, at_ms: 5_000, at: std::time::Instant::now() };
+        let received = Received {
+            source: "s".into(),
+            url: None,
+            headers: signed.headers,
+            body: signed.body,
+            at_ms: 5_000,
+            at: std::time::Instant::now(),
+        };
         provider.parse_event(provider.verify(received, &[key], 5_000).unwrap())
     }
 
@@ -121,7 +129,10 @@ mod tests {
         for (body, event) in [
             (r#"{"id": "1", "type": "video.processed", "resource_id": "456"}"#, "video.processed"),
             (r#"{"event": "video.processed", "data": {}}"#, "video.processed"),
-            (r#"{"event": "video.processed", "timestamp": "t", "webhook_id": "w", "delivery_id": "d", "data": {}}"#, "video.processed"),
+            (
+                r#"{"event": "video.processed", "timestamp": "t", "webhook_id": "w", "delivery_id": "d", "data": {}}"#,
+                "video.processed",
+            ),
         ] {
             assert_eq!(&*read("soundhash", event, body, &[]).unwrap().event_type, event);
         }
@@ -131,7 +142,8 @@ mod tests {
     fn attributes_are_found_and_what_is_missing_is_left_out() {
         let body = r#"{"type":"file.ready","resource":{"id":"r","type":"file"},"user":{"id":"u"}}"#;
         let event = read("frameio", "file.ready", body, &[]).unwrap();
-        let expected = [("resource.id", "r"), ("resource.type", "file"), ("user.id", "u"), ("content-type", "application/json")];
+        let expected =
+            [("resource.id", "r"), ("resource.type", "file"), ("user.id", "u"), ("content-type", "application/json")];
         assert_eq!(event.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
@@ -151,8 +163,14 @@ mod tests {
 
     #[test]
     fn what_the_provider_does_not_promise_is_told() {
-        let cases = [("not json", Unreadable::NotJson), ("{}", Unreadable::NoType), (r#"{"type":""}"#, Unreadable::NoType),
-            (r#"{"type":7.5}"#, Unreadable::BadType), (r#"{"type":"two words"}"#, Unreadable::BadType), ("", Unreadable::NotJson)];
+        let cases = [
+            ("not json", Unreadable::NotJson),
+            ("{}", Unreadable::NoType),
+            (r#"{"type":""}"#, Unreadable::NoType),
+            (r#"{"type":7.5}"#, Unreadable::BadType),
+            (r#"{"type":"two words"}"#, Unreadable::BadType),
+            ("", Unreadable::NotJson),
+        ];
         for (body, expected) in cases {
             let told = read("frameio", "file.ready", body, &[]);
             // A number is a word too.

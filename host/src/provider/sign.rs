@@ -43,7 +43,14 @@ impl Provider {
     }
 
     /// Signs a body as the sender would, at a time, and makes sure that it will be read as this type.
-    pub fn sign(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs, url: Option<&str>) -> Result<Signed, CannotSign> {
+    pub fn sign(
+        &self,
+        event_type: &str,
+        body: Bytes,
+        key: &Key,
+        now_ms: UnixMs,
+        url: Option<&str>,
+    ) -> Result<Signed, CannotSign> {
         let signed = self.sign_as_is(event_type, body, key, now_ms, url);
         let json = serde_json::from_slice(&signed.body).ok();
         match self.event_type_in(&self.view(&signed.headers, &signed.body, json.as_ref())) {
@@ -125,7 +132,14 @@ mod tests {
             for event_type in provider.sample_types() {
                 let body = provider.sample(event_type, 1).unwrap();
                 let signed = provider.sign(event_type, body, &key, 9_000, None).unwrap();
-                let received = Received { source: "s".into(), url: None, headers: signed.headers, body: signed.body, at_ms: 9_000, at: std::time::Instant::now() };
+                let received = Received {
+                    source: "s".into(),
+                    url: None,
+                    headers: signed.headers,
+                    body: signed.body,
+                    at_ms: 9_000,
+                    at: std::time::Instant::now(),
+                };
                 let verified = provider.verify(received, std::slice::from_ref(&key), 9_000).unwrap();
                 let event = provider.parse_event(verified).unwrap();
                 assert_eq!(&*event.event_type, event_type, "{}", provider.name);
@@ -148,6 +162,9 @@ mod tests {
         let told = frameio.sign("file.ready", Bytes::from_static(b"{\"type\":\"file.deleted\"}"), &key, 0, None);
         let expected = CannotSign::OtherType { wanted: "file.ready".into(), found: "file.deleted".into() };
         assert_eq!(told.unwrap_err(), expected);
-        assert_eq!(frameio.sign("file.ready", Bytes::from_static(b"{}"), &key, 0, None).unwrap_err(), CannotSign::NoType);
+        assert_eq!(
+            frameio.sign("file.ready", Bytes::from_static(b"{}"), &key, 0, None).unwrap_err(),
+            CannotSign::NoType
+        );
     }
 }

@@ -151,7 +151,9 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum NotATemplate {
     /// What stands in braces is nothing that there is.
-    #[error("`{{{0}}}` is nothing that there is: take {{header:Name}}, {{body:/pointer}}, {{body}}, {{timestamp}} or {{url}}")]
+    #[error(
+        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{body:/pointer}}, {{body}}, {{timestamp}} or {{url}}"
+    )]
     Unknown(String),
     /// A brace or bracket has no partner.
     #[error("a `{0}` has no partner")]
@@ -175,7 +177,8 @@ impl FromStr for Template {
             } else {
                 let end = rest.find('[').unwrap_or(rest.len());
                 // A group a part, so that one that is missing does not hide another.
-                groups.extend(parts(&rest[..end])?.into_iter().map(|part| Group { parts: vec![part], may_miss: false }));
+                groups
+                    .extend(parts(&rest[..end])?.into_iter().map(|part| Group { parts: vec![part], may_miss: false }));
                 rest = &rest[end..];
             }
         }
@@ -276,7 +279,8 @@ mod tests {
 
     #[test]
     fn templates_say_where_things_are() {
-        let headers: HeaderMap = [(HeaderName::from_static("x-event"), "issues".parse().unwrap())].into_iter().collect();
+        let headers: HeaderMap =
+            [(HeaderName::from_static("x-event"), "issues".parse().unwrap())].into_iter().collect();
         let json = json!({"action": "opened", "n": {"m": 3}, "yes": true, "list": []});
         let table = [
             ("{header:X-Event}", Some("issues")),

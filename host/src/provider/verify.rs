@@ -132,7 +132,13 @@ impl Provider {
     }
 
     /// The signature over a request's bytes, fed to the hash piece by piece.
-    pub(super) fn tag(&self, key: &Key, headers: &HeaderMap, body: &[u8], url: Option<&str>) -> Result<Tag, Unverified> {
+    pub(super) fn tag(
+        &self,
+        key: &Key,
+        headers: &HeaderMap,
+        body: &[u8],
+        url: Option<&str>,
+    ) -> Result<Tag, Unverified> {
         let mut mac = key.0.clone();
         for part in self.signature.signed.parts() {
             match part {
@@ -173,7 +179,9 @@ impl Signature {
         let text = std::str::from_utf8(header).map_err(|_| Unverified::MalformedSignature)?;
         let tags: Vec<Tag> = match &self.separator {
             None => self.decode(text).into_iter().collect(),
-            Some(separator) => text.split(separator.as_str()).filter_map(|one| self.decode(one)).take(SIGNATURES).collect(),
+            Some(separator) => {
+                text.split(separator.as_str()).filter_map(|one| self.decode(one)).take(SIGNATURES).collect()
+            }
         };
         if tags.is_empty() { Err(Unverified::MalformedSignature) } else { Ok(tags) }
     }
@@ -229,10 +237,23 @@ mod tests {
 
     fn request(headers: &[(&str, &str)], body: &[u8]) -> Received {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Received { source: "s".into(), url: None, headers, body: Bytes::copy_from_slice(body), at_ms: NOW_MS, at: Instant::now() }
+        Received {
+            source: "s".into(),
+            url: None,
+            headers,
+            body: Bytes::copy_from_slice(body),
+            at_ms: NOW_MS,
+            at: Instant::now(),
+        }
     }
 
-    fn check(provider: &str, secrets: &[&str], headers: &[(&str, &str)], body: &[u8], now_ms: UnixMs) -> Result<usize, Unverified> {
+    fn check(
+        provider: &str,
+        secrets: &[&str],
+        headers: &[(&str, &str)],
+        body: &[u8],
+        now_ms: UnixMs,
+    ) -> Result<usize, Unverified> {
         let provider = catalogue::find(provider).unwrap();
         let keys: Vec<Key> = secrets.iter().map(|text| provider.key(&Secret::new(*text)).unwrap()).collect();
         provider.verify(request(headers, body), &keys, now_ms).map(|verified| verified.secret())
@@ -258,21 +279,30 @@ mod tests {
             ("webhook-signature", "v1a,AAAA v1,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
         ];
         let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        assert_eq!(check("standard-webhooks", &[secret], &standard, br#"{"test": 2432232314}"#, 1_614_265_330_000), Ok(0));
+        assert_eq!(
+            check("standard-webhooks", &[secret], &standard, br#"{"test": 2432232314}"#, 1_614_265_330_000),
+            Ok(0)
+        );
     }
 
     #[test]
     fn the_second_secret_is_as_good_as_the_first() {
         let github = ("x-hub-signature-256", "sha256=4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3");
         assert_eq!(check("github", &["old", "mysecret"], &[github], br#"{"foo":"bar"}"#, NOW_MS), Ok(1));
-        assert_eq!(check("github", &["old", "older"], &[github], br#"{"foo":"bar"}"#, NOW_MS), Err(Unverified::BadSignature));
+        assert_eq!(
+            check("github", &["old", "older"], &[github], br#"{"foo":"bar"}"#, NOW_MS),
+            Err(Unverified::BadSignature)
+        );
     }
 
     #[test]
     fn a_timestamp_is_taken_to_its_tolerance_and_no_further() {
         for (off_s, expected) in [
-            (-299, Ok(0)), (-300, Ok(0)), (300, Ok(0)),
-            (301, Err(Unverified::StaleTimestamp)), (-301, Err(Unverified::FutureTimestamp)),
+            (-299, Ok(0)),
+            (-300, Ok(0)),
+            (300, Ok(0)),
+            (301, Err(Unverified::StaleTimestamp)),
+            (-301, Err(Unverified::FutureTimestamp)),
         ] {
             let now_ms = NOW_MS.checked_add_signed(off_s * 1000).unwrap();
             assert_eq!(frameio(FRAMEIO_SIGNATURE, "1604004499", now_ms), expected, "{off_s} s off");
@@ -284,7 +314,9 @@ mod tests {
 
     #[test]
     fn what_is_malformed_is_refused() {
-        for text in ["", "v0=", "v1=5716", FRAMEIO_SIGNATURE.strip_prefix("v0=").unwrap(), &FRAMEIO_SIGNATURE[..60], "v0=zz"] {
+        for text in
+            ["", "v0=", "v1=5716", FRAMEIO_SIGNATURE.strip_prefix("v0=").unwrap(), &FRAMEIO_SIGNATURE[..60], "v0=zz"]
+        {
             assert_eq!(frameio(text, "1604004499", NOW_MS), Err(Unverified::MalformedSignature), "{text:?}");
         }
         let time = ("x-frameio-request-timestamp", "1604004499");
@@ -302,7 +334,11 @@ mod tests {
             let mut body = FRAMEIO_BODY.to_vec();
             body[bit / 8] ^= 1 << (bit % 8);
             let headers = [("x-frameio-signature", FRAMEIO_SIGNATURE), ("x-frameio-request-timestamp", "1604004499")];
-            assert_eq!(check("frameio", &[FRAMEIO_SECRET], &headers, &body, NOW_MS), Err(Unverified::BadSignature), "bit {bit}");
+            assert_eq!(
+                check("frameio", &[FRAMEIO_SECRET], &headers, &body, NOW_MS),
+                Err(Unverified::BadSignature),
+                "bit {bit}"
+            );
         }
         assert_eq!(frameio(FRAMEIO_SIGNATURE, "1604004498", NOW_MS), Err(Unverified::BadSignature));
     }

@@ -18,7 +18,8 @@ impl Writer {
             self.write_settlement(plugin, *event, *attempt, settlement, now, effects)?;
         }
         for (events, _) in &group.accepts {
-            let receipts: Result<Vec<_>, _> = events.iter().map(|event| self.write_event(event, now, effects)).collect();
+            let receipts: Result<Vec<_>, _> =
+                events.iter().map(|event| self.write_event(event, now, effects)).collect();
             effects.receipts.push(receipts?);
         }
         for n in 0..self.subscribers.len() {
@@ -57,7 +58,13 @@ impl Writer {
     }
 
     /// A first delivery: begun at once where the plugin is free and nothing waits before it, which saves a commit.
-    fn write_delivery(&mut self, n: usize, event: Arc<Event>, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+    fn write_delivery(
+        &mut self,
+        n: usize,
+        event: Arc<Event>,
+        now: UnixMs,
+        effects: &mut Effects,
+    ) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
         let (id, nothing_before) = (event.id, subscriber.ready.is_empty() && !subscriber.is_behind(now));
         if subscriber.has_slot() && nothing_before {
@@ -99,7 +106,9 @@ impl Writer {
         now: UnixMs,
         effects: &mut Effects,
     ) -> Result<(), StoreError> {
-        let Some(n) = self.subscribers.iter().position(|one| one.name == *plugin) else { return Ok(()) };
+        let Some(n) = self.subscribers.iter().position(|one| one.name == *plugin) else {
+            return Ok(());
+        };
         let subscriber = &mut self.subscribers[n];
         let (state, attempts, due) = match settlement {
             Settlement::Returned => (State::Waiting, number - 1, now),

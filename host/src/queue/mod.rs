@@ -144,7 +144,9 @@ fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
             "another gateway is using the data folder {}: stop it, or give this one a folder of its own (data_dir)",
             folder.display()
         ),
-        Err(std::fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 
@@ -158,7 +160,12 @@ impl Queue {
 
     /// Says that a plugin's file is there, durably what it wants from now on (nothing: what it wanted before), and how many
     /// deliveries it may have in hand. Where that cannot be written down now, it is as soon as it can.
-    pub async fn subscribe(&self, plugin: &str, patterns: Option<Vec<Pattern>>, slots: usize) -> Result<(), AcceptError> {
+    pub async fn subscribe(
+        &self,
+        plugin: &str,
+        patterns: Option<Vec<Pattern>>,
+        slots: usize,
+    ) -> Result<(), AcceptError> {
         let (done, answered) = oneshot::channel();
         let order = Order::Subscribe(Subscription { plugin: plugin.into(), patterns, slots }, done);
         self.orders.send(order).map_err(|_| AcceptError::Closed)?;

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::event::UnixMs;
 
-pub(super) const COUNTS: &str = "SELECT sum(state = 0), sum(state = 0 AND due_ms <= ?1), sum(state = 1), sum(state = 3),
+pub(super) const COUNTS: &str =
+    "SELECT sum(state = 0), sum(state = 0 AND due_ms <= ?1), sum(state = 1), sum(state = 3),
     min(CASE WHEN state = 0 THEN due_ms END) FROM delivery WHERE state <> 2";
 
 /// How much there is to do.

@@ -28,13 +28,14 @@ const CACHE_KIB: i32 = 32 * 1024;
 
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
-const DUE: &str = "SELECT event, attempt FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
+const DUE: &str =
+    "SELECT event, attempt FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
     ORDER BY due_ms LIMIT ?3";
-const NEXT_DUE: &str = "SELECT min(due_ms) FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms > ?2";
+const NEXT_DUE: &str =
+    "SELECT min(due_ms) FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms > ?2";
 const RUNNING: &str = "SELECT subscriber, event, attempt FROM delivery WHERE state <> 2 AND state = 1";
 const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
-const DEAD_OF: &str =
-    "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
+const DEAD_OF: &str = "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
 const OPEN_OF: &str =
     "SELECT count(*) FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state < 2";
 
@@ -54,12 +55,16 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> StoreError {
-        let rusqlite::Error::SqliteFailure(cause, _) = &error else { return StoreError::Broken(error) };
+        let rusqlite::Error::SqliteFailure(cause, _) = &error else {
+            return StoreError::Broken(error);
+        };
         match cause.code {
             ErrorCode::DiskFull => StoreError::NotNow("the disk is full"),
             // Where the memory that is shared with readers cannot grow.
             _ if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => StoreError::NotNow("the disk is full"),
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::NotNow("another program holds the database"),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                StoreError::NotNow("another program holds the database")
+            }
             _ => StoreError::Broken(error),
         }
     }
@@ -108,7 +113,10 @@ impl Store {
         db.busy_timeout(OTHERS_MAY_HOLD)?;
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
         let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-        anyhow::ensure!(mode == "wal", "this file system cannot keep a write-ahead log: take a data_dir on a local disk");
+        anyhow::ensure!(
+            mode == "wal",
+            "this file system cannot keep a write-ahead log: take a data_dir on a local disk"
+        );
         // FULL: a commit returns once it is on disk. NORMAL would lose acknowledged events with the power.
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -220,10 +228,12 @@ impl Store {
         let row = statement.query_row([id.to_i64()], |row| {
             let text = |n| row.get::<_, String>(n).map(Arc::<str>::from);
             // As bytes, whatever they are now: the checksum tells whether they are what was written.
-            let bytes = |n| Ok::<_, rusqlite::Error>(match row.get_ref(n)? {
+            let bytes = |n| {
+                Ok::<_, rusqlite::Error>(match row.get_ref(n)? {
                     ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
                     _ => Vec::new(),
-                });
+                })
+            };
             Ok((text(0)?, text(1)?, text(2)?, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?, bytes(5)?, bytes(6)?))
         });
         let (source, provider, event_type, received, sum, attributes, payload) = match row.optional() {
@@ -246,7 +256,14 @@ impl Store {
     }
 
     /// Writes a delivery for the first time.
-    pub fn insert_delivery(&self, subscriber: i64, event: EventId, state: State, attempt: u32, due_ms: UnixMs) -> Result<()> {
+    pub fn insert_delivery(
+        &self,
+        subscriber: i64,
+        event: EventId,
+        state: State,
+        attempt: u32,
+        due_ms: UnixMs,
+    ) -> Result<()> {
         self.run(
             "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5)",
             params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64],
@@ -254,7 +271,14 @@ impl Store {
     }
 
     /// Moves a delivery to another state.
-    pub fn move_delivery(&self, subscriber: i64, event: EventId, state: State, attempt: u32, due_ms: UnixMs) -> Result<()> {
+    pub fn move_delivery(
+        &self,
+        subscriber: i64,
+        event: EventId,
+        state: State,
+        attempt: u32,
+        due_ms: UnixMs,
+    ) -> Result<()> {
         self.run(
             "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2",
             params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64],
@@ -291,7 +315,8 @@ impl Store {
     /// When the next waiting delivery after a time is due.
     pub fn next_due_after(&self, subscriber: i64, after_ms: Option<UnixMs>) -> Result<Option<UnixMs>> {
         let after = after_ms.map_or(-1, |ms| ms as i64);
-        let due: Option<i64> = self.db.prepare_cached(NEXT_DUE)?.query_row(params![subscriber, after], |row| row.get(0))?;
+        let due: Option<i64> =
+            self.db.prepare_cached(NEXT_DUE)?.query_row(params![subscriber, after], |row| row.get(0))?;
         Ok(due.map(|ms| ms as UnixMs))
     }
 
@@ -341,7 +366,12 @@ impl Store {
         for row in rows {
             let (id, name, gone) = row?;
             let patterns = self.patterns(id)?;
-            subscribers.push(StoredSubscriber { id, name: name.into(), patterns, gone_at_ms: gone.map(|ms| ms as UnixMs) });
+            subscribers.push(StoredSubscriber {
+                id,
+                name: name.into(),
+                patterns,
+                gone_at_ms: gone.map(|ms| ms as UnixMs),
+            });
         }
         Ok(subscribers)
     }
@@ -354,7 +384,10 @@ impl Store {
 
     /// Replaces a subscriber's subscriptions and gives its number.
     pub fn subscribe(&self, name: &str, patterns: &[String]) -> Result<i64> {
-        self.run("INSERT INTO subscriber (name) VALUES (?1) ON CONFLICT (name) DO UPDATE SET gone_at_ms = NULL", [name])?;
+        self.run(
+            "INSERT INTO subscriber (name) VALUES (?1) ON CONFLICT (name) DO UPDATE SET gone_at_ms = NULL",
+            [name],
+        )?;
         let id = self.number("SELECT id FROM subscriber WHERE name = ?1", [name])?;
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [id])?;
         for pattern in patterns {
@@ -452,10 +485,15 @@ mod tests {
         for sql in [DUE, NEXT_DUE, RUNNING, FORGET, DEAD_OF, OPEN_OF, super::super::reader::COUNTS] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = statement.parameter_count();
-            let plan: Vec<String> =
-                statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            let plan: Vec<String> = statement
+                .query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3))
+                .unwrap()
+                .map(|row| row.unwrap())
+                .collect();
             let plan = plan.join("; ");
-            let through_all = plan.contains("SCAN d") && !plan.contains("USING INDEX delivery_open") && !plan.contains("COVERING INDEX");
+            let through_all = plan.contains("SCAN d")
+                && !plan.contains("USING INDEX delivery_open")
+                && !plan.contains("COVERING INDEX");
             assert!(!through_all && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
         }
     }
@@ -477,7 +515,11 @@ mod tests {
         };
         store.insert_event(id, &event).unwrap();
         assert_eq!(store.event(id).unwrap().attributes, event.attributes);
-        for damage in ["UPDATE body SET payload = CAST('Payload' AS BLOB)", "UPDATE body SET attributes = CAST(x'5bff' AS TEXT)", "DELETE FROM body"] {
+        for damage in [
+            "UPDATE body SET payload = CAST('Payload' AS BLOB)",
+            "UPDATE body SET attributes = CAST(x'5bff' AS TEXT)",
+            "DELETE FROM body",
+        ] {
             store.db.execute_batch(damage).unwrap();
             assert!(matches!(store.event(id), Err(StoreError::Damaged(_))), "{damage}");
         }

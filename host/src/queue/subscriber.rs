@@ -45,7 +45,16 @@ impl Subscriber {
 
     /// A subscriber that is new.
     pub fn new(id: i64, name: Arc<str>, patterns: Vec<Pattern>, slots: usize) -> Subscriber {
-        Subscriber { id, name, patterns, gone_at_ms: None, slots, running: 0, ready: VecDeque::new(), next_due_ms: None }
+        Subscriber {
+            id,
+            name,
+            patterns,
+            gone_at_ms: None,
+            slots,
+            running: 0,
+            ready: VecDeque::new(),
+            next_due_ms: None,
+        }
     }
 
     pub fn wants(&self, event: &NewEvent) -> bool {
@@ -64,4 +73,3 @@ impl Subscriber {
         self.next_due_ms = Some(self.next_due_ms.map_or(at_ms, |due| due.min(at_ms)));
     }
 }
-

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::store::StoreError;
 use super::subscriber::Subscriber;
-use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY, TIDY_EVENTS, TIDY_EVERY, Writer, oldest, only_not_now};
+use super::writer::{
+    CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY, TIDY_EVENTS, TIDY_EVERY, Writer, oldest, only_not_now,
+};
 use crate::event::{EventId, Pattern, UnixMs, now_ms};
 
 impl Writer {
@@ -37,7 +39,9 @@ impl Writer {
     pub(super) fn subscribe(&mut self, subscription: &Subscription) -> Result<(), StoreError> {
         let Subscription { plugin, patterns, slots } = subscription;
         let known = self.subscribers.iter().find(|one| one.name == *plugin);
-        let Some(patterns) = patterns.clone().or_else(|| known.map(|one| one.patterns.clone())) else { return Ok(()) };
+        let Some(patterns) = patterns.clone().or_else(|| known.map(|one| one.patterns.clone())) else {
+            return Ok(());
+        };
         if let Some(n) = self.subscribers.iter().position(|one| one.name == *plugin) {
             let one = &mut self.subscribers[n];
             if one.gone_at_ms.is_some() || one.patterns != patterns {
@@ -94,7 +98,8 @@ impl Writer {
     fn forget_gone(&mut self, now: UnixMs) -> Result<(), StoreError> {
         let long_ago = now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
         for subscriber in &mut self.subscribers {
-            let forgotten = subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.patterns.is_empty();
+            let forgotten =
+                subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.patterns.is_empty();
             if forgotten {
                 tracing::warn!(plugin = %subscriber.name, "its file has been gone for so long that its subscriptions end");
                 self.store.forget(subscriber.id)?;

@@ -127,7 +127,19 @@ impl Writer {
         let (last_id, tidied_to) = (store.last_id()?, EventId::from_i64(0));
         let (tidy_at, thin_at) = (Instant::now() + TIDY_EVERY, Instant::now() + THIN_KEYS_EVERY);
         Ok(Writer {
-            store, keep, deliver, subscribers, seen, last_id, ready_bytes: 0, held: Vec::new(), held_subscriptions: Vec::new(), refusing: false, tidied_to, tidy_at, thin_at,
+            store,
+            keep,
+            deliver,
+            subscribers,
+            seen,
+            last_id,
+            ready_bytes: 0,
+            held: Vec::new(),
+            held_subscriptions: Vec::new(),
+            refusing: false,
+            tidied_to,
+            tidy_at,
+            thin_at,
         })
     }
 
@@ -367,4 +379,3 @@ pub(super) fn only_not_now(error: StoreError) -> Result<(), StoreError> {
         broken => Err(broken),
     }
 }
-

@@ -28,7 +28,10 @@ impl Cache {
         match private {
             Ok(true) => Some(Cache { folder: folder.to_owned() }),
             Ok(false) => {
-                tracing::warn!("{} can be written by others, so no compiled code is kept: chmod 700 it", folder.display());
+                tracing::warn!(
+                    "{} can be written by others, so no compiled code is kept: chmod 700 it",
+                    folder.display()
+                );
                 None
             }
             Err(error) => {
@@ -44,7 +47,9 @@ impl Cache {
         if file.exists() {
             match read(engine, &file) {
                 Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!("compiled code in {} cannot be used, so it is made again: {error:#}", file.display()),
+                Err(error) => {
+                    tracing::warn!("compiled code in {} cannot be used, so it is made again: {error:#}", file.display())
+                }
             }
         }
         let component = Component::from_binary(engine, bytes)?;

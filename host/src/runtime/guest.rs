@@ -53,7 +53,12 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub fn new(limits: &CallLimits, settings: Arc<BTreeMap<String, String>>, on_line: OnLine, seen: Arc<Memory>) -> Guest {
+    pub fn new(
+        limits: &CallLimits,
+        settings: Arc<BTreeMap<String, String>>,
+        on_line: OnLine,
+        seen: Arc<Memory>,
+    ) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         Guest {
@@ -74,7 +79,8 @@ impl Guest {
 /// Everything that a guest can import, linked once.
 pub(super) fn linker(engine: &Engine) -> anyhow::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
-    super::bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest).map_err(anyhow::Error::from)?;
+    super::bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)
+        .map_err(anyhow::Error::from)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(anyhow::Error::from)?;
     Ok(linker)
 }
@@ -320,7 +326,8 @@ mod tests {
 
     #[test]
     fn a_flood_is_cut_and_says_so() {
-        let mut log = Log { left_bytes: 10 * (10 + LINE_COSTS), cut: false, lines: Vec::new(), on_line: Arc::new(|_| {}) };
+        let mut log =
+            Log { left_bytes: 10 * (10 + LINE_COSTS), cut: false, lines: Vec::new(), on_line: Arc::new(|_| {}) };
         for _ in 0..1000 {
             log.write(Level::Info, "0123456789");
         }

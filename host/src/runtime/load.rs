@@ -67,7 +67,10 @@ impl Runtime {
     pub async fn load(&self, bytes: Vec<u8>, limits: &CallLimits) -> Result<Loaded, Refused> {
         let most = self.limits.plugin_bytes;
         if bytes.len() > most {
-            return Err(Refused(format!("the file has {} bytes, more than the {most} that plugin_bytes allows", bytes.len())));
+            return Err(Refused(format!(
+                "the file has {} bytes, more than the {most} that plugin_bytes allows",
+                bytes.len()
+            )));
         }
         let (engine, cache_folder) = (self.engine.clone(), self.limits.cache_folder.clone());
         let compiling = self.threads().spawn_blocking(move || {
@@ -101,7 +104,9 @@ fn check_exports(engine: &Engine, component: &Component) -> Result<(), Refused> 
         return Ok(());
     }
     let told = match names.iter().find(|name| name.starts_with(HANDLER_ANY)) {
-        Some(other) => format!("it speaks {other}, and this gateway speaks {HANDLER}: build it with the SDK of this version"),
+        Some(other) => {
+            format!("it speaks {other}, and this gateway speaks {HANDLER}: build it with the SDK of this version")
+        }
         None if names.is_empty() => format!("it exports nothing, and a plugin exports {HANDLER}"),
         None => format!("it exports {}, and a plugin exports {HANDLER}", names.join(", ")),
     };
@@ -110,8 +115,11 @@ fn check_exports(engine: &Engine, component: &Component) -> Result<(), Refused> 
 
 fn check_imports(engine: &Engine, component: &Component) -> Result<(), Refused> {
     let ty = component.component_type();
-    let unknown: Vec<&str> =
-        ty.imports(engine).map(|(name, _)| name).filter(|name| !OFFERED.iter().any(|known| name.starts_with(known))).collect();
+    let unknown: Vec<&str> = ty
+        .imports(engine)
+        .map(|(name, _)| name)
+        .filter(|name| !OFFERED.iter().any(|known| name.starts_with(known)))
+        .collect();
     if unknown.is_empty() {
         return Ok(());
     }
@@ -128,14 +136,17 @@ fn check_manifest(described: Described) -> Result<Manifest, Refused> {
         return Err(Refused(format!("its describe gives more than {LIST} subscriptions or asks")));
     }
     if [&described.name, &described.version].into_iter().any(too_long) {
-        return Err(Refused(format!("its describe gives a name or version of more than {TEXT_BYTES} bytes or with control characters")));
+        return Err(Refused(format!(
+            "its describe gives a name or version of more than {TEXT_BYTES} bytes or with control characters"
+        )));
     }
     let subscriptions: Result<Vec<Pattern>, _> = described.subscriptions.iter().map(|text| text.parse()).collect();
     let settings: Result<Vec<SettingAsk>, _> = described.asks.into_iter().map(check_ask).collect();
     Ok(Manifest {
         name: described.name,
         version: described.version,
-        subscriptions: subscriptions.map_err(|error| Refused(format!("its describe gives a wrong subscription: {error}")))?,
+        subscriptions: subscriptions
+            .map_err(|error| Refused(format!("its describe gives a wrong subscription: {error}")))?,
         settings: settings?,
     })
 }

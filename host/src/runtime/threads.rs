@@ -3,7 +3,7 @@
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
-use thread_priority::{ThreadPriority, ThreadPriorityValue};
+use thread_priority::ThreadPriority;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// As many threads as there are cores, that end when this is dropped, whatever runs on them.
@@ -16,8 +16,12 @@ impl Threads {
     /// Starts threads, each of which begins with setting its priority.
     pub fn start(name: &str, set_priority: fn()) -> std::io::Result<Threads> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let runtime =
-            Builder::new_multi_thread().thread_name(name).worker_threads(cores).on_thread_start(set_priority).enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .thread_name(name)
+            .worker_threads(cores)
+            .on_thread_start(set_priority)
+            .enable_all()
+            .build()?;
         Ok(Threads { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
@@ -45,10 +49,9 @@ pub(super) fn behind_ingress() {
 
 /// Puts this thread behind every other: it runs when a core has nothing else to do, and whoever wakes up goes first.
 pub(super) fn only_when_idle() {
-    let (priority, policy) =
-        (ThreadPriority::Crossplatform(ThreadPriorityValue::MIN), ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     // Where that is not to be had, at least it is nice.
-    if set_thread_priority_and_policy(thread_native_id(), priority, policy).is_err() {
+    if set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy).is_err() {
         let _ = rustix::process::nice(19);
     }
 }

@@ -18,9 +18,11 @@ pub(super) fn component(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         Err(error) => return Err(format!("the file is damaged or not whole: {}", error.message())),
     };
     if !module.has_component_type {
-        return Err("it is a core module without a component type, so nothing says what its functions mean: build it with a \
+        return Err(
+            "it is a core module without a component type, so nothing says what its functions mean: build it with a \
                     plugin SDK, or as a component"
-            .into());
+                .into(),
+        );
     }
     encode(&bytes, &module).map_err(|error| format!("it is a core module of which no component can be made: {error:#}"))
 }
@@ -59,7 +61,9 @@ fn scan(bytes: &[u8]) -> Result<Found, wasmparser::BinaryReaderError> {
                 depth += 1;
             }
             Payload::End(_) => depth -= 1,
-            Payload::CustomSection(section) => module.has_component_type |= section.name().starts_with("component-type"),
+            Payload::CustomSection(section) => {
+                module.has_component_type |= section.name().starts_with("component-type")
+            }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     module.wants_preview1 |= import?.module == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;

@@ -60,9 +60,8 @@ impl Event {
 
     /// Reads the body as JSON. One that does not fit is rejected: it will be the same on the next attempt.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(self.payload()).map_err(|why| {
-            Failure::reject(format_args!("the body is not the JSON that was expected: {why}"))
-        })
+        serde_json::from_slice(self.payload())
+            .map_err(|why| Failure::reject(format_args!("the body is not the JSON that was expected: {why}")))
     }
 }
 

@@ -121,10 +121,7 @@ mod tests {
     fn a_retry_waits_and_a_reject_does_not() {
         let wait = Duration::from_millis(1500);
         let retry = handler::Failure::from(Failure::retry("later").after(wait));
-        assert_eq!(
-            retry,
-            handler::Failure::Retry(handler::Retry { why: "later".into(), after_ms: Some(1500) })
-        );
+        assert_eq!(retry, handler::Failure::Retry(handler::Retry { why: "later".into(), after_ms: Some(1500) }));
         assert_eq!(Failure::reject("never").after(wait), Failure::reject("never"));
         assert_eq!(millis(Duration::MAX), u64::MAX);
     }

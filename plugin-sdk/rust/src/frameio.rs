@@ -60,8 +60,7 @@ impl FromEvent for Webhook {
     fn from_event(event: Event) -> Result<Webhook> {
         let body: Body = event.json()?;
         let resource_id = id(&body.resource).map(str::to_string);
-        let resource_id = resource_id
-            .ok_or_else(|| Failure::reject("a Frame.io webhook without `resource.id`"))?;
+        let resource_id = resource_id.ok_or_else(|| Failure::reject("a Frame.io webhook without `resource.id`"))?;
         Ok(Webhook { event, resource_id, body })
     }
 }
@@ -109,23 +108,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_to_be_missing() {
-        let webhook =
-            read(r#"{"resource":{"id":"f1"},"account":null,"user":{},"new":[1]}"#).unwrap();
+        let webhook = read(r#"{"resource":{"id":"f1"},"account":null,"user":{},"new":[1]}"#).unwrap();
         assert_eq!((webhook.resource_id(), webhook.resource_type()), ("f1", None));
-        assert_eq!(
-            (webhook.account_id(), webhook.user_id(), webhook.project_id()),
-            (None, None, None)
-        );
+        assert_eq!((webhook.account_id(), webhook.user_id(), webhook.project_id()), (None, None, None));
     }
 
     #[test]
     fn a_body_without_a_resource_is_rejected_by_name() {
         for body in ["{}", r#"{"resource":null}"#, r#"{"resource":{"type":"file"}}"#] {
-            assert_eq!(
-                read(body),
-                Err(Failure::reject("a Frame.io webhook without `resource.id`")),
-                "{body}"
-            );
+            assert_eq!(read(body), Err(Failure::reject("a Frame.io webhook without `resource.id`")), "{body}");
         }
         assert!(matches!(read("no JSON"), Err(Failure::Reject(_))));
     }

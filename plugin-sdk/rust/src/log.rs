@@ -8,8 +8,7 @@ use std::fmt;
 pub use crate::bindings::hookgate::plugin::log::Level;
 #[doc(inline)]
 pub use crate::{
-    __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace,
-    __log_warn as warn,
+    __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace, __log_warn as warn,
 };
 
 /// Writes one message at a level that is known only when it runs; else use the macro of the level.

@@ -30,10 +30,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 /// Whether the pieces between stars occur in a text one after the other. The first place for each is the best one.
 fn holds_in_order(pieces: &str, text: &str) -> bool {
-    pieces
-        .split('*')
-        .try_fold(text, |text, piece| text.split_once(piece).map(|(_, rest)| rest))
-        .is_some()
+    pieces.split('*').try_fold(text, |text, piece| text.split_once(piece).map(|(_, rest)| rest)).is_some()
 }
 
 #[cfg(test)]

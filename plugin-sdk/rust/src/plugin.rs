@@ -38,8 +38,7 @@ pub mod generated {
 
     /// One thing that the operator is asked to grant.
     pub fn ask(what: &str, name: &str, detail: &[(&str, &str)]) -> Ask {
-        let detail =
-            detail.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let detail = detail.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         Ask { what: what.to_string(), name: name.to_string(), detail }
     }
 
@@ -55,10 +54,7 @@ pub mod generated {
 
     /// What becomes of an event that is older than the plugin's present subscriptions.
     pub fn unhandled(event: &Event) -> Result {
-        Err(Failure::reject(format_args!(
-            "no handler of this plugin takes `{}`",
-            event.event_type()
-        )))
+        Err(Failure::reject(format_args!("no handler of this plugin takes `{}`", event.event_type())))
     }
 
     /// What a handler can return.

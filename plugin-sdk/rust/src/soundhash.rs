@@ -151,8 +151,7 @@ mod tests {
             ),
         ];
         for (envelope, created_at) in shapes {
-            let webhook: Webhook<VideoProcessed> =
-                read(&format!("{{{envelope}, \"data\": {DATA}}}")).unwrap();
+            let webhook: Webhook<VideoProcessed> = read(&format!("{{{envelope}, \"data\": {DATA}}}")).unwrap();
             assert_eq!(webhook.created_at(), created_at, "{envelope}");
             assert_eq!(webhook.data().video_id, "456");
             assert_eq!(webhook.data().title.as_deref(), Some("Tête"));
@@ -167,10 +166,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((webhook.resource_id(), webhook.resource_type()), (Some("123"), Some("match")));
-        assert_eq!(
-            (webhook.data().match_id.as_str(), webhook.data().confidence),
-            ("123", Some(0.95))
-        );
+        assert_eq!((webhook.data().match_id.as_str(), webhook.data().confidence), ("123", Some(0.95)));
         assert_eq!(webhook.data().segment_end_seconds, Some(45.2));
     }
 

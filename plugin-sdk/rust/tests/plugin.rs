@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use hookgate_plugin::{
-    Event, Failure, FromEvent, Json, Plugin, Result, frameio, log, plugin, setting, testing,
-};
+use hookgate_plugin::{Event, Failure, FromEvent, Json, Plugin, Result, frameio, log, plugin, setting, testing};
 
 #[derive(serde::Deserialize)]
 struct Order {
@@ -70,16 +68,12 @@ impl Everything {
 #[test]
 fn the_manifest_says_what_is_written() {
     let manifest = Everything::describe();
-    assert_eq!(
-        (manifest.name.as_str(), manifest.version.as_str()),
-        ("hookgate-plugin", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("hookgate-plugin", env!("CARGO_PKG_VERSION")));
     assert_eq!(
         manifest.subscriptions,
         ["file.ready", "file.upload.*", "file.*", "github:order.*", "orders:*", "word", "settings"]
     );
-    let asks: Vec<_> =
-        manifest.asks.iter().map(|ask| (ask.what.as_str(), ask.name.as_str())).collect();
+    let asks: Vec<_> = manifest.asks.iter().map(|ask| (ask.what.as_str(), ask.name.as_str())).collect();
     assert_eq!(asks, [("setting", "greeting"), ("setting", "limit"), ("setting", "token")]);
     let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
     assert_eq!(manifest.asks[0].detail, [pair("default", "Hi"), pair("about", "How to greet.")]);
@@ -92,10 +86,7 @@ fn the_first_handler_that_matches_takes_the_event() {
     for event_type in ["file.ready", "file.upload.completed", "file.copied"] {
         assert_eq!(Everything::handle(testing::event(event_type).payload(body).build()), Ok(()));
     }
-    assert_eq!(
-        testing::logs(),
-        ["info: file f1", "info: file f1", "warn: file.copied from test, attempt 1"]
-    );
+    assert_eq!(testing::logs(), ["info: file f1", "info: file f1", "warn: file.copied from test, attempt 1"]);
 }
 
 #[test]
@@ -114,9 +105,7 @@ fn a_pattern_can_name_a_source_or_a_provider() {
 fn what_does_not_fit_is_rejected_and_other_errors_are_retried() {
     let rejected = |event| matches!(Everything::handle(event), Err(Failure::Reject(_)));
     assert!(rejected(testing::event("file.ready").payload("{").build()));
-    assert!(rejected(
-        testing::event("x").source("orders").payload(r#"{"number":"seven"}"#).build()
-    ));
+    assert!(rejected(testing::event("x").source("orders").payload(r#"{"number":"seven"}"#).build()));
     assert!(rejected(testing::event("word").build()));
 
     let word = |body: &[u8]| Everything::handle(testing::event("word").payload(body).build());
@@ -131,21 +120,13 @@ fn settings_are_what_was_granted_or_the_default() {
     assert_eq!(Everything::handle(event.clone()), Ok(()));
     testing::settings([("limit", "9"), ("token", "t")]);
     assert_eq!(Everything::handle(event), Ok(()));
-    assert_eq!(
-        testing::logs(),
-        [r#"info: Some("Hi") Some("5") None"#, r#"info: Some("Hi") Some("9") Some("t")"#]
-    );
+    assert_eq!(testing::logs(), [r#"info: Some("Hi") Some("5") None"#, r#"info: Some("Hi") Some("9") Some("t")"#]);
 }
 
 #[test]
 fn an_event_tells_all_about_itself() {
     let at = std::time::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123);
-    let event = testing::event("a")
-        .id("evt_1")
-        .received_at(at)
-        .attempt(3)
-        .attribute("user.id", "u1")
-        .build();
+    let event = testing::event("a").id("evt_1").received_at(at).attempt(3).attribute("user.id", "u1").build();
     assert_eq!((event.id(), event.received_at(), event.attempt()), ("evt_1", at, 3));
     assert_eq!((event.attribute("user.id"), event.attribute("user")), (Some("u1"), None));
     assert_eq!(event.attributes().collect::<Vec<_>>(), [("user.id", "u1")]);

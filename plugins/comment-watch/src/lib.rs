@@ -29,9 +29,6 @@ mod tests {
             let event = testing::event(event_type).payload(body).build();
             assert_eq!(CommentWatch::handle(event), Ok(()));
         }
-        assert_eq!(
-            testing::logs(),
-            ["info: u1 created comment c1", "info: somebody updated comment c1"]
-        );
+        assert_eq!(testing::logs(), ["info: u1 created comment c1", "info: somebody updated comment c1"]);
     }
 }

@@ -20,9 +20,7 @@ mod tests {
 
     #[test]
     fn a_ready_file_is_logged() {
-        let event = testing::event("file.ready")
-            .payload(r#"{"resource":{"id":"f1","type":"file"}}"#)
-            .build();
+        let event = testing::event("file.ready").payload(r#"{"resource":{"id":"f1","type":"file"}}"#).build();
         assert_eq!(FileReady::handle(event), Ok(()));
         assert_eq!(testing::logs(), ["info: file f1 is ready for processing"]);
     }

@@ -41,8 +41,7 @@ mod tests {
     #[test]
     fn the_operator_chooses_the_prefix() {
         testing::settings([("prefix", "new video")]);
-        let event =
-            testing::event("video.processed").payload(r#"{"data":{"video_id":456}}"#).build();
+        let event = testing::event("video.processed").payload(r#"{"data":{"video_id":456}}"#).build();
         assert_eq!(VideoTitle::handle(event), Ok(()));
         assert_eq!(testing::logs(), ["info: new video: 456 (of unknown length)"]);
     }

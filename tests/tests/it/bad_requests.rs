@@ -23,7 +23,8 @@ fn an_unknown_source_is_not_found() {
     for source in ["gitlab", "GitHub", "github/", "", "../status", "github%00"] {
         assert_refused(&gateway.post(&webhook.clone().to(source)), 404);
     }
-    let elsewhere = exchange(gateway.hooks, b"GET /status HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").unwrap().unwrap();
+    let elsewhere =
+        exchange(gateway.hooks, b"GET /status HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").unwrap().unwrap();
     assert_refused(&elsewhere, 404);
     assert_eq!(home.ledger().events(), 0);
 }
@@ -179,7 +180,10 @@ fn not_verified(home: &Home) -> Vec<(Webhook, &'static str)> {
         (standard.webhook("invoice.paid").with("webhook-id", "another"), "bad_signature"),
         (standard.webhook("invoice.paid").without("webhook-id"), "no_signed_header"),
         (home.sender("github").webhook("push").to("soundhash"), "no_signature"),
-        (home.sender("soundhash").with_body("video.processed", "not even JSON").with("x-webhook-signature", "00"), "malformed_signature"),
+        (
+            home.sender("soundhash").with_body("video.processed", "not even JSON").with("x-webhook-signature", "00"),
+            "malformed_signature",
+        ),
     ]
 }
 
@@ -212,7 +216,9 @@ fn bytes_in(home: &Home) -> u64 {
 fn the_edge_of_the_tolerance_is_taken() {
     let home = Home::new();
     let gateway = Gateway::start(&home);
-    for (at_ms, status) in [(now_ms() - 4 * MINUTE_MS, 200), (now_ms() + 4 * MINUTE_MS, 200), (now_ms() - 6 * MINUTE_MS, 401)] {
+    for (at_ms, status) in
+        [(now_ms() - 4 * MINUTE_MS, 200), (now_ms() + 4 * MINUTE_MS, 200), (now_ms() - 6 * MINUTE_MS, 401)]
+    {
         let webhook = home.sender("frameio").signed_at("file.ready", r#"{"type":"file.ready"}"#, at_ms);
         assert_eq!(gateway.post(&webhook).status, status);
     }
@@ -354,7 +360,11 @@ fn nonsense_and_floods_of_headers_are_survived() {
     ];
     for request in table {
         let answer = exchange(gateway.hooks, &request).unwrap();
-        assert!(answer.is_none_or(|answer| (400..500).contains(&answer.status)), "{}", String::from_utf8_lossy(&request));
+        assert!(
+            answer.is_none_or(|answer| (400..500).contains(&answer.status)),
+            "{}",
+            String::from_utf8_lossy(&request)
+        );
     }
     assert_eq!(gateway.post(&home.sender("github").webhook("push")).status, 200);
 }

@@ -73,7 +73,8 @@ fn two_inits_share_no_secret() {
         std::fs::read_to_string(home.path().join(folder).join(".env")).unwrap()
     };
     let (one, two) = (secrets("one"), secrets("two"));
-    let values = |text: &str| text.lines().filter_map(|line| Some(line.split_once('=')?.1.to_owned())).collect::<Vec<_>>();
+    let values =
+        |text: &str| text.lines().filter_map(|line| Some(line.split_once('=')?.1.to_owned())).collect::<Vec<_>>();
     assert!(values(&one).iter().all(|value| !two.contains(value)));
 }
 
@@ -83,7 +84,9 @@ fn check_tells_that_all_is_well() {
     home.install("worker", Guest::wanting(&["push"]).version("3.2.1").component());
     let ran = run_hookgate(&home, &["check"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for expected in ["hookgate.toml is fine: 4 sources", "github with 1 secret", "worker", "live", "3.2.1", "wants push"] {
+    for expected in
+        ["hookgate.toml is fine: 4 sources", "github with 1 secret", "worker", "live", "3.2.1", "wants push"]
+    {
         assert!(ran.out.contains(expected), "{expected:?} is not in\n{}", ran.out);
     }
     let told = json(&run_hookgate(&home, &["check", "--json"]));
@@ -127,7 +130,11 @@ fn every_mistake_of_a_config_is_told_at_once_by_check_and_serve_alike() {
 #[test]
 fn a_config_that_is_not_there_or_not_toml_is_bad_usage() {
     let home = Home::new();
-    assert_fails(&run_hookgate(&home, &["serve", "--config", "nowhere.toml"]), BAD_USAGE, &["nowhere.toml", "hookgate init"]);
+    assert_fails(
+        &run_hookgate(&home, &["serve", "--config", "nowhere.toml"]),
+        BAD_USAGE,
+        &["nowhere.toml", "hookgate init"],
+    );
     home.write("hookgate.toml", "[server\n");
     assert_fails(&run_hookgate(&home, &["serve"]), BAD_USAGE, &["hookgate.toml", "line 1"]);
 }
@@ -137,7 +144,11 @@ fn serve_refuses_a_port_in_use_and_a_folder_that_is_missing() {
     let home = Home::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().map(|address| address.to_string()).unwrap();
     let holder = TcpListener::bind(&taken).unwrap();
-    assert_fails(&run_hookgate(&home, &["serve", "--listen", &taken]), FAILED, &["cannot listen on", &taken, "--listen"]);
+    assert_fails(
+        &run_hookgate(&home, &["serve", "--listen", &taken]),
+        FAILED,
+        &["cannot listen on", &taken, "--listen"],
+    );
     assert_fails(&run_hookgate(&home, &["serve", "--admin", &taken]), FAILED, &["cannot listen on", &taken, "--admin"]);
     drop(holder);
     let missing = run_hookgate(&home, &["serve", "--plugins", "nowhere"]);
@@ -167,11 +178,19 @@ fn send_signs_as_the_sender_does_and_prints_the_answer() {
     let home = Home::new();
     home.install("worker", Guest::wanting(&["*"]).component());
     let gateway = Process::start(&home);
-    for (source, event_type) in [("frameio", "file.ready"), ("github", "push"), ("soundhash", "match.found"), ("standard", "invoice.paid")] {
+    for (source, event_type) in
+        [("frameio", "file.ready"), ("github", "push"), ("soundhash", "match.found"), ("standard", "invoice.paid")]
+    {
         let to = format!("http://{}/hooks/{source}", gateway.hooks);
         let ran = run_hookgate(&home, &["send", source, event_type, "--to", &to]);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(ran.out.starts_with("200 {\"id\":\"evt_") && ran.out.contains("\"duplicate\":false") && ran.out.contains(" in "), "{}", ran.out);
+        assert!(
+            ran.out.starts_with("200 {\"id\":\"evt_")
+                && ran.out.contains("\"duplicate\":false")
+                && ran.out.contains(" in "),
+            "{}",
+            ran.out
+        );
     }
     let to = format!("http://{}/hooks/github", gateway.hooks);
     let told = json(&run_hookgate(&home, &["send", "github", "push", "--to", &to, "--json"]));
@@ -208,7 +227,11 @@ fn send_fails_where_the_gateway_does_not_take_it() {
     assert!(refused.out.starts_with("401 "), "{refused:?}");
     gateway.kill();
     assert_fails(&run_hookgate(&home, &["send", "github", "push", "--to", &to]), FAILED, &["is the gateway running"]);
-    assert_fails(&run_hookgate(&home, &["send", "gitub", "push"]), BAD_USAGE, &["there is no source `gitub`", "github"]);
+    assert_fails(
+        &run_hookgate(&home, &["send", "gitub", "push"]),
+        BAD_USAGE,
+        &["there is no source `gitub`", "github"],
+    );
     assert_fails(&run_hookgate(&home, &["send", "frameio", "file.redy"]), BAD_USAGE, &["file.redy", "file.ready"]);
 }
 
@@ -221,7 +244,9 @@ fn send_takes_a_body_of_ones_own() {
     let to = format!("http://{}/hooks/frameio", gateway.hooks);
     let ran = run_hookgate(&home, &["send", "frameio", "mine.own", "--to", &to, "--body", "body.json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    eventually("it was told", || home.ledger().attempts("teller").iter().any(|one| one.why.ends_with(r#"[{"type":"mine.own","n":1}]"#)));
+    eventually("it was told", || {
+        home.ledger().attempts("teller").iter().any(|one| one.why.ends_with(r#"[{"type":"mine.own","n":1}]"#))
+    });
     let other = run_hookgate(&home, &["send", "frameio", "not.this", "--to", &to, "--body", "body.json"]);
     assert_fails(&other, FAILED, &["the body is of type `mine.own`, not `not.this`"]);
 }
@@ -250,7 +275,11 @@ fn try_fails_where_the_plugin_does() {
     let trapped = run_hookgate(&home, &["try", "plugins/bad.wasm"]);
     assert_eq!(trapped.code, FAILED);
     assert!(trapped.out.contains("trapped: "), "{trapped:?}");
-    assert_fails(&run_hookgate(&home, &["try", "plugins/text.wasm"]), FAILED, &["text.wasm is no plugin", "not WebAssembly but text"]);
+    assert_fails(
+        &run_hookgate(&home, &["try", "plugins/text.wasm"]),
+        FAILED,
+        &["text.wasm is no plugin", "not WebAssembly but text"],
+    );
     assert_fails(&run_hookgate(&home, &["try", "plugins/none.wasm"]), FAILED, &["cannot read plugins/none.wasm"]);
 }
 
@@ -276,7 +305,11 @@ fn what_a_provider_teaches_can_be_copied_into_a_config() {
     let home = Home::new();
     let one = run_hookgate(&home, &["providers", "standard-webhooks"]).out;
     let from = one.find("[sources.").unwrap();
-    let section: String = one[from..].lines().take_while(|line| !line.trim().is_empty()).map(|line| format!("{}\n", line.trim())).collect();
+    let section: String = one[from..]
+        .lines()
+        .take_while(|line| !line.trim().is_empty())
+        .map(|line| format!("{}\n", line.trim()))
+        .collect();
     home.write("hookgate.toml", &section);
     home.write(".env", "STANDARD_WEBHOOKS_SECRET=whsec_c2VjcmV0\n");
     let ran = run_hookgate(&home, &["check"]);

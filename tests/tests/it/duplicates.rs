@@ -15,7 +15,9 @@ fn home() -> Home {
 fn a_repeat_is_answered_with_the_first_ones_id_and_not_run_again() {
     let home = home();
     let gateway = Gateway::start(&home);
-    for (source, event_type) in [("frameio", "file.ready"), ("github", "push"), ("soundhash", "match.found"), ("standard", "invoice.paid")] {
+    for (source, event_type) in
+        [("frameio", "file.ready"), ("github", "push"), ("soundhash", "match.found"), ("standard", "invoice.paid")]
+    {
         let webhook = home.sender(source).webhook(event_type);
         let first = gateway.post(&webhook);
         let id = first.id();
@@ -41,8 +43,11 @@ fn what_tells_a_repeat_is_the_source_and_the_delivery_id() {
 
     let to_another_source = gateway.post(&webhook.clone().to("other"));
     let another_delivery = gateway.post(&webhook.clone().with("x-github-delivery", "another"));
-    let same_delivery_of_another_body =
-        gateway.post(&sender.with_body("push", r#"{"redelivered":true}"#).with("x-github-delivery", webhook.header("x-github-delivery")));
+    let same_delivery_of_another_body = gateway.post(
+        &sender
+            .with_body("push", r#"{"redelivered":true}"#)
+            .with("x-github-delivery", webhook.header("x-github-delivery")),
+    );
 
     assert!(!to_another_source.is_duplicate());
     assert!(!another_delivery.is_duplicate());

@@ -54,11 +54,27 @@ fn no_plugins() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("flipped", flipped, ""),
         ("core", wat::parse_str("(module)").unwrap(), "core module without a component type"),
         ("core-of-a-plugin", good().core(), "core module without a component type"),
-        ("nothing", wat::parse_str("(component)").unwrap(), "exports nothing, and a plugin exports hookgate:plugin/handler@0.1.0"),
-        ("other-world", exporting("acme:tools/thing@1.0.0"), "it exports acme:tools/thing@1.0.0, and a plugin exports hookgate:plugin/handler@0.1.0"),
+        (
+            "nothing",
+            wat::parse_str("(component)").unwrap(),
+            "exports nothing, and a plugin exports hookgate:plugin/handler@0.1.0",
+        ),
+        (
+            "other-world",
+            exporting("acme:tools/thing@1.0.0"),
+            "it exports acme:tools/thing@1.0.0, and a plugin exports hookgate:plugin/handler@0.1.0",
+        ),
         ("only-the-name", exporting("hookgate:plugin/handler@0.1.0"), "does not fit hookgate:plugin/handler@0.1.0"),
-        ("next-version", good().built_for(next).component(), "it speaks hookgate:plugin/handler@0.2.0, and this gateway speaks hookgate:plugin/handler@0.1.0"),
-        ("unknown-import", with_an_unknown_import(), "it imports hookgate:plugin/mind@0.1.0, which this gateway does not offer"),
+        (
+            "next-version",
+            good().built_for(next).component(),
+            "it speaks hookgate:plugin/handler@0.2.0, and this gateway speaks hookgate:plugin/handler@0.1.0",
+        ),
+        (
+            "unknown-import",
+            with_an_unknown_import(),
+            "it imports hookgate:plugin/mind@0.1.0, which this gateway does not offer",
+        ),
     ]
 }
 
@@ -161,7 +177,8 @@ fn a_name_that_is_none_is_told_and_other_files_are_left_alone() {
     }
     assert_eq!(gateway.slot("folder"), "broken");
     let status = gateway.status();
-    let names: Vec<_> = status["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        status["plugins"].as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
     assert!(!names.contains(&"notes") && !names.contains(&"backup"), "{names:?}");
 }
 

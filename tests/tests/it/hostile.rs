@@ -33,11 +33,28 @@ fn bad_in_handle() -> Vec<(&'static str, Guest, &'static str, &'static str)> {
         ("floods-for-ever", doing("(loop $on (call $log (i32.const 2) {flood}) (br $on))"), "overran", "cpu_ms"),
         ("logs-from-outside", doing("(call $log (i32.const 2) (i32.const 16) (i32.const -16))"), "trapped", ""),
         ("logs-at-no-level", doing("(call $log (i32.const 77) {hello})"), "trapped", ""),
-        ("logs-a-huge-text", doing("(drop (memory.grow (i32.const 200))) (call $log (i32.const 2) (i32.const 0) (i32.const 12000000))"), "trapped", ""),
+        (
+            "logs-a-huge-text",
+            doing("(drop (memory.grow (i32.const 200))) (call $log (i32.const 2) (i32.const 0) (i32.const 12000000))"),
+            "trapped",
+            "",
+        ),
         ("tells-no-utf8", doing(not_utf8), "trapped", "utf-8"),
         ("tells-from-outside", doing("(return (i32.const -8))"), "trapped", ""),
-        ("answers-nothing-there-is", doing("(i32.store8 (i32.const 0) (i32.const 9)) (return (i32.const 0))"), "trapped", ""),
-        ("asks-wasi-for-much", doing("(drop (memory.grow (i32.const 100))) (drop (call $random_get (i32.const 65536) (i32.const 6000000)))"), "trapped", ""),
+        (
+            "answers-nothing-there-is",
+            doing("(i32.store8 (i32.const 0) (i32.const 9)) (return (i32.const 0))"),
+            "trapped",
+            "",
+        ),
+        (
+            "asks-wasi-for-much",
+            doing(
+                "(drop (memory.grow (i32.const 100))) (drop (call $random_get (i32.const 65536) (i32.const 6000000)))",
+            ),
+            "trapped",
+            "",
+        ),
     ]
 }
 
@@ -138,7 +155,9 @@ fn a_flood_of_log_lines_is_cut_and_made_harmless() {
          (loop $on (call $log (i32.const 2) {flooding}) (local.set $n (i32.add (local.get $n) (i32.const 1)))
            (br_if $on (i32.lt_u (local.get $n) (i32.const 10000))))";
     // Locals come first in a function, so the flood is one of its own.
-    let module = Guest::wanting(&["push"]).with(&format!("(func $flood {flood})")).handling("(call $flood) (call $log (i32.const 2) {never seen})");
+    let module = Guest::wanting(&["push"])
+        .with(&format!("(func $flood {flood})"))
+        .handling("(call $flood) (call $log (i32.const 2) {never seen})");
     home.install("flooder", module.component());
     let gateway = Process::start(&home);
     let id = gateway.post(&home.sender("github").webhook("push")).id();
@@ -177,7 +196,9 @@ fn wasi_has_empty_hands_and_standard_output_is_log_lines() {
     eventually("it is over", || !home.ledger().outcomes("wasi", &id).is_empty());
     assert_eq!(home.ledger().outcomes("wasi", &id), ["done"]);
     for (level, line) in [("INFO", "wasi: to out"), ("WARN", "wasi: to err"), ("INFO", "wasi: unfinished")] {
-        eventually("it is logged", || gateway.log().lines().any(|logged| logged.contains(level) && logged.contains(line)));
+        eventually("it is logged", || {
+            gateway.log().lines().any(|logged| logged.contains(level) && logged.contains(line))
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole gateway, from outside: one file a subject.
 
+mod admin;
 mod bad_requests;
 mod commands;
 mod crash;

@@ -47,7 +47,9 @@ fn every_provider_of_the_catalogue_comes_through() {
     for (source, provider, event_type) in table {
         let id = gateway.post(&home.sender(source).webhook(event_type)).id();
         let expected = format!("[{source}][{provider}][{event_type}][{id}]");
-        eventually("it was told", || home.ledger().attempts("teller").iter().any(|attempt| attempt.why.starts_with(&expected)));
+        eventually("it was told", || {
+            home.ledger().attempts("teller").iter().any(|attempt| attempt.why.starts_with(&expected))
+        });
     }
 }
 
@@ -65,7 +67,9 @@ fn a_provider_of_ones_own_is_a_table_in_the_config() {
         event = { type = "{header:X-What}.{body:/kind}", id = "{header:X-Nonce}" }
         success = 202
     "#;
-    let home = Home::with(&format!("[sources.mine]\nsecrets = [{{ env = \"GITHUB_SECRET\" }}]\n[sources.mine.provider]{description}"));
+    let home = Home::with(&format!(
+        "[sources.mine]\nsecrets = [{{ env = \"GITHUB_SECRET\" }}]\n[sources.mine.provider]{description}"
+    ));
     home.install("teller", Guest::telling(&["mine:*"]).component());
     let gateway = Gateway::start(&home);
     let sender = Sender::described(description, "mine", "the-secret-of-github");
@@ -75,7 +79,9 @@ fn a_provider_of_ones_own_is_a_table_in_the_config() {
     assert_eq!(answer.status, 202, "{}", answer.text());
     let id = answer.json()["id"].as_str().unwrap().to_owned();
     let expected = format!("[mine][mine][thing.born][{id}]");
-    eventually("it was told", || home.ledger().attempts("teller").iter().any(|attempt| attempt.why.starts_with(&expected)));
+    eventually("it was told", || {
+        home.ledger().attempts("teller").iter().any(|attempt| attempt.why.starts_with(&expected))
+    });
 }
 
 #[test]
@@ -123,9 +129,7 @@ fn an_event_that_nobody_wants_is_kept() {
 
 #[test]
 fn a_subscription_can_name_a_source_or_a_provider() {
-    let home = Home::with(
-        "[sources.studio]\nprovider = \"frameio\"\nsecrets = [{ env = \"FRAMEIO_SECRET\" }]",
-    );
+    let home = Home::with("[sources.studio]\nprovider = \"frameio\"\nsecrets = [{ env = \"FRAMEIO_SECRET\" }]");
     home.install("of-source", Guest::wanting(&["studio:file.*"]).component());
     home.install("of-provider", Guest::wanting(&["frameio:*.ready"]).component());
     let gateway = Gateway::start(&home);
@@ -135,7 +139,9 @@ fn a_subscription_can_name_a_source_or_a_provider() {
     let to_frameio = gateway.post(&sender.webhook("file.ready")).id();
 
     let ledger = home.ledger();
-    eventually("all are done", || ledger.count("of-source", State::Done) + ledger.count("of-provider", State::Done) == 3);
+    eventually("all are done", || {
+        ledger.count("of-source", State::Done) + ledger.count("of-provider", State::Done) == 3
+    });
     assert_eq!(ledger.states("of-source"), [(to_studio.clone(), State::Done)]);
     assert_eq!(ledger.states("of-provider"), [(to_studio, State::Done), (to_frameio, State::Done)]);
 }
@@ -160,7 +166,11 @@ fn each_plugin_has_its_own_fate_with_an_event() {
 #[test]
 fn a_plugin_is_given_its_settings_and_its_defaults() {
     let home = Home::with("[plugins.setter]\nsettings = { greeting = \"Hello\" }");
-    let say = |key: &str| format!("(call $setting {{{key}}} (i32.const 256)) (call $part (i32.load (i32.const 260)) (i32.load (i32.const 264)))");
+    let say = |key: &str| {
+        format!(
+            "(call $setting {{{key}}} (i32.const 256)) (call $part (i32.load (i32.const 260)) (i32.load (i32.const 264)))"
+        )
+    };
     let handle = format!("{}{}(return (call $reject_told))", say("greeting"), say("mood"));
     let guest = Guest::wanting(&["push"]).asking("greeting", Some("Hi")).asking("mood", Some("fine")).handling(&handle);
     home.install("setter", guest.component());
@@ -197,4 +207,23 @@ fn a_core_module_with_its_component_type_is_a_plugin_too() {
     let id = gateway.post(&home.sender("github").webhook("push")).id();
 
     eventually("it is done", || home.ledger().state("module", &id) == Some(State::Done));
+}
+
+#[test]
+fn many_webhooks_come_through_one_connection() {
+    use std::io::{Read, Write};
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    let sender = home.sender("github");
+    let mut stream = std::net::TcpStream::connect(gateway.hooks).unwrap();
+    for nth in 1..=20 {
+        // All but the last ask for the connection to stay.
+        let request = String::from_utf8(sender.webhook("push").request()).unwrap();
+        let request = if nth == 20 { request } else { request.replace("connection: close\r\n", "") };
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    assert_eq!(told.matches("HTTP/1.1 200 OK").count(), 20);
+    assert_eq!(home.ledger().events(), 20);
 }

@@ -18,7 +18,9 @@ fn on_a_small_disk(home: &Home, mebibytes: u32) -> Command {
 
 /// Whether this machine lets an ordinary process have a disk of its own.
 fn can_have_a_small_disk() -> bool {
-    let made = Command::new("unshare").args(["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status();
+    let made = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .status();
     made.is_ok_and(|status| status.success())
 }
 
@@ -79,6 +81,28 @@ fn fill(filler: &std::path::Path) {
     for size in [1 << 16, 1 << 12, 1 << 9, 1] {
         while file.write_all(&vec![0; size]).is_ok() {}
     }
+}
+
+#[test]
+fn a_tool_that_holds_the_database_for_a_while_is_survived() {
+    let home = Home::new();
+    home.install("worker", Guest::wanting(&["push"]).component());
+    let gateway = Gateway::start(&home);
+    let sender = home.sender("github");
+    let first = gateway.post(&sender.webhook("push")).id();
+    eventually("it is done", || home.ledger().state("worker", &first) == Some(State::Done));
+
+    let held = home.ledger().hold();
+    let answer = gateway.post(&sender.webhook("push"));
+    assert!([200, 503].contains(&answer.status), "{answer:?}");
+    drop(held);
+
+    let mut id = String::new();
+    eventually("it goes on by itself", || {
+        let answer = gateway.post(&sender.webhook("push"));
+        (answer.status == 200).then(|| id = answer.id()).is_some()
+    });
+    eventually("it is done", || home.ledger().state("worker", &id) == Some(State::Done));
 }
 
 #[test]
@@ -158,7 +182,10 @@ fn a_delivery_is_tried_as_the_schedule_says_and_then_dead_and_kept() {
 #[test]
 fn a_plugin_may_ask_for_a_longer_wait_than_the_schedule_has() {
     let home = Home::with("delivery.schedule_s = [0]");
-    home.install("patient", Guest::wanting(&["push"]).handling("(return (call $retry_after {later} (i64.const 1500)))").component());
+    home.install(
+        "patient",
+        Guest::wanting(&["push"]).handling("(return (call $retry_after {later} (i64.const 1500)))").component(),
+    );
     home.install("eager", Guest::wanting(&["push"]).handling("(return (call $retry {now}))").component());
     let gateway = Gateway::start(&home);
     let begun = std::time::Instant::now();
@@ -183,7 +210,9 @@ fn a_wait_goes_on_after_a_restart() {
     gateway.kill();
 
     let _gateway = Process::start(&home);
-    eventually_within(Duration::from_secs(30), "it is done", || home.ledger().state("worker", &id) == Some(State::Done));
+    eventually_within(Duration::from_secs(30), "it is done", || {
+        home.ledger().state("worker", &id) == Some(State::Done)
+    });
     assert_eq!(home.ledger().outcomes("worker", &id), ["retry", "done"]);
 }
 
@@ -201,7 +230,9 @@ fn what_is_rejected_is_dead_at_once() {
 
 #[test]
 fn no_plugin_has_more_calls_at_a_time_than_it_may() {
-    let home = Home::with("plugins.slow.calls_at_once = 2\nlimits.cpu_ms = 60000\nlimits.call_ms = 60000\nserver.drain_ms = 1");
+    let home = Home::with(
+        "plugins.slow.calls_at_once = 2\nlimits.cpu_ms = 60000\nlimits.call_ms = 60000\nserver.drain_ms = 1",
+    );
     home.install("slow", Guest::wanting(&["push"]).handling("(loop $on (br $on))").component());
     home.install("quick", Guest::wanting(&["push"]).component());
     let gateway = Gateway::start(&home);

@@ -25,11 +25,30 @@ fn send(home: &Home, gateway: &Process, words: &[&str]) -> String {
 fn each_does_what_its_readme_says() {
     let home = home();
     let gateway = Process::start(&home);
-    assert!(gateway.printed().contains("plugins comment-watch live, file-ready live, video-title live"), "{}", gateway.printed());
+    assert!(
+        gateway.printed().contains("plugins comment-watch live, file-ready live, video-title live"),
+        "{}",
+        gateway.printed()
+    );
     let table = [
-        ("file-ready", "frameio", "file.ready", "file-ready: file d3075547-4e64-45f0-ad12-d075660eddd2 is ready for processing"),
-        ("comment-watch", "frameio", "comment.created", "comment-watch: 56556a3f-859f-4b38-b6c6-e8625b5da8a5 created comment 8a1c7a6e"),
-        ("comment-watch", "frameio", "comment.updated", "comment-watch: 56556a3f-859f-4b38-b6c6-e8625b5da8a5 updated comment 8a1c7a6e"),
+        (
+            "file-ready",
+            "frameio",
+            "file.ready",
+            "file-ready: file d3075547-4e64-45f0-ad12-d075660eddd2 is ready for processing",
+        ),
+        (
+            "comment-watch",
+            "frameio",
+            "comment.created",
+            "comment-watch: 56556a3f-859f-4b38-b6c6-e8625b5da8a5 created comment 8a1c7a6e",
+        ),
+        (
+            "comment-watch",
+            "frameio",
+            "comment.updated",
+            "comment-watch: 56556a3f-859f-4b38-b6c6-e8625b5da8a5 updated comment 8a1c7a6e",
+        ),
         ("video-title", "soundhash", "video.processed", "video-title: processed: Video Title (3:00)"),
     ];
     for (plugin, source, event_type, line) in table {
@@ -89,7 +108,9 @@ fn check_and_try_know_them() {
 fn a_thousand_events_of_all_kinds_are_all_done() {
     let home = home();
     let gateway = Process::start(&home);
-    for (source, event_type) in [("frameio", "file.ready"), ("frameio", "comment.created"), ("soundhash", "video.processed")] {
+    for (source, event_type) in
+        [("frameio", "file.ready"), ("frameio", "comment.created"), ("soundhash", "video.processed")]
+    {
         let to = format!("http://{}/hooks/{source}", gateway.hooks);
         let ran = run_hookgate(&home, &["send", source, event_type, "--to", &to, "--count", "333", "--at-once", "16"]);
         assert_eq!(ran.code, 0, "{ran:?}");

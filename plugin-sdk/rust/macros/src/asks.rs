@@ -6,8 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Error, Ident, Lit, LitStr, Result, Token, parenthesized};
 
-const WHAT: &str =
-    "a plugin can ask for this: `setting(\"key\", default = \"...\", about = \"...\")`";
+const WHAT: &str = "a plugin can ask for this: `setting(\"key\", default = \"...\", about = \"...\")`";
 const KEY: &str = "a setting has a key: `setting(\"greeting\")`";
 const ODD_KEY: &str = "the key of a setting is not empty and has no whitespace";
 const DETAIL: &str = "a setting has `default` and `about`";
@@ -29,8 +28,7 @@ struct Detail {
 
 impl Parse for Asks {
     fn parse(input: ParseStream<'_>) -> Result<Asks> {
-        let asks: Vec<Setting> =
-            Punctuated::<_, Token![,]>::parse_terminated(input)?.into_iter().collect();
+        let asks: Vec<Setting> = Punctuated::<_, Token![,]>::parse_terminated(input)?.into_iter().collect();
         refuse_repeats(asks.iter().map(|ask| (ask.key.value(), ask.key.span())))?;
         Ok(Asks(asks))
     }
@@ -58,8 +56,7 @@ fn details(input: ParseStream<'_>) -> Result<Vec<Detail>> {
         return Ok(Vec::new());
     }
     input.parse::<Token![,]>()?;
-    let details: Vec<Detail> =
-        Punctuated::<_, Token![,]>::parse_terminated(input)?.into_iter().collect();
+    let details: Vec<Detail> = Punctuated::<_, Token![,]>::parse_terminated(input)?.into_iter().collect();
     refuse_repeats(details.iter().map(|detail| (detail.name.to_string(), detail.name.span())))?;
     Ok(details)
 }

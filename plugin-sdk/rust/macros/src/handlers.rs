@@ -6,23 +6,19 @@ use proc_macro2::{Span, TokenStream as Tokens};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Result, ReturnType,
-    Token, Type,
-};
+use syn::{Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Result, ReturnType, Token, Type};
 
 use crate::{both, pattern};
 
-const NO_HANDLER: &str =
-    "this plugin subscribes to nothing: put `#[on(\"file.ready\")]` on a function in this block";
+const NO_HANDLER: &str = "this plugin subscribes to nothing: put `#[on(\"file.ready\")]` on a function in this block";
 const NO_FUNCTION: &str = "`#[on(...)]` belongs on a function";
 const NO_PATTERN: &str = "say which events, in quotes: `#[on(\"file.ready\")]`";
 const TAKEN: &str = "an earlier handler takes this already";
 const ASYNC: &str = "a handler is a plain function: remove `async`";
-const GENERIC: &str =
-    "a handler has no parameters: `#[plugin]` has to know what to read from an event";
+const GENERIC: &str = "a handler has no parameters: `#[plugin]` has to know what to read from an event";
 const RECEIVER: &str = "a handler has no `self`: nothing is kept between events";
-const ARGUMENTS: &str = "a handler takes one argument: `Event`, `Json<T>`, `frameio::Webhook`, `soundhash::Webhook`, ...";
+const ARGUMENTS: &str =
+    "a handler takes one argument: `Event`, `Json<T>`, `frameio::Webhook`, `soundhash::Webhook`, ...";
 const RETURNS: &str = "a handler returns `Result`: write `-> Result` and end with `Ok(())`";
 
 /// One function and the events that it takes.
@@ -91,8 +87,7 @@ fn take_on(item: &mut ImplItem) -> Option<Vec<Attribute>> {
         ImplItem::Type(alias) => &mut alias.attrs,
         _ => return None,
     };
-    let (on, rest) =
-        mem::take(attributes).into_iter().partition(|attribute| attribute.path().is_ident("on"));
+    let (on, rest) = mem::take(attributes).into_iter().partition(|attribute| attribute.path().is_ident("on"));
     *attributes = rest;
     Some(on).filter(|on: &Vec<Attribute>| !on.is_empty())
 }
@@ -100,12 +95,7 @@ fn take_on(item: &mut ImplItem) -> Option<Vec<Attribute>> {
 fn read(item: &ImplItem, on: &[Attribute]) -> Result<Handler> {
     let ImplItem::Fn(function) = item else { return Err(Error::new(on[0].span(), NO_FUNCTION)) };
     let (patterns, (argument, returned)) = both(patterns(on), signature(function))?;
-    let conditions = function
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"))
-        .cloned()
-        .collect();
+    let conditions = function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
     Ok(Handler { name: function.sig.ident.clone(), patterns, argument, returned, conditions })
 }
 
@@ -113,8 +103,7 @@ fn read(item: &ImplItem, on: &[Attribute]) -> Result<Handler> {
 fn patterns(on: &[Attribute]) -> Result<Vec<LitStr>> {
     let mut patterns = Vec::new();
     for attribute in on {
-        let written =
-            attribute.meta.require_list().map_err(|_| Error::new(attribute.span(), NO_PATTERN))?;
+        let written = attribute.meta.require_list().map_err(|_| Error::new(attribute.span(), NO_PATTERN))?;
         if written.tokens.is_empty() {
             return Err(Error::new(attribute.span(), NO_PATTERN));
         }
@@ -139,8 +128,7 @@ fn signature(function: &ImplItemFn) -> Result<(Type, Type)> {
     }
     let mut inputs = signature.inputs.iter();
     let (Some(FnArg::Typed(argument)), None) = (inputs.next(), inputs.next()) else {
-        let place: &dyn ToTokens =
-            if signature.inputs.is_empty() { &signature.ident } else { &signature.inputs };
+        let place: &dyn ToTokens = if signature.inputs.is_empty() { &signature.ident } else { &signature.inputs };
         return Err(Error::new(place.span(), ARGUMENTS));
     };
     let ReturnType::Type(_, returned) = &signature.output else {

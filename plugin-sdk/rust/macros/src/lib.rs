@@ -57,8 +57,7 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
 fn expand(asks: Result<Asks>, mut block: ItemImpl) -> Tokens {
     let handlers = handlers::take(&mut block);
     let handlers = plain(&block).and(handlers);
-    let plugin =
-        both(asks, handlers).map(|(asks, handlers)| implement(&block.self_ty, &asks, &handlers));
+    let plugin = both(asks, handlers).map(|(asks, handlers)| implement(&block.self_ty, &asks, &handlers));
     let plugin = plugin.unwrap_or_else(Error::into_compile_error);
     quote! { #block #plugin }
 }

@@ -28,9 +28,7 @@ fn mistake(pattern: &str) -> Option<&'static str> {
 
 fn mistake_at_colon(pattern: &str) -> Option<&'static str> {
     match pattern.split_once(':')? {
-        ("", _) => {
-            Some("before the colon stands the name of a source or of a provider: `github:push`")
-        }
+        ("", _) => Some("before the colon stands the name of a source or of a provider: `github:push`"),
         (_, "") => Some("after the colon stands the type of an event: `github:push` or `github:*`"),
         _ => None,
     }

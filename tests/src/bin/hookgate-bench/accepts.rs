@@ -47,7 +47,8 @@ fn salt() -> u32 {
 }
 
 fn sign(body: &[u8]) -> String {
-    let mut mac: Hmac<Sha256> = Mac::new_from_slice(SECRET.as_bytes()).unwrap_or_else(|_| unreachable!("a key may be of any length"));
+    let mut mac: Hmac<Sha256> =
+        Mac::new_from_slice(SECRET.as_bytes()).unwrap_or_else(|_| unreachable!("a key may be of any length"));
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
@@ -63,7 +64,18 @@ struct Round {
 pub async fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     report.table(
         "Durable accepts, 2 KiB signed bodies",
-        &["connections", "accepts/s", "p50 ms", "p99 ms", "bare handler/s", "of bare", "append+fdatasync/s", "of append", "bytes written an event", "of its own"],
+        &[
+            "connections",
+            "accepts/s",
+            "p50 ms",
+            "p99 ms",
+            "bare handler/s",
+            "of bare",
+            "append+fdatasync/s",
+            "of append",
+            "bytes written an event",
+            "of its own",
+        ],
     );
     for connections in [1, 8, 64, 256] {
         let mut rounds = Vec::new();

@@ -78,13 +78,21 @@ pub fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let (fresh, default, reused) = (median(fresh_us), median(default_us), median(reused_us));
     report.table("A call of file-ready, 2 KiB event, one log line", &["how", "us", "of ours"]);
     report.row(&["fresh instance, as the gateway calls it".to_owned(), format!("{fresh:.1}"), "1.00".to_owned()]);
-    report.row(&["fresh instance, wasmtime's default configuration".to_owned(), format!("{default:.1}"), format!("{:.2}", default / fresh)]);
+    report.row(&[
+        "fresh instance, wasmtime's default configuration".to_owned(),
+        format!("{default:.1}"),
+        format!("{:.2}", default / fresh),
+    ]);
     report.row(&["one instance reused".to_owned(), format!("{reused:.1}"), format!("{:.2}", reused / fresh)]);
     report.note(
         "All three call from async code with a time limit, as a gateway must. Ours also captures the log, meters processor time and \
          bounds memory; the other two have a host that does nothing.",
     );
-    report.note(&format!("Ours is {:.2} of the default configuration and {:.1} times a reused instance.", fresh / default, fresh / reused));
+    report.note(&format!(
+        "Ours is {:.2} of the default configuration and {:.1} times a reused instance.",
+        fresh / default,
+        fresh / reused
+    ));
     Ok(())
 }
 
@@ -96,8 +104,12 @@ fn micros(mut call: impl FnMut()) -> f64 {
 
 async fn ours(bytes: Vec<u8>) -> anyhow::Result<(std::sync::Arc<Runtime>, Plugin)> {
     let limits = DEFAULT_CALLS.each;
-    let runtime =
-        Runtime::new(EngineLimits { memory_bytes: limits.memory_bytes, instances: 128, plugin_bytes: 32 << 20, cache_folder: None })?;
+    let runtime = Runtime::new(EngineLimits {
+        memory_bytes: limits.memory_bytes,
+        instances: 128,
+        plugin_bytes: 32 << 20,
+        cache_folder: None,
+    })?;
     let loaded = runtime.load(bytes, &limits).await?;
     Ok((runtime, loaded.grant("file-ready", Default::default(), limits)))
 }
@@ -113,8 +125,11 @@ fn pre(module: &[u8], config: &Config) -> anyhow::Result<PluginPre<Nothing>> {
 
 fn event() -> Event {
     let note = "x".repeat(super::accepts::BODY_BYTES - 100);
-    let payload = format!(r#"{{"type":"file.ready","resource":{{"id":"r","type":"file"}},"account":{{"id":"a"}},"note":"{note}"}}"#);
-    let attributes = [("resource.id", "r"), ("resource.type", "file"), ("account.id", "a"), ("content-type", "application/json")];
+    let payload = format!(
+        r#"{{"type":"file.ready","resource":{{"id":"r","type":"file"}},"account":{{"id":"a"}},"note":"{note}"}}"#
+    );
+    let attributes =
+        [("resource.id", "r"), ("resource.type", "file"), ("account.id", "a"), ("content-type", "application/json")];
     Event {
         id: EventId::next(EventId::from_i64(0), now_ms(), 1),
         source: "frameio".into(),
@@ -163,4 +178,3 @@ pub fn guest(handle: &str) -> anyhow::Result<Vec<u8>> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().module(&module)?.validate(true).encode()
 }
-

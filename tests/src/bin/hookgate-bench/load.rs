@@ -81,7 +81,8 @@ async fn one_connection(
     let mut times = Vec::new();
     loop {
         let nth = next.fetch_add(1, Ordering::Relaxed);
-        let over = pace.time.is_some_and(|time| begun.elapsed() >= time) || pace.count.is_some_and(|count| nth >= count);
+        let over =
+            pace.time.is_some_and(|time| begun.elapsed() >= time) || pace.count.is_some_and(|count| nth >= count);
         if over {
             return Ok(times);
         }

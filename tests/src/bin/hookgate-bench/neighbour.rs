@@ -9,13 +9,18 @@ const RATE: f64 = 500.0;
 
 /// Measures the accepts' p99 without and with a plugin in an endless loop.
 pub async fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
-    report.table("Accepts at 500/s over 16 connections, beside a plugin in an endless loop", &["plugin", "p50 ms", "p99 ms"]);
+    report.table(
+        "Accepts at 500/s over 16 connections, beside a plugin in an endless loop",
+        &["plugin", "p50 ms", "p99 ms"],
+    );
     let (mut quiet, mut looping) = (Vec::new(), Vec::new());
     for _ in 0..setting.rounds.max(5) {
         quiet.push(round(setting, "").await?);
         looping.push(round(setting, "(loop $again br $again)").await?);
     }
-    let column = |rounds: &[(f64, f64)], second: bool| median(rounds.iter().map(|round| if second { round.1 } else { round.0 }).collect());
+    let column = |rounds: &[(f64, f64)], second: bool| {
+        median(rounds.iter().map(|round| if second { round.1 } else { round.0 }).collect())
+    };
     for (name, rounds) in [("ends at once", &quiet), ("never ends", &looping)] {
         report.row(&[name.to_owned(), format!("{:.2}", column(rounds, false)), format!("{:.2}", column(rounds, true))]);
     }

@@ -86,7 +86,8 @@ fn start(mut command: Command, folder: &Path) -> anyhow::Result<Server> {
     let (mut hooks, mut admin) = (String::new(), String::new());
     for line in BufReader::new(out).lines() {
         let line = line?;
-        let address = |text: &str| text.split("http://").nth(1).and_then(|rest| rest.split('/').next()).map(str::to_owned);
+        let address =
+            |text: &str| text.split("http://").nth(1).and_then(|rest| rest.split('/').next()).map(str::to_owned);
         match line.split_whitespace().next() {
             Some("hooks") => hooks = address(&line).unwrap_or_default(),
             Some("admin") => admin = address(&line).unwrap_or_default(),
@@ -112,7 +113,8 @@ impl Server {
     pub async fn status(&self) -> anyhow::Result<serde_json::Value> {
         use http_body_util::{BodyExt, Empty};
         let stream = tokio::net::TcpStream::connect(&self.admin).await?;
-        let (mut http, connection) = hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+        let (mut http, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let request = hyper::Request::get("/status").header("host", "bench").body(Empty::<Bytes>::new())?;
         let body = http.send_request(request).await?.into_body().collect().await?.to_bytes();

@@ -7,7 +7,10 @@ use super::{Setting, server};
 
 /// Measures with 1 and with 100 plugins, compiled anew and from the cache.
 pub async fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
-    report.table("Start until requests are taken", &["plugins", "compiled anew ms", "from the cache ms", "memory when idle MiB", "at the peak MiB"]);
+    report.table(
+        "Start until requests are taken",
+        &["plugins", "compiled anew ms", "from the cache ms", "memory when idle MiB", "at the peak MiB"],
+    );
     for count in [1, 100] {
         let plugins = distinct(&setting.sample("file-ready")?, count);
         let folder = server::folder("", &plugins)?;

@@ -27,7 +27,8 @@ fn file_ready(host: &str) -> anyhow::Result<MakeRequest> {
             now_ms()
         );
         let signed = provider.sign_as_is("file.ready", Bytes::from(body), &key, now_ms(), None);
-        let mut request = Request::post("/hooks/frameio").header("host", &host).body(Full::new(signed.body)).unwrap_or_default();
+        let mut request =
+            Request::post("/hooks/frameio").header("host", &host).body(Full::new(signed.body)).unwrap_or_default();
         request.headers_mut().extend(signed.headers);
         request
     }))
