@@ -10,6 +10,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use prometheus_client::encoding::{self, EncodeLabelSet};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -125,12 +128,49 @@ fn merged(mut face: Value, more: &impl serde::Serialize) -> Value {
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
-        Ok(()) => {
+    match admin.metrics_text().await {
+        Ok(text) => {
             let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, media_type)], text).into_response()
         }
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SlotLabels {
+    plugin: String,
+    slot: &'static str,
+}
+
+impl Admin {
+    /// What was counted, and how the queue and the plugins stand now.
+    async fn metrics_text(&self) -> anyhow::Result<String> {
+        let (counts, mut now) = (self.queue.counts().await?, Registry::default());
+        for (name, help, value) in [
+            ("hookgate_pending", "Deliveries that wait, due or not", counts.pending),
+            ("hookgate_due", "Deliveries that wait and are due", counts.due),
+            ("hookgate_running", "Deliveries whose attempt was begun", counts.running),
+            ("hookgate_dead", "Deliveries that are dead and kept", counts.dead),
+            (
+                "hookgate_oldest_pending_seconds",
+                "How long the oldest waiting delivery has been due",
+                counts.oldest_pending_s,
+            ),
+        ] {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(value as i64);
+            now.register(name, help, gauge);
+        }
+        let slots: Family<SlotLabels, Gauge> = Family::default();
+        for standing in self.plugins.standings() {
+            slots.get_or_create(&SlotLabels { plugin: standing.name, slot: standing.slot }).set(1);
+        }
+        now.register("hookgate_plugin_slot", "1 for the slot that a plugin is in", slots);
+        let mut text = String::new();
+        encoding::text::encode_registry(&mut text, &self.registry)?;
+        encoding::text::encode_registry(&mut text, &now)?;
+        encoding::text::encode_eof(&mut text)?;
+        Ok(text)
     }
 }

@@ -27,7 +27,7 @@ impl Check {
         let config = Config::read(&self.config, &Overrides::default())?;
         let standings = super::block_on(load(&config))??;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&standings)?);
+            outln!("{}", serde_json::to_string_pretty(&standings)?);
         } else {
             print_all(&self, &config, &standings);
         }
@@ -53,12 +53,12 @@ async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
 }
 
 fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
-    println!("{} is fine: {} sources", check.config.display(), config.sources.len());
+    outln!("{} is fine: {} sources", check.config.display(), config.sources.len());
     for source in &config.sources {
         let secrets = if source.keys.len() == 1 { "secret" } else { "secrets" };
-        println!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());
+        outln!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());
     }
-    println!("{}: {} plugins", config.server.plugins_dir.display(), standings.len());
+    outln!("{}: {} plugins", config.server.plugins_dir.display(), standings.len());
     for standing in standings {
         let what = match &standing.why {
             Some(why) => why.replace('\n', "\n      "),
@@ -66,6 +66,6 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
                 format!("{} {}, wants {}", standing.version, standing.generation, standing.subscriptions.join(", "))
             }
         };
-        println!("  {:<20} {:<8} {what}", standing.name, standing.slot);
+        outln!("  {:<20} {:<8} {what}", standing.name, standing.slot);
     }
 }

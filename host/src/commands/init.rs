@@ -28,16 +28,16 @@ impl Init {
         std::fs::create_dir_all(dir.join("plugins"))
             .with_context(|| format!("cannot make {}", dir.join("plugins").display()))?;
         write_new(&config, CONFIG, 0o644)?;
-        println!("wrote {}: addresses, sources, limits, each with its default", config.display());
+        outln!("wrote {}: addresses, sources, limits, each with its default", config.display());
         if env.exists() {
-            println!("kept  {}: make sure that it has the secrets that the config names", env.display());
+            outln!("kept  {}: make sure that it has the secrets that the config names", env.display());
         } else {
             write_new(&env, &secrets()?, 0o600)?;
-            println!("wrote {}: a fresh secret for each source, to be replaced by the sender's own", env.display());
+            outln!("wrote {}: a fresh secret for each source, to be replaced by the sender's own", env.display());
         }
-        println!("made  {}: drop .wasm files here\n", dir.join("plugins").display());
+        outln!("made  {}: drop .wasm files here\n", dir.join("plugins").display());
         let cd = if dir == Path::new(".") { String::new() } else { format!("cd {} && ", dir.display()) };
-        println!("next:  {cd}hookgate serve");
+        outln!("next:  {cd}hookgate serve");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,14 @@
 //! One file a command, each with what it prints.
 
-#![allow(clippy::print_stdout)]
+/// Prints a line. Whoever reads no further (`head`) has enough: the command ends well.
+macro_rules! outln {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        if writeln!(std::io::stdout(), $($text)*).is_err() {
+            std::process::exit(0);
+        }
+    }};
+}
 
 pub mod check;
 pub mod init;
@@ -19,6 +27,14 @@ impl Usage {
     pub fn error(told: impl Into<String>) -> anyhow::Error {
         anyhow::Error::new(Usage(told.into()))
     }
+}
+
+/// The error where there is no sample of a type; `flag` takes a body in its place.
+fn no_sample(provider: &hookgate::provider::Provider, event_type: &str, flag: &str) -> anyhow::Error {
+    let known: Vec<&str> = provider.sample_types().collect();
+    let told = format!("there is no sample of `{event_type}` by {}: give a body with {flag}", provider.name);
+    let others = if known.is_empty() { String::new() } else { format!(", or take one of {}", known.join(", ")) };
+    Usage::error(told + &others)
 }
 
 /// A runtime for a command that does little at a time.

@@ -19,15 +19,15 @@ pub struct Providers {
 impl Providers {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match (&self.name, self.json) {
-            (None, false) => catalogue::all().for_each(|provider| println!("{:<20} {}", provider.name, provider.about)),
+            (None, false) => catalogue::all().for_each(|provider| outln!("{:<20} {}", provider.name, provider.about)),
             (None, true) => {
                 let all: Vec<_> = catalogue::all().map(|provider| as_json(&provider)).collect();
-                println!("{}", serde_json::to_string_pretty(&all)?);
+                outln!("{}", serde_json::to_string_pretty(&all)?);
             }
             (Some(name), json) => {
                 let provider = find(name)?;
                 match json {
-                    true => println!("{}", serde_json::to_string_pretty(&as_json(&provider))?),
+                    true => outln!("{}", serde_json::to_string_pretty(&as_json(&provider))?),
                     false => teach(&provider),
                 }
             }
@@ -49,19 +49,16 @@ fn find(name: &str) -> anyhow::Result<Provider> {
 
 fn teach(provider: &Provider) {
     let name = &provider.name;
-    println!("{name}: {}", provider.about);
+    outln!("{name}: {}", provider.about);
     let described = provider.describe();
     for (what, value) in described.iter().filter(|(what, _)| !["name", "about", "types"].contains(what)) {
-        println!("  {what:<12} {value}");
+        outln!("  {what:<12} {value}");
     }
     let secret = format!("{}_SECRET", name.to_uppercase().replace('-', "_"));
-    println!(
+    outln!(
         "\nin hookgate.toml:\n\n  [sources.{name}]\n  provider = \"{name}\"\n  secrets = [{{ env = \"{secret}\" }}]"
     );
     let types: Vec<&str> = provider.sample_types().collect();
-    println!(
-        "\nto try it, against a gateway that runs:\n\n  hookgate send {name} {}",
-        types.first().unwrap_or(&"TYPE")
-    );
-    println!("\nthere are samples of {}", types.join(", "));
+    outln!("\nto try it, against a gateway that runs:\n\n  hookgate send {name} {}", types.first().unwrap_or(&"TYPE"));
+    outln!("\nthere are samples of {}", types.join(", "));
 }

@@ -93,7 +93,7 @@ impl Send {
         let sender = Arc::new(self.sender(&config)?);
         super::block_on(async move {
             if self.count == 1 {
-                let answer = sender.send(0).await.with_context(|| unreachable(&sender.url))?;
+                let answer = sender.send(0).await?;
                 return self.print_one(&answer);
             }
             let begun = Instant::now();
@@ -106,12 +106,7 @@ impl Send {
         let source = self.find(config)?;
         let body = self.body.as_ref().map(read_body).transpose()?;
         if body.is_none() && source.provider.sample(&self.event_type, 0).is_none() {
-            let known: Vec<&str> = source.provider.sample_types().collect();
-            let told = format!("there is no sample of `{}` by {}", self.event_type, source.provider.name);
-            return Err(super::Usage::error(format!(
-                "{told}: give a body with --body FILE, or take one of {}",
-                known.join(", ")
-            )));
+            return Err(super::no_sample(&source.provider, &self.event_type, "--body FILE"));
         }
         let default = || format!("http://{}/hooks/{}", config.server.listen, source.name);
         let url = self.to.clone().unwrap_or_else(default);
@@ -166,9 +161,9 @@ impl Send {
         let Answer { status, text, took, is } = answer;
         if self.json {
             let body: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|_| text.clone().into());
-            println!("{}", serde_json::json!({ "status": status, "answer": body, "ms": took.as_secs_f64() * 1e3 }));
+            outln!("{}", serde_json::json!({ "status": status, "answer": body, "ms": took.as_secs_f64() * 1e3 }));
         } else {
-            println!("{status} {} in {}", text.trim_end(), super::brief(*took));
+            outln!("{status} {} in {}", text.trim_end(), super::brief(*took));
         }
         Ok(if *is == Meaning::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -183,7 +178,7 @@ impl Send {
         let at = |part: f64| times.get(((times.len() as f64 - 1.0) * part) as usize).copied().unwrap_or_default();
         let per_second = answers.len() as f64 / took.as_secs_f64();
         if self.json {
-            println!(
+            outln!(
                 "{}",
                 serde_json::json!({
                     "sent": answers.len(), "accepted": accepted, "duplicates": duplicates, "refused": failed, "unanswered": unanswered,
@@ -191,18 +186,18 @@ impl Send {
                 })
             );
         } else {
-            println!(
+            outln!(
                 "{} sent in {}: {accepted} accepted, {duplicates} duplicates, {failed} refused, {unanswered} unanswered",
                 answers.len(),
                 super::brief(took)
             );
-            println!(
+            outln!(
                 "{per_second:.0} a second; half answered in {}, 99 of 100 in {}",
                 super::brief(at(0.5)),
                 super::brief(at(0.99))
             );
             if let Some(refused) = answers.iter().flatten().find(|answer| answer.is == Meaning::Failed) {
-                println!("the first refusal: {} {}", refused.status, refused.text.trim_end());
+                outln!("the first refusal: {} {}", refused.status, refused.text.trim_end());
             }
         }
         Ok(if failed + unanswered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -215,12 +210,13 @@ impl Sender {
             Some(body) => body.clone(),
             None => self.provider.sample(&self.event_type, nth).unwrap_or_default(),
         };
-        let signed = self.provider.sign(&self.event_type, body, &self.key, now_ms(), self.signed_url.as_deref())?;
+        let signed = self.provider.sign(&self.event_type, body, &self.key, now_ms(), self.signed_url.as_deref());
+        let signed = signed.map_err(|error| super::Usage::error(error.to_string()))?;
         let mut request = hyper::Request::post(&self.url).body(Full::new(signed.body))?;
         request.headers_mut().extend(signed.headers);
         let begun = Instant::now();
         let exchange = async {
-            let response = self.http.request(request).await?;
+            let response = self.http.request(request).await.with_context(|| unreachable(&self.url))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();

@@ -101,15 +101,15 @@ async fn wait_for_signals(stop: CancellationToken) {
 }
 
 fn print_running(running: &Running, hooks: SocketAddr, admin: SocketAddr) {
-    println!("hookgate {}", env!("CARGO_PKG_VERSION"));
-    println!("  hooks   {}", hooks_line(running, hooks));
-    println!("  admin   http://{admin}");
+    outln!("hookgate {}", env!("CARGO_PKG_VERSION"));
+    outln!("  hooks   {}", hooks_line(running, hooks));
+    outln!("  admin   http://{admin}");
     let mut plugins: Vec<String> =
         running.plugins.iter().map(|plugin| format!("{} {}", plugin.name, plugin.slot)).collect();
     if plugins.is_empty() {
         plugins.push("none yet: drop .wasm files into the plugins folder".into());
     }
-    println!("  plugins {}", plugins.join(", "));
+    outln!("  plugins {}", plugins.join(", "));
 }
 
 fn hooks_line(running: &Running, hooks: SocketAddr) -> String {

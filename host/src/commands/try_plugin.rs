@@ -90,14 +90,10 @@ impl Try {
         let (provider, event_type) = self.choose(manifest)?;
         let body = match &self.event {
             Some(file) => Bytes::from(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?),
-            None => provider.sample(&event_type, 0).ok_or_else(|| {
-                let known: Vec<&str> = provider.sample_types().collect();
-                let told = format!("there is no sample of {event_type} by {}", provider.name);
-                super::Usage::error(format!(
-                    "{told}: give a body with --event FILE, or take one of {}",
-                    known.join(", ")
-                ))
-            })?,
+            None => {
+                let sample = provider.sample(&event_type, 0);
+                sample.ok_or_else(|| super::no_sample(&provider, &event_type, "--event FILE"))?
+            }
         };
         let made = as_received(&provider, &event_type, body)?;
         Ok(Event {
@@ -167,22 +163,22 @@ impl Report<'_> {
     fn print(&self) {
         let Manifest { name, version, subscriptions, settings } = &self.plugin.manifest;
         let wants: Vec<String> = subscriptions.iter().map(ToString::to_string).collect();
-        println!("{name} {version} ({}) wants {}", self.plugin.generation, wants.join(", "));
+        outln!("{name} {version} ({}) wants {}", self.plugin.generation, wants.join(", "));
         for ask in settings {
             let default =
                 ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));
-            println!("  asks for the setting {} ({default}) {}", ask.key, ask.about);
+            outln!("  asks for the setting {} ({default}) {}", ask.key, ask.about);
         }
-        println!("given {} of {}, {} bytes", self.event.event_type, self.event.provider, self.event.payload.len());
+        outln!("given {} of {}, {} bytes", self.event.event_type, self.event.provider, self.event.payload.len());
         let Some(last) = self.calls.last() else { return };
         for line in &last.lines {
-            println!("  {:<5} {}", level_name(line.level), line.message);
+            outln!("  {:<5} {}", level_name(line.level), line.message);
         }
         let times = if self.calls.len() == 1 { String::new() } else { format!(", median of {}", self.calls.len()) };
         let (fresh, own) = (self.median(|called| called.cost.wall), self.median(|called| called.cost.cpu));
         let mib = last.cost.memory_bytes as f64 / f64::from(1 << 20);
         let (fresh, own) = (super::brief(fresh), super::brief(own));
-        println!(
+        outln!(
             "{} in {fresh} with a fresh instance ({own} of it computing, {mib:.1} MiB at the most{times})",
             last.outcome
         );
@@ -208,7 +204,7 @@ impl Report<'_> {
             "cpu_us": self.median(|called| called.cost.cpu).as_secs_f64() * 1e6,
             "memory_bytes": last.cost.memory_bytes,
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", serde_json::to_string_pretty(&report)?);
         Ok(())
     }
 }

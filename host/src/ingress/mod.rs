@@ -2,7 +2,7 @@
 
 mod refusal;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ pub struct Tally {
     /// Repeats of events that were.
     pub duplicates: u64,
     /// Requests refused, by cause.
-    pub refused: HashMap<&'static str, u64>,
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 impl Counters {
@@ -98,6 +98,16 @@ impl Counters {
         let help = "From a request's headers to the answer that it is on disk";
         registry.register("hookgate_accept_seconds", help, counters.accept_seconds.clone());
         counters
+    }
+
+    /// Begins a source's counters at zero, so that the first refusal is an increase.
+    fn begin(&self, source: &Source) {
+        let label = SourceLabel { source: source.name.to_string() };
+        drop(self.accepted.get_or_create(&label));
+        drop(self.duplicates.get_or_create(&label));
+        for cause in Refusal::CAUSES {
+            drop(self.refused.get_or_create(&RefusedLabels { source: source.name.to_string(), cause }));
+        }
     }
 
     /// The sums of one source.
@@ -160,6 +170,7 @@ pub struct Ingress {
 impl Ingress {
     /// Takes requests for these sources.
     pub fn new(sources: Vec<Source>, queue: Queue, limits: &Limits, counters: Counters) -> Ingress {
+        sources.iter().for_each(|source| counters.begin(source));
         Ingress {
             sources: sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
             queue,

@@ -228,7 +228,7 @@ impl Plugins {
         let change = change(name, after.as_ref());
         match &after {
             Some(slot) => say(&standing(name, slot)),
-            None => tracing::info!(plugin = name, "{name}: its file is gone; its deliveries wait for it"),
+            None => tracing::info!(plugin = %name, "{name}: its file is gone; its deliveries wait for it"),
         }
         if let Some(slot) = after {
             slots.insert(name.to_owned(), slot);

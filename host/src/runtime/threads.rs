@@ -1,9 +1,9 @@
 //! Threads of a priority of their own.
 
+use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
-use thread_priority::ThreadPriority;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// As many threads as there are cores, that end when this is dropped, whatever runs on them.

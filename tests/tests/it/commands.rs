@@ -248,7 +248,7 @@ fn send_takes_a_body_of_ones_own() {
         home.ledger().attempts("teller").iter().any(|one| one.why.ends_with(r#"[{"type":"mine.own","n":1}]"#))
     });
     let other = run_hookgate(&home, &["send", "frameio", "not.this", "--to", &to, "--body", "body.json"]);
-    assert_fails(&other, FAILED, &["the body is of type `mine.own`, not `not.this`"]);
+    assert_fails(&other, BAD_USAGE, &["the body is of type `mine.own`, not `not.this`"]);
 }
 
 #[test]

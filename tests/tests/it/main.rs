@@ -1,5 +1,12 @@
 //! The whole gateway, from outside: one file a subject.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "whatever fails here fails a test, where it stands"
+)]
+
 mod admin;
 mod bad_requests;
 mod commands;

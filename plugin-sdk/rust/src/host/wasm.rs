@@ -28,5 +28,5 @@ pub(crate) fn random_bytes(count: usize) -> Vec<u8> {
 
 /// This target has no standard error: without this, all that is left of a panic is `unreachable`.
 pub(crate) fn log_panics() {
-    panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
+    panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string().replace('\n', " "))));
 }
