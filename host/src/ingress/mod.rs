@@ -315,8 +315,11 @@ async fn discard(mut body: Body) {
 /// Says each cause of each source once a second: strangers do not write the operator's log.
 #[derive(Default)]
 struct Quiet {
-    said: Mutex<HashMap<(Arc<str>, &'static str), (Instant, u64)>>,
+    said: Mutex<HashMap<(Arc<str>, &'static str), Said>>,
 }
+
+/// When something was last said, and how often it was not since.
+type Said = (Instant, u64);
 
 const SAY_EVERY: Duration = Duration::from_secs(1);
 

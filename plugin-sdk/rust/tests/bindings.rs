@@ -2,6 +2,8 @@
 //!
 //! `HOOKGATE_BLESS=1 cargo test -p hookgate-plugin --test bindings` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 use std::{env, fs};
 use wit_bindgen_core::{Files, WorldGenerator, wit_parser::Resolve};
 use wit_bindgen_rust::Opts;
