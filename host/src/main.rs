@@ -52,8 +52,4 @@ fn main() -> ExitCode {
     }
 }
 
-/// Many small and short-lived pieces of memory are what a request and a call are made of.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const BAD_USAGE: u8 = 64;

@@ -41,10 +41,6 @@ struct Cli {
     serve_bare: bool,
 }
 
-/// As the gateway has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What every part needs.
 pub struct Setting {
     /// How long each figure is measured for.
