@@ -44,10 +44,11 @@ impl Report {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         format!(
-            "# Benchmarks\n\nMeasured on {} with `cargo xtask bench --write docs/benchmarks.md` on {cores} cores of {}, {} of memory, \
+            "# Benchmarks\n\nMeasured on {} with `cargo xtask bench -- {}` on {cores} cores of {}, {} of memory, \
              Linux {}. The load generator, what is compared and the gateway share these cores, so read the ratios rather than the \
              figures; figures are medians of several rounds in one run. The machine is a virtual one whose speed drifts.\n{}",
             today(),
+            std::env::args().skip(1).collect::<Vec<_>>().join(" "),
             line("/proc/cpuinfo", "model name"),
             line("/proc/meminfo", "MemTotal"),
             kernel.trim(),
