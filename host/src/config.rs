@@ -1,5 +1,7 @@
 //! The config: TOML in, everything checked, all mistakes told at once. The only reader of the environment.
 
+mod grants;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use crate::ingress;
 use crate::plugins::{Calls, Grant};
 use crate::provider::{Provider, Source, catalogue};
 use crate::queue::Keep;
-use crate::runtime::CallLimits;
+use crate::runtime::{CallLimits, CompileLimits, Compiler};
 use crate::schedule::Schedule;
 use crate::secret::Secret;
 use crate::section::{Mistakes, Section};
@@ -34,6 +36,10 @@ pub struct Config {
     pub plugin_bytes: usize,
     /// The most instances at a time, all plugins together.
     pub instances: usize,
+    /// Who compiles plugins.
+    pub compiler: Compiler,
+    /// What compiling one may take.
+    pub compile: CompileLimits,
     /// When deliveries are tried again.
     pub schedule: Schedule,
     /// How long what is kept.
@@ -72,6 +78,8 @@ pub struct Overrides {
     pub plugins_dir: Option<PathBuf>,
     /// `--data`
     pub data_dir: Option<PathBuf>,
+    /// Who compiles plugins; without it, this process.
+    pub compiler: Option<Compiler>,
 }
 
 /// Why there is no config. Every mistake is told with its key.
@@ -111,9 +119,14 @@ impl Config {
         let mut limits = root.section("limits");
         let ingress = ingress_limits(&mut limits);
         let body_bytes = body_bytes(&mut limits, 1 << 20);
-        let calls = calls(&mut limits, &DEFAULT_CALLS);
+        let calls = grants::calls(&mut limits, &DEFAULT_CALLS);
         let plugin_bytes = limits.number("plugin_bytes", 32 << 20, 1 << 10..=1 << 30) as usize;
         let instances = limits.number("instances", 128, 1..=1000) as usize;
+        let compile = CompileLimits {
+            memory_bytes: limits.number("compile_mib", 2048, 64..=1 << 20) << 20,
+            cpu: Duration::from_secs(limits.number("compile_cpu_s", 120, 1..=86_400)),
+        };
+        let compiler = overrides.compiler.clone().unwrap_or(Compiler::Inside);
         limits.finish();
         let (schedule, keep) = delivery(root.section("delivery"));
         let sources = root.section("sources").sections();
@@ -123,9 +136,21 @@ impl Config {
             .collect();
         let plugins = root.section("plugins").sections();
         let plugins =
-            plugins.into_iter().map(|(name, section)| (name.clone(), grant(&name, section, &calls))).collect();
+            plugins.into_iter().map(|(name, section)| (name.clone(), grants::grant(&name, section, &calls))).collect();
         root.finish();
-        mistakes.none_or(Config { server, sources, ingress, calls, plugin_bytes, instances, schedule, keep, plugins })
+        mistakes.none_or(Config {
+            server,
+            sources,
+            ingress,
+            calls,
+            plugin_bytes,
+            instances,
+            compiler,
+            compile,
+            schedule,
+            keep,
+            plugins,
+        })
     }
 
     /// What a plugin is granted, where its section says nothing too.
@@ -146,6 +171,13 @@ pub fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
+/// Where commands that serve nobody keep compiled code, so that the next does not compile it again.
+pub fn cache_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
+    std::path::absolute(cache.join("hookgate/compiled")).ok()
+}
+
 /// What a call may use where nothing is said.
 pub const DEFAULT_CALLS: Calls = Calls {
     each: CallLimits {
@@ -155,6 +187,7 @@ pub const DEFAULT_CALLS: Calls = Calls {
         log_bytes: 64 << 10,
     },
     at_once: 16,
+    per_instance: 1,
 };
 
 struct Reading<'a> {
@@ -303,19 +336,6 @@ fn body_bytes(section: &mut Section, default: usize) -> usize {
     section.number("body_bytes", default as u64, 1..=64 << 20) as usize
 }
 
-fn calls(section: &mut Section, default: &Calls) -> Calls {
-    let each = &default.each;
-    Calls {
-        each: CallLimits {
-            wall: millis(section, "call_ms", each.wall.as_millis() as u64),
-            cpu: millis(section, "cpu_ms", each.cpu.as_millis() as u64),
-            memory_bytes: (section.number("memory_mib", each.memory_bytes as u64 >> 20, 1..=4096) as usize) << 20,
-            log_bytes: section.number("log_bytes", each.log_bytes as u64, 0..=16 << 20) as usize,
-        },
-        at_once: section.number("calls_at_once", default.at_once as u64, 1..=1000) as usize,
-    }
-}
-
 fn millis(section: &mut Section, key: &str, default: u64) -> Duration {
     Duration::from_millis(section.number(key, default, 1..=86_400_000))
 }
@@ -334,26 +354,6 @@ fn delivery(mut section: Section) -> (Schedule, Keep) {
     };
     section.finish();
     (Schedule(seconds.into_iter().map(Duration::from_secs).collect()), keep)
-}
-
-fn grant(name: &str, mut section: Section, default: &Calls) -> Grant {
-    if !is_name(name) {
-        section.mistake("", "is no name that a plugin can have");
-    }
-    let settings =
-        section.section("settings").rest_with(|section, key| section.raw(key).map(setting_text).unwrap_or_default());
-    let calls = calls(&mut section, default);
-    section.finish();
-    Grant { settings: settings.into_iter().collect(), calls }
-}
-
-/// Strings as they are, numbers and booleans as TOML writes them, the rest as JSON.
-fn setting_text(value: toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text,
-        toml::Value::Array(_) | toml::Value::Table(_) => serde_json::to_string(&value).unwrap_or_default(),
-        other => other.to_string(),
-    }
 }
 
 fn dotenv(file: &Path) -> Result<HashMap<String, String>, String> {

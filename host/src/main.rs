@@ -22,8 +22,11 @@ enum Command {
     Serve(commands::serve::Serve),
     Check(commands::check::Check),
     Send(commands::send::Send),
+    New(commands::new::New),
     Try(commands::try_plugin::Try),
     Providers(commands::providers::Providers),
+    #[command(name = hookgate::runtime::WORKER, hide = true)]
+    CompileWorker(commands::compile_worker::CompileWorker),
 }
 
 fn main() -> ExitCode {
@@ -39,8 +42,10 @@ fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Send(command) => command.run(),
+        Command::New(command) => command.run(),
         Command::Try(command) => command.run(),
         Command::Providers(command) => command.run(),
+        Command::CompileWorker(command) => command.run(),
     };
     match done {
         Ok(code) => code,

@@ -48,7 +48,7 @@ pub async fn run(
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
     let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, went_out.clone());
     let (tell, mut changes) = mpsc::unbounded_channel();
-    plugins.scan(&tell).await.with_context(|| unreadable_folder(&config))?;
+    plugins.scan(&tell).await.with_context(|| unreadable_folder(&config))?.ended().await;
     // Who wants what is written down before the first request is taken.
     dispatch.apply(std::iter::from_fn(|| changes.try_recv().ok())).await;
     dispatch.miss_the_gone().await;
@@ -124,6 +124,8 @@ fn engine_limits(config: &Config) -> EngineLimits {
         instances: config.instances,
         plugin_bytes: config.plugin_bytes,
         cache_folder: Some(config.server.data_dir.join("compiled")),
+        compiler: config.compiler.clone(),
+        compile: config.compile,
     }
 }
 

@@ -155,6 +155,13 @@ impl Guest {
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
+    /// The same, with the short names that the gateway knows too.
+    pub fn core_with_short_names(&self) -> Vec<u8> {
+        let text = self.text();
+        let handler = format!("hookgate:plugin/handler{}#", self.wit_version());
+        wat::parse_str(text.replace(&handler, "")).unwrap()
+    }
+
     fn text(&self) -> String {
         let mut words = Words { bytes: Vec::new() };
         let manifest = self.manifest(&mut words);

@@ -2,7 +2,8 @@
 //!
 //! A [`Home`] is a gateway's folder. A [`Gateway`] runs in it inside the test, a [`Process`] is the real binary. Both are
 //! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Guest`] is a plugin written in
-//! WebAssembly text, so that no toolchain is needed. The [`Ledger`] reads the queue's file as an operator's tool would.
+//! WebAssembly text, so that no toolchain is needed. A [`bare::Bare`] plugin is called without
+//! any gateway. The [`Ledger`] reads the queue's file as an operator's tool would.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +12,7 @@
     reason = "whatever fails here fails a test, where it stands"
 )]
 
+pub mod bare;
 mod gateway;
 mod guest;
 mod home;
@@ -25,6 +27,6 @@ pub use guest::{Guest, WIT};
 pub use home::Home;
 pub use http::{Answer, Doors, exchange};
 pub use ledger::{AttemptRow, Ledger, State};
-pub use process::{Process, Ran, run_hookgate, sample};
+pub use process::{Process, Ran, run_hookgate, sample, skipped};
 pub use sender::{Sender, Webhook};
 pub use wait::{eventually, eventually_within, within};

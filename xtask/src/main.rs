@@ -6,15 +6,19 @@
 //! - [`wasm`]: which toolchain builds plugins; sets one up where there is none.
 //! - [`debian`]: the set-up without rustup's help, from Debian packages.
 //! - [`plugins`]: plugin crates to `.wasm` files in a folder.
+//! - [`tools`]: the toolchains of other languages.
+//! - [`others`]: plugins in other languages.
 //! - [`process`]: other programs, called so that their failures can be read.
 //!
 //! Every newcomer waits for this program to compile: think twice before adding a dependency.
 
 mod debian;
 mod doctor;
+mod others;
 mod plugins;
 mod process;
 mod project;
+mod tools;
 mod wasm;
 
 use std::ffi::OsString;
@@ -26,6 +30,7 @@ use clap::{Parser, Subcommand};
 
 use crate::process::{announce, hand_over, run};
 use crate::project::Project;
+use crate::tools::Tools;
 use crate::wasm::Toolchain;
 
 #[derive(Parser)]
@@ -110,12 +115,21 @@ fn serve(project: &Project, args: &[OsString]) -> Result<()> {
 }
 
 fn build_samples(project: &Project, out: &Path) -> Result<()> {
-    samples(project, &wasm::set_up()?, out)
+    samples(project, &wasm::set_up()?, out).map(drop)
 }
 
-fn samples(project: &Project, toolchain: &Toolchain, out: &Path) -> Result<()> {
+/// Builds the sample plugins. Gives the languages that there is no toolchain for.
+fn samples(project: &Project, toolchain: &Toolchain, out: &Path) -> Result<Vec<&'static str>> {
     announce("building the sample plugins");
-    plugins::build(project, toolchain, &project.plugins(), out)
+    plugins::build(project, toolchain, &project.plugins(), out)?;
+    others::samples(project, out)
+}
+
+/// Builds the plugin that tests every language's SDK.
+fn contract(project: &Project, toolchain: &Toolchain, out: &Path) -> Result<()> {
+    announce("building the contract's plugin in each language");
+    plugins::build(project, toolchain, &project.root.join("tests/contract/rust"), out)?;
+    others::contract(project, out).map(drop)
 }
 
 fn build_paths(project: &Project, paths: &[PathBuf], out: Option<PathBuf>) -> Result<()> {
@@ -135,20 +149,26 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     // `cargo test` gives them, and all of them are compiled twice.
     run(project.cargo().args(["build", "--workspace", "--bin", "hookgate", "--tests"]))?;
     let samples_dir = project.samples();
-    samples(project, &toolchain, &samples_dir)?;
+    let without = samples(project, &toolchain, &samples_dir)?;
+    contract(project, &toolchain, &samples_dir)?;
     announce("running the tests");
-    run(project
-        .cargo()
+    let mut tests = project.cargo();
+    tests
         .args(["test", "--workspace"])
         .args(args)
         .env("HOOKGATE_SAMPLES", samples_dir)
-        .env("HOOKGATE_BIN", project.binary("debug", "hookgate")))
+        .env("HOOKGATE_BIN", project.binary("debug", "hookgate"))
+        .env("HOOKGATE_WITHOUT", without.join(","))
+        .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
+        .env("HOOKGATE_RUST", toolchain.script());
+    run(&mut tests)
 }
 
 fn bench(project: &Project, args: &[OsString]) -> Result<()> {
     let toolchain = wasm::set_up()?;
     let samples_dir = project.samples();
     samples(project, &toolchain, &samples_dir)?;
+    contract(project, &toolchain, &samples_dir)?;
     announce("building the gateway and its benchmark (release)");
     run(project.cargo().args(["build", "--release", "-p", "hookgate", "-p", "hookgate-tests"]).args([
         "--bin",

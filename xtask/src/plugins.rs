@@ -178,7 +178,7 @@ fn string(json: &str) -> Option<(String, &str)> {
 
 /// Puts a file where a running gateway may be looking: in one step and under a name that is no
 /// plugin's until then, and not at all if it is there already.
-fn place(file: &Path, goal: &Path) -> Result<&'static str> {
+pub fn place(file: &Path, goal: &Path) -> Result<&'static str> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     if fs::read(goal).is_ok_and(|present| present == bytes) {
         return Ok("unchanged:");

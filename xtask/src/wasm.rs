@@ -60,6 +60,16 @@ impl Toolchain {
         command
     }
 
+    /// What a shell sets so that the cargo in it builds plugins with this toolchain.
+    pub fn script(&self) -> String {
+        let mut command = cargo();
+        if let Self::Private(private) = self {
+            private.apply(&mut command);
+        }
+        let set = command.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)));
+        set.map(|(name, value)| format!("export {name}='{value}'\n")).collect()
+    }
+
     /// Flags that every build with this toolchain needs.
     pub fn flags(&self) -> &'static [&'static str] {
         match self {
@@ -173,11 +183,15 @@ pub fn look() -> Result<Option<Toolchain>> {
     Ok(ready.then_some(Toolchain::Private(private)))
 }
 
-/// Where a private toolchain is kept: outside of `target`, so that `cargo clean` spares it.
-fn prefix() -> Result<PathBuf> {
+/// Where private toolchains are kept: outside of `target`, so that `cargo clean` spares them.
+pub fn cache() -> Result<PathBuf> {
     let cache = cache_dir(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
         .context("there is no folder to cache a toolchain in: set HOOKGATE_CACHE to one")?;
-    Ok(std::path::absolute(cache)?.join("wasm-rust"))
+    std::path::absolute(cache).context("the cache folder is no path")
+}
+
+fn prefix() -> Result<PathBuf> {
+    Ok(cache()?.join("wasm-rust"))
 }
 
 fn make_private() -> Result<Private> {

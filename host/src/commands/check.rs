@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use hookgate::config::{Config, FILE, Overrides};
+use hookgate::config::{Config, FILE, Overrides, cache_folder};
 use hookgate::plugins::{Plugins, Standing};
-use hookgate::runtime::{EngineLimits, Runtime};
+use hookgate::runtime::{Compiler, EngineLimits, Runtime};
 
 /// Read the config and load every plugin as `serve` would, and tell all that is wrong
 #[derive(Args)]
@@ -24,7 +24,8 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let config = Config::read(&self.config, &Overrides::default())?;
+        let overrides = Overrides { compiler: Some(Compiler::of_this_program()), ..Overrides::default() };
+        let config = Config::read(&self.config, &overrides)?;
         let standings = super::block_on(load(&config))??;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&standings)?);
@@ -42,13 +43,16 @@ async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
         memory_bytes: config.most_memory_bytes(),
         instances: config.instances,
         plugin_bytes: config.plugin_bytes,
-        cache_folder: None,
+        cache_folder: cache_folder(),
+        compiler: config.compiler.clone(),
+        compile: config.compile,
     })?;
     let granting = config.clone();
     let plugins =
         Plugins::new(folder.clone(), runtime, Arc::new(move |name: &str| granting.grant(name)), config.plugin_bytes);
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
-    plugins.scan(&tell).await.with_context(|| format!("cannot look into the plugins folder {}", folder.display()))?;
+    let unreadable = || format!("cannot look into the plugins folder {}", folder.display());
+    plugins.scan(&tell).await.with_context(unreadable)?.ended().await;
     Ok(plugins.standings())
 }
 

@@ -11,7 +11,9 @@ macro_rules! outln {
 }
 
 pub mod check;
+pub mod compile_worker;
 pub mod init;
+pub mod new;
 pub mod providers;
 pub mod send;
 pub mod serve;

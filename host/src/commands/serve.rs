@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use hookgate::Running;
 use hookgate::config::{Config, FILE, Overrides};
+use hookgate::runtime::Compiler;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -50,8 +51,13 @@ enum LogFormat {
 impl Serve {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         start_log(self.log, &self.log_level)?;
-        let overrides =
-            Overrides { listen: self.listen, admin: self.admin, plugins_dir: self.plugins, data_dir: self.data };
+        let overrides = Overrides {
+            listen: self.listen,
+            admin: self.admin,
+            plugins_dir: self.plugins,
+            data_dir: self.data,
+            compiler: Some(Compiler::of_this_program()),
+        };
         let config = Config::read(&self.config, &overrides)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(serve(config))?;

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hookgate::attempt::Outcome;
-use hookgate::config::DEFAULT_CALLS;
+use hookgate::config::{DEFAULT_CALLS, cache_folder};
 use hookgate::event::{Event, EventId, NewEvent, now_ms};
 use hookgate::provider::{Provider, Received, catalogue, fresh_id};
-use hookgate::runtime::{Called, EngineLimits, Level, Manifest, Plugin, Runtime};
+use hookgate::runtime::{Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Runtime};
 use hookgate::secret::Secret;
 
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost
 #[derive(Args)]
 #[command(
-    after_help = "Example:  hookgate try plugins/file-ready.wasm file.ready\n          hookgate try mine.wasm issues.opened --event body.json --times 1000"
+    after_help = "Example:  hookgate try plugins/file-ready.wasm file.ready\n          hookgate try mine.wasm issues.opened --event body.json --times 1000\n          hookgate try mine.wasm file.ready --watch"
 )]
 pub struct Try {
     /// The plugin's file
@@ -31,9 +31,15 @@ pub struct Try {
     /// Whose event it is: a provider's name
     #[arg(long, value_name = "PROVIDER")]
     source: Option<String>,
-    /// How many times, each in a fresh instance
+    /// How many times
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     times: u32,
+    /// Whether each time meets a fresh instance, or one that was called before
+    #[arg(long, value_enum, default_value = "fresh")]
+    instances: Instances,
+    /// Do it again each time that the plugin's file changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
     /// A setting, as the config would grant it
     #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = key_value)]
     settings: Vec<(String, String)>,
@@ -41,6 +47,15 @@ pub struct Try {
     #[arg(long)]
     json: bool,
 }
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Instances {
+    Fresh,
+    Warm,
+}
+
+/// How often a file that is watched is looked at.
+const LOOK: Duration = Duration::from_millis(100);
 
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
@@ -53,16 +68,61 @@ impl Try {
     }
 
     async fn try_it(self) -> anyhow::Result<ExitCode> {
-        let bytes = std::fs::read(&self.plugin).with_context(|| format!("cannot read {}", self.plugin.display()))?;
-        let limits = DEFAULT_CALLS.each;
         let runtime = Runtime::new(EngineLimits {
-            memory_bytes: limits.memory_bytes,
+            memory_bytes: DEFAULT_CALLS.each.memory_bytes,
             instances: 4,
             plugin_bytes: usize::MAX - 1,
-            cache_folder: None,
+            cache_folder: cache_folder(),
+            compiler: Compiler::of_this_program(),
+            compile: CompileLimits::default(),
         })?;
-        let loaded =
-            runtime.load(bytes, &limits).await.with_context(|| format!("{} is no plugin", self.plugin.display()))?;
+        if !self.watch {
+            let bytes = self.read()?;
+            return self.try_once(&runtime, bytes).await;
+        }
+        let mut tried = None;
+        loop {
+            // What cannot be read now, or is no plugin yet, may be one after the next change.
+            match self.read() {
+                Ok(bytes) if tried == Some(Generation::of(&bytes)) => {}
+                Ok(bytes) => {
+                    tried = Some(Generation::of(&bytes));
+                    if let Err(error) = self.try_once(&runtime, bytes).await {
+                        outln!("{error:#}");
+                    }
+                    outln!("-- waiting for a change of {}", self.plugin.display());
+                }
+                Err(_) => tried = None,
+            }
+            self.changed().await;
+        }
+    }
+
+    fn read(&self) -> anyhow::Result<Vec<u8>> {
+        std::fs::read(&self.plugin).with_context(|| format!("cannot read {}", self.plugin.display()))
+    }
+
+    /// Waits until the file looks different, and then for a moment in which it does not.
+    async fn changed(&self) {
+        let look = || std::fs::metadata(&self.plugin).and_then(|meta| Ok((meta.len(), meta.modified()?))).ok();
+        let mut before = look();
+        let mut has_changed = false;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = look();
+            match (now == before, has_changed) {
+                (true, true) => return,
+                (true, false) => {}
+                (false, _) => has_changed = true,
+            }
+            before = now;
+        }
+    }
+
+    async fn try_once(&self, runtime: &Runtime, bytes: Vec<u8>) -> anyhow::Result<ExitCode> {
+        let limits = DEFAULT_CALLS.each;
+        let loaded = runtime.load(bytes, &limits, || {}).await;
+        let loaded = loaded.with_context(|| format!("{} is no plugin", self.plugin.display()))?;
         let event = self.make_event(&loaded.manifest)?;
         let mut settings: std::collections::BTreeMap<_, _> = self.settings.iter().cloned().collect();
         for ask in &loaded.manifest.settings {
@@ -71,12 +131,13 @@ impl Try {
             }
         }
         let name = self.plugin.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let plugin = loaded.grant(&name, settings, limits);
+        let per_instance = if self.instances == Instances::Warm { u32::MAX } else { 1 };
+        let plugin = loaded.grant(&name, settings, limits, per_instance);
         let mut calls = Vec::with_capacity(self.times as usize);
         for _ in 0..self.times {
             calls.push(runtime.call(&plugin, &event, 1, |_| {}).await);
         }
-        let report = Report { plugin: &plugin, event: &event, calls };
+        let report = Report { plugin: &plugin, event: &event, calls, instances: self.instances };
         if self.json {
             report.print_json()?
         } else {
@@ -151,6 +212,7 @@ struct Report<'a> {
     plugin: &'a Plugin,
     event: &'a Event,
     calls: Vec<Called>,
+    instances: Instances,
 }
 
 impl Report<'_> {
@@ -178,10 +240,11 @@ impl Report<'_> {
         let (fresh, own) = (self.median(|called| called.cost.wall), self.median(|called| called.cost.cpu));
         let mib = last.cost.memory_bytes as f64 / f64::from(1 << 20);
         let (fresh, own) = (super::brief(fresh), super::brief(own));
-        outln!(
-            "{} in {fresh} with a fresh instance ({own} of it computing, {mib:.1} MiB at the most{times})",
-            last.outcome
-        );
+        let instance = match self.instances {
+            Instances::Warm if !self.plugin.is_command() => "an instance that was called before",
+            _ => "a fresh instance",
+        };
+        outln!("{} in {fresh} with {instance} ({own} of it computing, {mib:.1} MiB at the most{times})", last.outcome);
     }
 
     fn print_json(&self) -> anyhow::Result<()> {
@@ -200,7 +263,7 @@ impl Report<'_> {
             "why": last.outcome.to_string(),
             "lines": lines,
             "times": self.calls.len(),
-            "fresh_us": self.median(|called| called.cost.wall).as_secs_f64() * 1e6,
+            "wall_us": self.median(|called| called.cost.wall).as_secs_f64() * 1e6,
             "cpu_us": self.median(|called| called.cost.cpu).as_secs_f64() * 1e6,
             "memory_bytes": last.cost.memory_bytes,
         });

@@ -56,6 +56,11 @@ impl Folder {
         Ok(files)
     }
 
+    /// Has a file read again, though it looks as it did.
+    pub fn forget(&mut self, name: &str) {
+        self.read.remove(name);
+    }
+
     /// The bytes of a file that may have changed, read once and whole; nothing, where it looks as it did. The error is a
     /// sentence.
     pub fn changed(&mut self, file: &File) -> Result<Option<Vec<u8>>, String> {

@@ -4,22 +4,25 @@
 //! moment the folder is scanned and digests are compared, so half-written files, renames, links that are switched, deletes
 //! and re-creates are all one case.
 
+mod bell;
 mod folder;
 mod slot;
+mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use notify::{RecursiveMode, Watcher};
-use tokio::sync::mpsc::{self, UnboundedSender};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
 
 use crate::event::Pattern;
 use crate::runtime::{CallLimits, Generation, Loaded, Manifest, Plugin, Refused, Runtime};
-use folder::{File, Folder};
+use folder::Folder;
 pub use slot::{Found, Slot};
+pub use standing::Standing;
+use standing::{say, standing};
 
 /// The limits of a plugin's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Calls {
     pub each: CallLimits,
     /// How many calls of one plugin run at a time.
     pub at_once: usize,
+    /// How many calls an instance serves, one after another: with 1, each call meets a fresh one.
+    pub per_instance: u32,
 }
 
 /// What one plugin is granted.
@@ -58,6 +63,8 @@ pub struct Refusal {
     pub generation: Generation,
     /// Why it does not run, in a sentence.
     pub why: String,
+    /// Whether it is worth another look though the file is the same.
+    passing: bool,
     /// What it says of itself, where it only lacks what the operator can grant.
     pub blocked: Option<Manifest>,
 }
@@ -90,21 +97,21 @@ pub enum Change {
     },
 }
 
-/// How a plugin stands, for people.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Standing {
-    /// Its name.
-    pub name: String,
-    /// `live`, `stale`, `broken` or `blocked`.
-    pub slot: &'static str,
-    /// Which code runs; which does not, where none runs.
-    pub generation: String,
-    /// What it calls its version.
-    pub version: String,
-    /// Which events it wants.
-    pub subscriptions: Vec<String>,
-    /// Why its file does not run.
-    pub why: Option<String>,
+/// Files that are being loaded.
+#[must_use = "they are loaded whether or not somebody waits"]
+pub struct Loads(Vec<tokio::task::JoinHandle<()>>);
+
+impl Loads {
+    /// Waits until each is loaded, refused, or not wanted any more.
+    pub async fn ended(self) {
+        for load in self.0 {
+            if let Err(error) = load.await
+                && error.is_panic()
+            {
+                tracing::error!("loading a plugin failed in the host: {error}");
+            }
+        }
+    }
 }
 
 /// The plugins of a folder.
@@ -114,16 +121,20 @@ pub struct Plugins {
     grants: Grants,
     slots: RwLock<BTreeMap<String, PluginSlot>>,
     folder: tokio::sync::Mutex<Folder>,
+    loading: Mutex<BTreeMap<String, Loading>>,
     /// Compiling takes a core and much memory each.
     loads_at_once: tokio::sync::Semaphore,
 }
 
-/// How long the folder must be quiet before it is scanned, and how long at the most that is waited for.
-const QUIET: Duration = Duration::from_millis(100);
-const NOT_QUIET: Duration = Duration::from_secs(1);
+/// A file that is being loaded. A later one of the same name takes its place.
+struct Loading {
+    ticket: u64,
+    compiling: bool,
+    task: AbortHandle,
+}
 
-/// How often it is scanned without being rung for: some file systems have no bell.
-const SLOW_SCAN: Duration = Duration::from_secs(5);
+/// A file of at least this many bytes takes seconds to compile, which is worth a line.
+const LARGE_BYTES: usize = 1 << 20;
 
 impl Plugins {
     /// The plugins of a folder, none of them loaded yet.
@@ -131,7 +142,8 @@ impl Plugins {
         let folder = tokio::sync::Mutex::new(Folder::new(path.clone(), file_bytes));
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let loads_at_once = tokio::sync::Semaphore::new(cores);
-        Arc::new(Plugins { path, runtime, grants, slots: RwLock::default(), folder, loads_at_once })
+        let (slots, loading) = (RwLock::default(), Mutex::default());
+        Arc::new(Plugins { path, runtime, grants, slots, folder, loading, loads_at_once })
     }
 
     /// The code of a plugin that runs now. A call holds on to it: it lives until its last call returns.
@@ -141,43 +153,125 @@ impl Plugins {
 
     /// How every plugin stands.
     pub fn standings(&self) -> Vec<Standing> {
-        self.slots().iter().map(|(name, slot)| standing(name, slot)).collect()
+        let loading = self.loading();
+        let slots = self.slots();
+        let mut standings: Vec<Standing> = slots.iter().map(|(name, slot)| standing(name, slot)).collect();
+        for (name, _) in loading.iter().filter(|(_, loading)| loading.compiling) {
+            match standings.iter_mut().find(|standing| standing.name == *name) {
+                Some(standing) => standing.compiling = true,
+                None => standings.push(Standing::compiling(name)),
+            }
+        }
+        standings.sort_by(|a, b| a.name.cmp(&b.name));
+        standings
+    }
+
+    fn loading(&self) -> MutexGuard<'_, BTreeMap<String, Loading>> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slots(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, PluginSlot>> {
         self.slots.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Compares the folder with the slots, loads what is new, and tells each change as it is made.
-    pub async fn scan(self: &Arc<Self>, tell: &UnboundedSender<Change>) -> std::io::Result<()> {
+    /// Compares the folder with the slots, and begins to load what is new. Each change is told as it is made; whoever wants
+    /// to know when all are waits for what this returns.
+    pub async fn scan(self: &Arc<Self>, tell: &UnboundedSender<Change>) -> std::io::Result<Loads> {
         let mut folder = self.folder.lock().await;
-        let files = folder.files()?;
-        let mut loading = tokio::task::JoinSet::new();
-        let gone: Vec<String> =
-            self.slots().keys().filter(|name| !files.iter().any(|file| file.name == **name)).cloned().collect();
-        for name in gone {
-            self.turn(&name, Found::Gone, tell);
+        for name in self.worth_another_look() {
+            folder.forget(&name);
         }
+        let files = folder.files()?;
+        for name in self.known().iter().filter(|name| !files.iter().any(|file| file.name == **name)) {
+            self.stop_loading(name);
+            if self.slots().contains_key(name) {
+                self.turn(name, Found::Gone, tell);
+            }
+        }
+        let mut loads = Vec::new();
         for file in files {
             match folder.changed(&file) {
                 Ok(None) => {}
-                Ok(Some(bytes)) => {
-                    let plugins = self.clone();
-                    // On the guests' threads: what a stranger made is hashed, compiled and asked there, never beside ingress.
-                    loading.spawn_on(async move { plugins.look_into(file, bytes).await }, self.runtime.threads());
-                }
+                Ok(Some(bytes)) => loads.push(self.begin_to_load(file.name, bytes, tell)),
                 Err(why) if self.is_known_to_be(&file.name, &why) => {}
-                Err(why) => self.turn(&file.name, Found::Refused(refusal(Generation::of(b""), why)), tell),
+                Err(why) => {
+                    self.stop_loading(&file.name);
+                    let refused = Refusal { generation: Generation::of(b""), why, passing: false, blocked: None };
+                    self.turn(&file.name, Found::Refused(refused), tell);
+                }
             }
         }
-        while let Some(loaded) = loading.join_next().await {
-            match loaded {
-                Ok(Some((name, found))) => self.turn(&name, found, tell),
-                Ok(None) => {}
-                Err(error) => tracing::error!("loading a plugin failed in the host: {error}"),
-            }
+        Ok(Loads(loads))
+    }
+
+    fn known(&self) -> BTreeSet<String> {
+        // In the order in which they are taken everywhere.
+        let (loading, slots) = (self.loading(), self.slots());
+        slots.keys().chain(loading.keys()).cloned().collect()
+    }
+
+    /// Plugins whose file was refused for a cause that may be over.
+    fn worth_another_look(&self) -> Vec<String> {
+        let slots = self.slots();
+        let passing = slots.iter().filter(|(_, slot)| slot.refused().is_some_and(|refused| refused.passing));
+        passing.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Loads a file beside everything else. One of the same name that is being loaded is not wanted any more.
+    fn begin_to_load(
+        self: &Arc<Self>,
+        name: String,
+        bytes: Vec<u8>,
+        tell: &UnboundedSender<Change>,
+    ) -> tokio::task::JoinHandle<()> {
+        static TICKETS: AtomicU64 = AtomicU64::new(0);
+        let ticket = TICKETS.fetch_add(1, Ordering::Relaxed);
+        let (plugins, tell, key) = (self.clone(), tell.clone(), name.clone());
+        // Held until the ticket is written down, so that the task cannot end before.
+        let mut loading = self.loading();
+        // On the guests' threads: what a stranger made is hashed, loaded and asked there, never beside ingress.
+        let task = self.runtime.threads().spawn(async move {
+            let found = plugins.look_into(&name, bytes, ticket).await;
+            plugins.end_loading(&name, ticket, found, &tell);
+        });
+        let begun = Loading { ticket, compiling: false, task: task.abort_handle() };
+        if let Some(before) = loading.insert(key, begun) {
+            before.task.abort();
         }
-        Ok(())
+        task
+    }
+
+    fn stop_loading(&self, name: &str) {
+        if let Some(loading) = self.loading().remove(name) {
+            loading.task.abort();
+        }
+    }
+
+    /// Turns the slot, unless something newer than this is being loaded.
+    fn end_loading(
+        &self,
+        name: &str,
+        ticket: u64,
+        found: Option<Found<Live, Refusal>>,
+        tell: &UnboundedSender<Change>,
+    ) {
+        let mut loading = self.loading();
+        if loading.get(name).is_some_and(|current| current.ticket == ticket) {
+            if let Some(found) = found {
+                self.turn(name, found, tell);
+            }
+            loading.remove(name);
+        }
+    }
+
+    fn note_compiling(&self, name: &str, ticket: u64, bytes: usize) {
+        if let Some(loading) = self.loading().get_mut(name).filter(|loading| loading.ticket == ticket) {
+            loading.compiling = true;
+        }
+        if bytes >= LARGE_BYTES {
+            let mib = bytes as f64 / f64::from(1 << 20);
+            tracing::info!(plugin = %name, "{name}: {mib:.1} MiB are being compiled, which can take seconds");
+        }
     }
 
     fn is_known_to_be(&self, name: &str, why: &str) -> bool {
@@ -185,38 +279,43 @@ impl Plugins {
     }
 
     /// Loads a file, unless what is in it is known already.
-    async fn look_into(&self, file: File, bytes: Vec<u8>) -> Option<(String, Found<Live, Refusal>)> {
+    async fn look_into(&self, name: &str, bytes: Vec<u8>, ticket: u64) -> Option<Found<Live, Refusal>> {
         let generation = Generation::of(&bytes);
-        if let Some(slot) = self.slots().get(&file.name) {
+        if let Some(slot) = self.slots().get(name) {
             match slot.live() {
                 // The old file was put back, or touched.
                 Some(live) if live.plugin.generation == generation => {
                     let is_back = slot.refused().is_some();
-                    return is_back.then(|| (file.name.clone(), Found::Loaded(live.clone())));
+                    return is_back.then(|| Found::Loaded(live.clone()));
                 }
-                _ if slot.refused().is_some_and(|refused| refused.generation == generation) => {
+                _ if slot.refused().is_some_and(|refused| refused.generation == generation && !refused.passing) => {
                     return None;
                 }
                 _ => {}
             }
         }
-        let grant = (self.grants)(&file.name);
+        let grant = (self.grants)(name);
         let _turn = self.loads_at_once.acquire().await;
-        let found = match self.runtime.load(bytes, &grant.calls.each).await {
-            Ok(loaded) => self.granted(&file.name, loaded, generation, grant),
-            Err(Refused(why)) => Found::Refused(refusal(generation, why)),
-        };
-        Some((file.name, found))
+        let size = bytes.len();
+        let on_compile = || self.note_compiling(name, ticket, size);
+        match self.runtime.load(bytes, &grant.calls.each, on_compile).await {
+            Ok(loaded) => Some(self.granted(name, loaded, generation, grant)),
+            Err(Refused { why, passing }) => Some(Found::Refused(Refusal { generation, why, passing, blocked: None })),
+        }
     }
 
     /// What counts is what was asked for and granted both.
     fn granted(&self, name: &str, loaded: Loaded, generation: Generation, grant: Grant) -> Found<Live, Refusal> {
         match effective_settings(name, &loaded.manifest, &grant) {
             Ok(settings) => {
-                let plugin = Arc::new(loaded.grant(name, settings, grant.calls.each));
-                Found::Loaded(Live { plugin, calls_at_once: grant.calls.at_once })
+                let Calls { each, at_once, per_instance } = grant.calls;
+                let plugin = Arc::new(loaded.grant(name, settings, each, per_instance));
+                if plugin.is_command() && per_instance > 1 {
+                    tracing::warn!(plugin = %name, "{name} is a command, whose main runs once: each call gets a fresh instance");
+                }
+                Found::Loaded(Live { plugin, calls_at_once: at_once })
             }
-            Err(why) => Found::Refused(Refusal { generation, why, blocked: Some(loaded.manifest) }),
+            Err(why) => Found::Refused(Refusal { generation, why, passing: false, blocked: Some(loaded.manifest) }),
         }
     }
 
@@ -235,53 +334,6 @@ impl Plugins {
         }
         let _ = tell.send(change);
     }
-
-    /// Scans whenever the folder changes, until it is told to stop, and tells what changed.
-    pub async fn watch(self: Arc<Self>, tell: UnboundedSender<Change>, stop: CancellationToken) {
-        let (ring, mut bell) = mpsc::channel(1);
-        let on_notice = move |notice: notify::Result<notify::Event>| {
-            // Our own reading rings too, and must not.
-            if notice.is_ok_and(|notice| !is_reading(notice.kind)) {
-                let _ = ring.try_send(());
-            }
-        };
-        let watching = notify::recommended_watcher(on_notice)
-            .and_then(|mut watcher| watcher.watch(&self.path, RecursiveMode::NonRecursive).map(|()| watcher));
-        if let Err(error) = &watching {
-            tracing::warn!("{} is looked at every {} s only: {error}", self.path.display(), SLOW_SCAN.as_secs());
-        }
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                Some(()) = bell.recv() => quiet(&mut bell).await,
-                () = tokio::time::sleep(SLOW_SCAN) => {}
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                scanned = self.scan(&tell) => {
-                    if let Err(error) = scanned {
-                        tracing::warn!("cannot look into {}: {error}", self.path.display());
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn is_reading(kind: notify::EventKind) -> bool {
-    use notify::event::{AccessKind, AccessMode, EventKind};
-    matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
-}
-
-/// Waits until nothing was rung for a moment.
-async fn quiet(bell: &mut mpsc::Receiver<()>) {
-    let until_quiet =
-        async { while tokio::time::timeout(QUIET, bell.recv()).await.is_ok_and(|rung| rung.is_some()) {} };
-    let _ = tokio::time::timeout(NOT_QUIET, until_quiet).await;
-}
-
-fn refusal(generation: Generation, why: String) -> Refusal {
-    Refusal { generation, why, blocked: None }
 }
 
 fn change(name: &str, slot: Option<&PluginSlot>) -> Change {
@@ -296,38 +348,6 @@ fn change(name: &str, slot: Option<&PluginSlot>) -> Change {
             let patterns = refused.blocked.as_ref().map(|manifest| manifest.subscriptions.clone());
             Change::Waits { plugin, patterns }
         }
-    }
-}
-
-fn standing(name: &str, slot: &PluginSlot) -> Standing {
-    let manifest = slot.live().map(|live| &live.plugin.manifest);
-    let manifest = manifest.or_else(|| slot.refused()?.blocked.as_ref());
-    let generation =
-        slot.live().map(|live| live.plugin.generation).or_else(|| slot.refused().map(|refused| refused.generation));
-    Standing {
-        name: name.to_owned(),
-        slot: match slot {
-            Slot::Live(_) => "live",
-            Slot::Stale { .. } => "stale",
-            Slot::Broken(Refusal { blocked: Some(_), .. }) => "blocked",
-            Slot::Broken(_) => "broken",
-        },
-        generation: generation.map(|generation| generation.to_string()).unwrap_or_default(),
-        version: manifest.map(|manifest| manifest.version.clone()).unwrap_or_default(),
-        subscriptions: manifest
-            .map(|manifest| manifest.subscriptions.iter().map(Pattern::to_string).collect())
-            .unwrap_or_default(),
-        why: slot.refused().map(|refused| refused.why.clone()),
-    }
-}
-
-fn say(standing: &Standing) {
-    let Standing { name, slot, generation, subscriptions, why, .. } = standing;
-    match why {
-        None => {
-            tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}", subscriptions.join(", "))
-        }
-        Some(why) => tracing::warn!(plugin = %name, "{name} is {slot}: {why}"),
     }
 }
 

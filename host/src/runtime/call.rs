@@ -1,5 +1,6 @@
-//! One call of a guest: a fresh instance, two clocks, and an outcome whatever it does.
+//! One call of a guest: an instance, two clocks, and an outcome whatever it does.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +8,15 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
 
 use super::bindings::PluginPre;
 use super::bindings::exports::hookgate::plugin::handler::{Event as GuestEvent, Failure, Manifest as Described};
 use super::guest::{Guest, Line, Memory, OnLine, take_lines};
-use super::load::{Refused, first_line};
+use super::load::{Code, Refused, first_line};
+use super::warm::Instance;
 use super::{CallLimits, Plugin, Runtime};
 use crate::attempt::Outcome;
 use crate::event::Event;
@@ -24,7 +28,7 @@ const HOST_CALL_BYTES: usize = 8 << 20;
 const LONG: Duration = Duration::from_millis(8);
 
 /// How long `describe` may take at the most, whatever a call may: a start waits for it.
-const DESCRIBE: Duration = Duration::from_secs(5);
+pub(super) const DESCRIBE: Duration = Duration::from_secs(5);
 
 /// The longest reason that is kept of what a plugin says, in bytes.
 const WHY_BYTES: usize = 1024;
@@ -52,7 +56,8 @@ pub struct Cost {
 }
 
 impl Runtime {
-    /// Runs an event through a fresh instance. Each log line is given to `on_line` as it is written.
+    /// Runs an event through an instance: a fresh one, unless the plugin's may serve more calls than one. Each log line is
+    /// given to `on_line` as it is written.
     pub async fn call(
         &self,
         plugin: &Plugin,
@@ -60,54 +65,84 @@ impl Runtime {
         attempt: u32,
         on_line: impl Fn(&Line) + Send + Sync + 'static,
     ) -> Called {
-        let place = self.instances.clone().acquire_owned().await;
+        match &plugin.code {
+            Code::Handler(pre) => self.call_handler(plugin, pre, guest_event(event, attempt), Arc::new(on_line)).await,
+            Code::Command(command) => self.call_command(plugin, command, event, attempt, Arc::new(on_line)).await,
+        }
+    }
+
+    async fn call_handler(
+        &self,
+        plugin: &Plugin,
+        pre: &PluginPre<Guest>,
+        event: GuestEvent,
+        on_line: OnLine,
+    ) -> Called {
+        let waiting = match plugin.warm.take() {
+            Some(instance) => Place::Taken(instance),
+            None => Place::Free(self.place().await),
+        };
         let begun = Instant::now();
-        let seen = Seen::default();
-        let guest = Guest::new(&plugin.limits, plugin.settings.clone(), Arc::new(on_line), seen.memory.clone());
-        let log = guest.log();
-        let store = self.store(guest, &plugin.limits, &seen.meter);
-        let (pre, given) = (plugin.pre.clone(), guest_event(event, attempt));
+        let mut instance = match waiting {
+            Place::Taken(instance) => instance,
+            Place::Free(place) => self.instance(&plugin.limits, plugin.settings.clone(), place),
+        };
+        instance.begin(plugin.limits.log_bytes, on_line);
+        let (seen, log, pre) = (instance.seen.clone(), instance.store.data().log(), pre.clone());
         let work = async move {
-            // Given back after the store, whose slot it stands for.
-            let _place = place;
-            let mut store = store;
-            let instance = pre.instantiate_async(&mut store).await?;
-            instance.hookgate_plugin_handler().call_handle(&mut store, &given).await
+            let ended = instance.handle(&pre, &event).await;
+            ended.map(|ended| (ended, instance))
         };
-        let outcome = match self.run(work, &seen.meter, plugin.limits.wall).await {
-            None => Outcome::Overran { limit: "call_ms" },
-            Some(Ok(Ok(()))) => Outcome::Done,
-            Some(Ok(Err(failure))) => failed(failure),
-            Some(Err(error)) => trapped(&error, &seen),
+        let (outcome, instance) = match self.run(work, &seen.meter, plugin.limits.wall).await {
+            None => (Outcome::Overran { limit: "call_ms" }, None),
+            Some(Ok((Ok(()), instance))) => (Outcome::Done, Some(instance)),
+            Some(Ok((Err(failure), instance))) => (failed(failure), Some(instance)),
+            Some(Err(error)) => (trapped(&error, &seen), None),
         };
-        let memory_bytes = seen.memory.peak.load(Ordering::Relaxed);
-        let cost = Cost { wall: begun.elapsed(), cpu: seen.meter.used(), memory_bytes };
-        Called { outcome, lines: take_lines(&log), cost }
+        // One that nobody waits for a place of, and that ended as it should, may be called again.
+        match instance {
+            Some(instance) if self.instances.available_permits() > 0 => plugin.warm.keep(instance),
+            _ => {}
+        }
+        Called { outcome, lines: take_lines(&log), cost: seen.cost(begun) }
+    }
+
+    /// A place for an instance. Where there is none left, one that only waits for another call goes first.
+    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
+        if let Ok(place) = self.instances.clone().try_acquire_owned() {
+            return place;
+        }
+        self.idle.let_one_go();
+        match self.instances.clone().acquire_owned().await {
+            Ok(place) => place,
+            // It is never closed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn instance(
+        &self,
+        limits: &CallLimits,
+        settings: Arc<BTreeMap<String, String>>,
+        place: OwnedSemaphorePermit,
+    ) -> Instance {
+        let seen = Seen::default();
+        let guest = Guest::new(limits, settings, seen.memory.clone());
+        Instance { store: self.store(guest, limits, &seen.meter), handler: None, seen, calls: 0, _place: place }
     }
 
     /// Asks a plugin what it is, under the limits of a call, and in less time.
     pub(super) async fn describe(&self, pre: &PluginPre<Guest>, limits: &CallLimits) -> Result<Described, Refused> {
-        let place = self.instances.clone().acquire_owned().await;
-        let quiet: OnLine = Arc::new(|_| {});
-        let seen = Seen::default();
-        let guest = Guest::new(limits, Arc::default(), quiet, seen.memory.clone());
-        let store = self.store(guest, limits, &seen.meter);
-        let pre = pre.clone();
-        let work = async move {
-            let _place = place;
-            let mut store = store;
-            let instance = pre.instantiate_async(&mut store).await?;
-            instance.hookgate_plugin_handler().call_describe(&mut store).await
-        };
-        match self.run(work, &seen.meter, limits.wall.min(DESCRIBE)).await {
-            Some(Ok(described)) => Ok(described),
-            Some(Err(error)) => Err(Refused(format!("its describe {}", trapped(&error, &seen)))),
-            None => Err(Refused("its describe overran its call_ms".into())),
-        }
+        let mut instance = self.instance(limits, Arc::default(), self.place().await);
+        instance.begin(limits.log_bytes, Arc::new(|_| {}));
+        let (seen, pre) = (instance.seen.clone(), pre.clone());
+        let work = async move { instance.describe(&pre).await };
+        let ended = self.run(work, &seen.meter, limits.wall.min(DESCRIBE)).await;
+        described(ended, &seen)
     }
 
     /// Runs a guest until it ends or its time is over. One that computes for long goes on where it is in nobody's way.
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
         meter: &Arc<Meter>,
@@ -130,7 +165,7 @@ impl Runtime {
         tokio::time::timeout(wall, ended).await.ok().flatten()
     }
 
-    fn store(&self, guest: Guest, limits: &CallLimits, meter: &Arc<Meter>) -> Store<Guest> {
+    pub(super) fn store(&self, guest: Guest, limits: &CallLimits, meter: &Arc<Meter>) -> Store<Guest> {
         let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| &mut guest.limiter);
         store.set_hostcall_fuel(HOST_CALL_BYTES);
@@ -144,6 +179,23 @@ impl Runtime {
             Ok(UpdateDeadline::Yield(1))
         });
         store
+    }
+}
+
+/// Where a call's instance comes from.
+enum Place {
+    /// One that served a call before.
+    Taken(Instance),
+    /// A place for a fresh one.
+    Free(OwnedSemaphorePermit),
+}
+
+/// What a plugin's `describe` gave, or why it did not.
+pub(super) fn described<T>(ended: Option<wasmtime::Result<T>>, seen: &Seen) -> Result<T, Refused> {
+    match ended {
+        Some(Ok(described)) => Ok(described),
+        Some(Err(error)) => Err(Refused::new(format!("its describe {}", trapped(&error, seen)))),
+        None => Err(Refused::passing("its describe overran its call_ms")),
     }
 }
 
@@ -174,11 +226,13 @@ fn failed(failure: Failure) -> Outcome {
     }
 }
 
-fn trapped(error: &wasmtime::Error, seen: &Seen) -> Outcome {
+pub(super) fn trapped(error: &wasmtime::Error, seen: &Seen) -> Outcome {
     if seen.memory.refused.load(Ordering::Relaxed) {
         Outcome::OutOfMemory
     } else if error.downcast_ref::<CpuSpent>().is_some() {
         Outcome::Overran { limit: "cpu_ms" }
+    } else if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        Outcome::Trapped { why: format!("it ended itself with exit code {}", exit.0) }
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         Outcome::Trapped { why: trap.to_string() }
     } else {
@@ -186,14 +240,14 @@ fn trapped(error: &wasmtime::Error, seen: &Seen) -> Outcome {
     }
 }
 
-fn shortened(why: &str) -> String {
+pub(super) fn shortened(why: &str) -> String {
     let end = why.floor_char_boundary(WHY_BYTES.min(why.len()));
     why[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Counts the processor time of one call over all its turns, so that waiting, for the host or for others, costs nothing.
 #[derive(Default)]
-struct Meter {
+pub(super) struct Meter {
     /// Nanoseconds of the turns that are over.
     used: AtomicU64,
     /// The thread's own clock when this turn began. A turn never changes threads.
@@ -201,6 +255,11 @@ struct Meter {
 }
 
 impl Meter {
+    /// Begins anew, for another call of the same instance.
+    pub fn begin(&self) {
+        self.used.store(0, Ordering::Relaxed);
+    }
+
     fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
@@ -217,10 +276,18 @@ fn thread_cpu_ns() -> u64 {
 }
 
 /// What is known of a call while it runs and after.
-#[derive(Default)]
-struct Seen {
-    meter: Arc<Meter>,
-    memory: Arc<Memory>,
+#[derive(Default, Clone)]
+pub(super) struct Seen {
+    pub meter: Arc<Meter>,
+    pub memory: Arc<Memory>,
+}
+
+impl Seen {
+    /// What a call took that began then.
+    pub fn cost(&self, begun: Instant) -> Cost {
+        let memory_bytes = self.memory.peak.load(Ordering::Relaxed);
+        Cost { wall: begun.elapsed(), cpu: self.meter.used(), memory_bytes }
+    }
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,8 +1,9 @@
 //! The engine: how instances are allocated, and the clock that interrupts them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::EngineLimits;
 
@@ -18,10 +19,11 @@ pub(super) const MEMORIES: usize = 3;
 pub(super) const TABLES: usize = 3;
 
 /// Of the stack that guests' own calls may use.
-const GUEST_STACK_BYTES: usize = 512 << 10;
+/// Interpreters need it: with half of it, JavaScript functions call each other some 600 deep.
+const GUEST_STACK_BYTES: usize = 1 << 20;
 
 /// Of the stack that a call runs on, the host's functions included.
-const CALL_STACK_BYTES: usize = 1 << 20;
+const CALL_STACK_BYTES: usize = 2 << 20;
 
 /// How much of a memory and of a table stays with its slot, to be wiped instead of given back and faulted in again.
 const MEMORY_KEPT_BYTES: usize = 4 << 20;
@@ -41,6 +43,17 @@ pub(super) fn start(limits: &EngineLimits) -> anyhow::Result<Engine> {
     };
     tick(&engine)?;
     Ok(engine)
+}
+
+/// An engine that compiles for the others and runs nothing: its code fits them, since how instances are allocated is no
+/// part of it.
+pub(super) fn for_compiling(functions: Option<Arc<impl CacheStore + 'static>>) -> anyhow::Result<Engine> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    if let Some(functions) = functions {
+        config.enable_incremental_compilation(functions).map_err(anyhow::Error::from)?;
+    }
+    Engine::new(&config).map_err(anyhow::Error::from)
 }
 
 fn config() -> Config {

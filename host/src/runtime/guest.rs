@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::{MemoryInputPipe, MemoryOutputPipe};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::CallLimits;
 use super::bindings::hookgate::plugin::{clock, log, random, settings};
@@ -26,6 +29,9 @@ const LINE_COSTS: usize = 64;
 
 /// The most random bytes in one call, as the contract says.
 const RANDOM_BYTES: u32 = 4096;
+
+/// The same asked of WASI, where more is a trap: what languages' own libraries ask for at once.
+const WASI_RANDOM_BYTES: u64 = 64 << 10;
 
 /// How many things of the host's a guest may hold.
 const HOST_RESOURCES: usize = 1000;
@@ -47,27 +53,40 @@ pub(super) struct Guest {
     pub limiter: Limiter,
     log: Arc<Mutex<Log>>,
     settings: Arc<BTreeMap<String, String>>,
+    /// What a command begins with; nothing for others.
+    program: Option<Program>,
     /// Made when it is asked for: most plugins never ask.
     wasi: Option<WasiCtx>,
+    /// The same for a program over preview 1.
+    preview1: Option<WasiP1Ctx>,
     table: ResourceTable,
 }
 
 impl Guest {
-    pub fn new(
-        limits: &CallLimits,
-        settings: Arc<BTreeMap<String, String>>,
-        on_line: OnLine,
-        seen: Arc<Memory>,
-    ) -> Guest {
+    pub fn new(limits: &CallLimits, settings: Arc<BTreeMap<String, String>>, seen: Arc<Memory>) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         Guest {
             limiter: Limiter { most_bytes: limits.memory_bytes, bytes: 0, elements: 0, seen },
-            log: Arc::new(Mutex::new(Log { left_bytes: limits.log_bytes, cut: false, lines: Vec::new(), on_line })),
+            log: Arc::default(),
             settings,
+            program: None,
             wasi: None,
+            preview1: None,
             table,
         }
+    }
+
+    /// A guest that is a program.
+    pub fn running(mut self, program: Program) -> Guest {
+        self.program = Some(program);
+        self
+    }
+
+    /// Begins a call, with a log of its own.
+    pub fn begin(&mut self, log_bytes: usize, on_line: OnLine) {
+        *locked(&self.log) = Log { left_bytes: log_bytes, cut: false, lines: Vec::new(), on_line: Some(on_line) };
+        self.limiter.begin();
     }
 
     /// Where its lines go, for whoever stays when it is gone.
@@ -82,6 +101,13 @@ pub(super) fn linker(engine: &Engine) -> anyhow::Result<Linker<Guest>> {
     super::bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)
         .map_err(anyhow::Error::from)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(anyhow::Error::from)?;
+    Ok(linker)
+}
+
+/// Everything that a program over WASI preview 1 can import.
+pub(super) fn linker_for_programs(engine: &Engine) -> anyhow::Result<wasmtime::Linker<Guest>> {
+    let mut linker = wasmtime::Linker::new(engine);
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, Guest::preview1).map_err(anyhow::Error::from)?;
     Ok(linker)
 }
 
@@ -114,17 +140,28 @@ impl random::Host for Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let log = &self.log;
-        let ctx = self.wasi.get_or_insert_with(|| {
-            // No files, no environment, no arguments, no sockets, no names: that is what an untouched builder gives.
-            let mut wasi = WasiCtx::builder();
-            wasi.max_random_size(u64::from(RANDOM_BYTES)).allow_tcp(false).allow_udp(false);
-            wasi.stdout(Lines { log: log.clone(), level: Level::Info });
-            wasi.stderr(Lines { log: log.clone(), level: Level::Warn });
-            wasi.build()
-        });
+        let (log, program) = (&self.log, &mut self.program);
+        let ctx = self.wasi.get_or_insert_with(|| empty_hands(log, program.take()).build());
         WasiCtxView { ctx, table: &mut self.table }
     }
+}
+
+impl Guest {
+    fn preview1(&mut self) -> &mut WasiP1Ctx {
+        let (log, program) = (&self.log, &mut self.program);
+        self.preview1.get_or_insert_with(|| empty_hands(log, program.take()).build_p1())
+    }
+}
+
+/// No files, no environment, no sockets, no names: that is what an untouched builder gives.
+fn empty_hands(log: &Arc<Mutex<Log>>, program: Option<Program>) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.max_random_size(WASI_RANDOM_BYTES).allow_tcp(false).allow_udp(false);
+    match program {
+        Some(program) => program.set_up(&mut wasi, log),
+        None => drop(wasi.stdout(Lines::new(log, Level::Info)).stderr(Lines::new(log, Level::Warn))),
+    }
+    wasi
 }
 
 /// What is known of a call's memory while it runs and after.
@@ -142,6 +179,13 @@ pub(super) struct Limiter {
     bytes: usize,
     elements: usize,
     seen: Arc<Memory>,
+}
+
+impl Limiter {
+    /// Begins a call: what there is already counts.
+    fn begin(&self) {
+        self.seen.peak.store(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl ResourceLimiter for Limiter {
@@ -183,11 +227,12 @@ impl ResourceLimiter for Limiter {
 }
 
 /// The log of one call, bounded.
+#[derive(Default)]
 pub(super) struct Log {
     left_bytes: usize,
     cut: bool,
     lines: Vec<Line>,
-    on_line: OnLine,
+    on_line: Option<OnLine>,
 }
 
 /// A panic while a line is taken leaves nothing half done.
@@ -212,7 +257,9 @@ impl Log {
         }
         self.left_bytes = self.left_bytes.saturating_sub(message.len() + LINE_COSTS);
         let line = Line { level, message };
-        (self.on_line)(&line);
+        if let Some(on_line) = &self.on_line {
+            on_line(&line);
+        }
         self.lines.push(line);
     }
 }
@@ -236,9 +283,27 @@ fn one_line(message: &str) -> String {
 }
 
 /// Standard output or error, whose lines go to the log.
-struct Lines {
+pub(super) struct Lines {
     log: Arc<Mutex<Log>>,
     level: Level,
+    reading: Reading,
+}
+
+/// What is read in a line before it goes to the log.
+#[derive(Clone)]
+enum Reading {
+    /// Nothing.
+    Plain,
+    /// A level in front of it.
+    Levels,
+    /// A level in front of it, and how a command fails.
+    Complaints(Arc<Mutex<Complaints>>),
+}
+
+impl Lines {
+    fn new(log: &Arc<Mutex<Log>>, level: Level) -> Lines {
+        Lines { log: log.clone(), level, reading: Reading::Plain }
+    }
 }
 
 impl IsTerminal for Lines {
@@ -254,7 +319,8 @@ impl StdoutStream for Lines {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(LineStream { log: self.log.clone(), level: self.level, begun: Vec::new() })
+        let (log, level, reading) = (self.log.clone(), self.level, self.reading.clone());
+        Box::new(LineStream { log, level, reading, begun: Vec::new() })
     }
 }
 
@@ -262,13 +328,24 @@ impl StdoutStream for Lines {
 struct LineStream {
     log: Arc<Mutex<Log>>,
     level: Level,
+    reading: Reading,
     begun: Vec<u8>,
 }
 
 impl LineStream {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.begun);
-        locked(&self.log).write(self.level, &String::from_utf8_lossy(&line));
+        let line = String::from_utf8_lossy(&line);
+        let (level, message) = match &self.reading {
+            Reading::Plain => (self.level, &*line),
+            _ => levelled(&line, self.level),
+        };
+        if let Reading::Complaints(complaints) = &self.reading
+            && complaints.lock().unwrap_or_else(PoisonError::into_inner).take(message)
+        {
+            return;
+        }
+        locked(&self.log).write(level, message);
     }
 }
 
@@ -306,6 +383,68 @@ impl Drop for LineStream {
     }
 }
 
+/// What a command begins with, and where what it writes goes.
+pub(super) struct Program {
+    /// What it is asked to do: the one argument.
+    pub verb: &'static str,
+    /// Its standard input.
+    pub input: Vec<u8>,
+    /// Where its standard output goes; without it, to the log.
+    pub output: Option<MemoryOutputPipe>,
+    /// What it complains of on standard error.
+    pub complaints: Arc<Mutex<Complaints>>,
+}
+
+impl Program {
+    fn set_up(self, wasi: &mut WasiCtxBuilder, log: &Arc<Mutex<Log>>) {
+        wasi.args(&["plugin", self.verb]).stdin(MemoryInputPipe::new(self.input));
+        match self.output {
+            Some(output) => wasi.stdout(output),
+            None => wasi.stdout(Lines { log: log.clone(), level: Level::Info, reading: Reading::Levels }),
+        };
+        wasi.stderr(Lines { log: log.clone(), level: Level::Warn, reading: Reading::Complaints(self.complaints) });
+    }
+}
+
+/// What a command said on standard error that tells how it failed.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    /// The last line that says something.
+    pub last: Option<String>,
+    /// How long to wait before the next attempt.
+    pub retry_after: Option<Duration>,
+}
+
+impl Complaints {
+    /// Takes a line; tells whether it is for the gateway alone.
+    fn take(&mut self, line: &str) -> bool {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        if name.eq_ignore_ascii_case("retry-after")
+            && let Ok(seconds) = value.trim().parse()
+        {
+            self.retry_after = Some(Duration::from_secs(seconds));
+            return true;
+        }
+        let line = line.trim();
+        if !line.is_empty() {
+            self.last = Some(line.to_owned());
+        }
+        false
+    }
+}
+
+/// A line without the level that stands in front of it, as systemd reads it (sd-daemon(3)): `<3>` is an error.
+fn levelled(line: &str, otherwise: Level) -> (Level, &str) {
+    let level = match line.as_bytes() {
+        [b'<', b'0'..=b'3', b'>', ..] => Level::Error,
+        [b'<', b'4', b'>', ..] => Level::Warn,
+        [b'<', b'5' | b'6', b'>', ..] => Level::Info,
+        [b'<', b'7', b'>', ..] => Level::Debug,
+        _ => return (otherwise, line),
+    };
+    (level, line[3..].trim_start_matches(' '))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,9 +464,35 @@ mod tests {
     }
 
     #[test]
+    fn a_level_in_front_of_a_line_is_read_as_systemd_does() {
+        let table = [
+            ("<3>broken", (Level::Error, "broken")),
+            ("<4> hm", (Level::Warn, "hm")),
+            ("<7>", (Level::Debug, "")),
+            ("<8>no", (Level::Info, "<8>no")),
+            ("<ä>", (Level::Info, "<ä>")),
+            ("", (Level::Info, "")),
+        ];
+        for (line, expected) in table {
+            assert_eq!(levelled(line, Level::Info), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_complaint_is_the_reason() {
+        let mut complaints = Complaints::default();
+        assert!(!complaints.take("the first"));
+        assert!(!complaints.take("the last "));
+        assert!(complaints.take("Retry-After: 90"));
+        assert!(!complaints.take("retry-after: soon"));
+        assert!(!complaints.take(""));
+        assert_eq!(complaints.last.as_deref(), Some("retry-after: soon"));
+        assert_eq!(complaints.retry_after, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
     fn a_flood_is_cut_and_says_so() {
-        let mut log =
-            Log { left_bytes: 10 * (10 + LINE_COSTS), cut: false, lines: Vec::new(), on_line: Arc::new(|_| {}) };
+        let mut log = Log { left_bytes: 10 * (10 + LINE_COSTS), cut: false, lines: Vec::new(), on_line: None };
         for _ in 0..1000 {
             log.write(Level::Info, "0123456789");
         }

@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, InstancePre, Module};
+use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::bindings::PluginPre;
 use super::bindings::exports::hookgate::plugin::handler::{Ask, Manifest as Described};
-use super::cache::Cache;
+use super::cache::Compiled;
 use super::guest::Guest;
-use super::{CallLimits, Generation, Manifest, Plugin, Runtime, SettingAsk, wasm};
+use super::warm::{Idle, Warm};
+use super::{CallLimits, Compiler, EngineLimits, Generation, Manifest, Plugin, Runtime, SettingAsk, compile};
 use crate::event::Pattern;
 
 /// The contract that this gateway speaks, as it stands in a plugin's export.
 const HANDLER: &str = "hookgate:plugin/handler@0.1.0";
 const HANDLER_ANY: &str = "hookgate:plugin/handler@";
+
+/// What a program with a `main` exports.
+const COMMAND: &str = "wasi:cli/run@0.2.";
 
 /// What starts the names of all that can be imported.
 const OFFERED: [&str; 10] = [
@@ -37,71 +42,154 @@ const TEXT_BYTES: usize = 1024;
 
 /// Why a file is no plugin, in a sentence for its author.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
+#[error("{why}")]
+pub struct Refused {
+    /// The sentence.
+    pub why: String,
+    /// Whether the same file may be taken at another time: the machine was too busy, say.
+    pub passing: bool,
+}
+
+impl Refused {
+    /// A file that is no plugin, whenever it is looked at.
+    pub(super) fn new(why: impl Into<String>) -> Refused {
+        Refused { why: why.into(), passing: false }
+    }
+
+    /// A file that could not be loaded this time.
+    pub(super) fn passing(why: impl Into<String>) -> Refused {
+        Refused { why: why.into(), passing: true }
+    }
+}
 
 /// A plugin's code and what it says of itself, before anything is granted.
 pub struct Loaded {
     /// What it says of itself.
     pub manifest: Manifest,
     generation: Generation,
-    pre: PluginPre<Guest>,
+    code: Code,
+    idle: Arc<Idle>,
+}
+
+/// Code that can be instantiated, by how it is called.
+#[derive(Clone)]
+pub(super) enum Code {
+    /// It exports the contract's functions.
+    Handler(PluginPre<Guest>),
+    /// It is a program with a `main`.
+    Command(Command),
+}
+
+/// A program with a `main`.
+#[derive(Clone)]
+pub(super) enum Command {
+    /// Over WASI preview 1.
+    Preview1(InstancePre<Guest>),
+    /// Over WASI 0.2.
+    Preview2(CommandPre<Guest>),
 }
 
 impl Loaded {
     /// Makes it callable under a name, with these settings and limits.
-    pub fn grant(self, name: &str, settings: BTreeMap<String, String>, limits: CallLimits) -> Plugin {
+    ///
+    /// An instance serves as many calls as `per_instance` says: one that serves a single call is fresh for each.
+    pub fn grant(
+        self,
+        name: &str,
+        settings: BTreeMap<String, String>,
+        limits: CallLimits,
+        per_instance: u32,
+    ) -> Plugin {
         Plugin {
             name: name.into(),
             manifest: self.manifest,
             generation: self.generation,
             limits,
             settings: Arc::new(settings),
-            pre: self.pre,
+            code: self.code,
+            warm: Warm::new(self.idle, per_instance),
         }
     }
 }
 
 impl Runtime {
-    /// Makes a plugin of a file's bytes. `limits` hold for its `describe`.
-    pub async fn load(&self, bytes: Vec<u8>, limits: &CallLimits) -> Result<Loaded, Refused> {
+    /// Makes a plugin of a file's bytes. `limits` hold for its `describe`; `on_compile` is called if its code was not known.
+    pub async fn load(
+        &self,
+        bytes: Vec<u8>,
+        limits: &CallLimits,
+        on_compile: impl FnOnce(),
+    ) -> Result<Loaded, Refused> {
         let most = self.limits.plugin_bytes;
         if bytes.len() > most {
-            return Err(Refused(format!(
+            return Err(Refused::new(format!(
                 "the file has {} bytes, more than the {most} that plugin_bytes allows",
                 bytes.len()
             )));
         }
-        let (engine, cache_folder) = (self.engine.clone(), self.limits.cache_folder.clone());
-        let compiling = self.threads().spawn_blocking(move || {
-            let cache = cache_folder.and_then(|folder| Cache::open(&folder));
-            compile(&engine, bytes, cache.as_ref())
-        });
-        let (generation, component) = compiling.await.map_err(|_| Refused("compiling it failed".into()))??;
-        check_exports(&self.engine, &component)?;
-        check_imports(&self.engine, &component)?;
-        let pre = self.linker.instantiate_pre(&component).and_then(PluginPre::new);
-        let pre = pre.map_err(|error| Refused(format!("it does not fit {HANDLER}: {}", first_line(&error))))?;
-        let described = self.describe(&pre, limits).await?;
-        Ok(Loaded { manifest: check_manifest(described)?, generation, pre })
+        let generation = Generation::of(&bytes);
+        let compiled = match self.cache.find(&self.engine, generation) {
+            Some(compiled) => compiled,
+            None => {
+                on_compile();
+                self.compile(generation, bytes).await?
+            }
+        };
+        let code = match compiled {
+            Compiled::Component(component) => self.link(&component)?,
+            Compiled::Program(module) => self.link_program(&module)?,
+        };
+        let described = match &code {
+            Code::Handler(pre) => self.describe(pre, limits).await?,
+            Code::Command(command) => self.describe_command(command, limits).await?,
+        };
+        Ok(Loaded { manifest: check_manifest(described)?, generation, code, idle: self.idle.clone() })
+    }
+
+    async fn compile(&self, generation: Generation, bytes: Vec<u8>) -> Result<Compiled, Refused> {
+        let EngineLimits { compiler, compile, .. } = &self.limits;
+        let compiled = match compiler {
+            Compiler::Inside => {
+                let engine = self.engine.clone();
+                let compiling = self.threads().spawn_blocking(move || compile::here(&engine, bytes));
+                compiling.await.map_err(|_| Refused::passing("compiling it failed"))?.map_err(Refused::new)?
+            }
+            Compiler::Child(program) => compile::in_child(program, compile, &self.cache.functions(), bytes).await?,
+        };
+        let (engine, cache) = (self.engine.clone(), self.cache.clone());
+        let kept = self.threads().spawn_blocking(move || cache.keep(&engine, generation, &compiled)).await;
+        let kept = kept.map_err(|_| Refused::passing("keeping its compiled code failed"))?;
+        kept.map_err(|error| Refused::new(format!("it was compiled to what cannot run here: {}", first_line(&error))))
+    }
+
+    /// Resolves its imports, once for all calls.
+    fn link(&self, component: &Component) -> Result<Code, Refused> {
+        let is_command = check_exports(&self.engine, component)?;
+        check_imports(&self.engine, component)?;
+        let pre = self.linker.instantiate_pre(component);
+        let code = match is_command {
+            true => pre.and_then(CommandPre::new).map(|pre| Code::Command(Command::Preview2(pre))),
+            false => pre.and_then(PluginPre::new).map(Code::Handler),
+        };
+        code.map_err(|error| Refused::new(format!("it does not fit {HANDLER}: {}", first_line(&error))))
+    }
+
+    fn link_program(&self, module: &Module) -> Result<Code, Refused> {
+        let pre = self.programs.instantiate_pre(module);
+        let pre =
+            pre.map_err(|error| Refused::new(format!("it does not fit WASI preview 1: {}", first_line(&error))))?;
+        Ok(Code::Command(Command::Preview1(pre)))
     }
 }
 
-fn compile(engine: &Engine, bytes: Vec<u8>, cache: Option<&Cache>) -> Result<(Generation, Component), Refused> {
-    let generation = Generation::of(&bytes);
-    let bytes = wasm::component(bytes).map_err(Refused)?;
-    let compiled = match cache {
-        Some(cache) => cache.component(engine, generation, &bytes),
-        None => Component::from_binary(engine, &bytes),
-    };
-    let component = compiled.map_err(|error| Refused(format!("it cannot be compiled: {}", first_line(&error))))?;
-    Ok((generation, component))
-}
-
-fn check_exports(engine: &Engine, component: &Component) -> Result<(), Refused> {
+/// Checks that it can be called, and tells whether it is a command.
+fn check_exports(engine: &Engine, component: &Component) -> Result<bool, Refused> {
     let names: Vec<String> = component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
     if names.iter().any(|name| name.starts_with("hookgate:plugin/handler@0.1.")) {
-        return Ok(());
+        return Ok(false);
+    }
+    if names.iter().any(|name| name.starts_with(COMMAND)) {
+        return Ok(true);
     }
     let told = match names.iter().find(|name| name.starts_with(HANDLER_ANY)) {
         Some(other) => {
@@ -110,7 +198,7 @@ fn check_exports(engine: &Engine, component: &Component) -> Result<(), Refused> 
         None if names.is_empty() => format!("it exports nothing, and a plugin exports {HANDLER}"),
         None => format!("it exports {}, and a plugin exports {HANDLER}", names.join(", ")),
     };
-    Err(Refused(told))
+    Err(Refused::new(told))
 }
 
 fn check_imports(engine: &Engine, component: &Component) -> Result<(), Refused> {
@@ -123,20 +211,20 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), Refused> 
     if unknown.is_empty() {
         return Ok(());
     }
-    Err(Refused(format!("it imports {}, which this gateway does not offer", unknown.join(", "))))
+    Err(Refused::new(format!("it imports {}, which this gateway does not offer", unknown.join(", "))))
 }
 
 /// Checks what a plugin says of itself.
 fn check_manifest(described: Described) -> Result<Manifest, Refused> {
     let too_long = |text: &String| text.len() > TEXT_BYTES || text.chars().any(char::is_control);
     if described.subscriptions.is_empty() {
-        return Err(Refused("its describe gives no subscription, so it would never run".into()));
+        return Err(Refused::new("its describe gives no subscription, so it would never run"));
     }
     if described.subscriptions.len() > LIST || described.asks.len() > LIST {
-        return Err(Refused(format!("its describe gives more than {LIST} subscriptions or asks")));
+        return Err(Refused::new(format!("its describe gives more than {LIST} subscriptions or asks")));
     }
     if [&described.name, &described.version].into_iter().any(too_long) {
-        return Err(Refused(format!(
+        return Err(Refused::new(format!(
             "its describe gives a name or version of more than {TEXT_BYTES} bytes or with control characters"
         )));
     }
@@ -146,7 +234,7 @@ fn check_manifest(described: Described) -> Result<Manifest, Refused> {
         name: described.name,
         version: described.version,
         subscriptions: subscriptions
-            .map_err(|error| Refused(format!("its describe gives a wrong subscription: {error}")))?,
+            .map_err(|error| Refused::new(format!("its describe gives a wrong subscription: {error}")))?,
         settings: settings?,
     })
 }
@@ -154,10 +242,10 @@ fn check_manifest(described: Described) -> Result<Manifest, Refused> {
 fn check_ask(ask: Ask) -> Result<SettingAsk, Refused> {
     if ask.what != "setting" {
         let (what, name) = (ask.what.escape_debug(), ask.name.escape_debug());
-        return Err(Refused(format!("it asks for {what} {name}, and this gateway can grant settings only")));
+        return Err(Refused::new(format!("it asks for {what} {name}, and this gateway can grant settings only")));
     }
     if ask.name.is_empty() || ask.name.len() > TEXT_BYTES || ask.name.chars().any(char::is_control) {
-        return Err(Refused("it asks for a setting whose key is empty, too long or not text".into()));
+        return Err(Refused::new("it asks for a setting whose key is empty, too long or not text"));
     }
     let detail = |name: &str| ask.detail.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let about = detail("about").unwrap_or_default().replace(char::is_control, " ");

@@ -5,10 +5,14 @@
 
 mod cache;
 mod call;
+mod command;
+mod compile;
 mod engine;
+mod functions;
 mod guest;
 mod load;
 mod threads;
+mod warm;
 mod wasm;
 
 use std::collections::BTreeMap;
@@ -23,11 +27,15 @@ use wasmtime::component::Linker;
 use crate::event::Pattern;
 
 pub use call::{Called, Cost};
+pub use compile::{CompileLimits, Compiler, Job, WORKER, work};
 pub use guest::{Level, Line};
 pub use load::{Loaded, Refused};
 
+use cache::Cache;
 use guest::Guest;
+use load::Code;
 use threads::Threads;
+use warm::{Idle, Warm};
 
 mod bindings {
     #![allow(missing_docs, unused_qualifications, clippy::all)]
@@ -61,8 +69,12 @@ pub struct EngineLimits {
     pub instances: usize,
     /// The largest file that is loaded.
     pub plugin_bytes: usize,
-    /// Where compiled code is kept; nothing keeps none.
+    /// Where compiled code is kept; without it, until the end of this process.
     pub cache_folder: Option<PathBuf>,
+    /// Who compiles.
+    pub compiler: Compiler,
+    /// What compiling one plugin may take, where a child process does it.
+    pub compile: CompileLimits,
 }
 
 /// What a plugin says of itself, checked.
@@ -89,6 +101,13 @@ pub struct SettingAsk {
     pub default: Option<String>,
 }
 
+impl Plugin {
+    /// Whether it is a program with a `main`, which serves one call an instance whatever the config says.
+    pub fn is_command(&self) -> bool {
+        matches!(self.code, Code::Command(_))
+    }
+}
+
 /// A plugin that can be called: code, the settings that it was granted, its limits.
 pub struct Plugin {
     /// The file's stem: its name everywhere.
@@ -99,7 +118,8 @@ pub struct Plugin {
     pub generation: Generation,
     limits: CallLimits,
     settings: Arc<BTreeMap<String, String>>,
-    pre: bindings::PluginPre<Guest>,
+    code: Code,
+    warm: Warm,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -135,7 +155,11 @@ impl std::fmt::Display for Generation {
 pub struct Runtime {
     engine: Engine,
     linker: Linker<Guest>,
+    /// What programs over WASI preview 1 can import.
+    programs: wasmtime::Linker<Guest>,
     limits: EngineLimits,
+    cache: Arc<Cache>,
+    idle: Arc<Idle>,
     /// A pool that is empty is an error and not a wait, so the wait is here.
     instances: Arc<Semaphore>,
     /// Where each call begins.
@@ -148,11 +172,13 @@ impl Runtime {
     /// Starts an engine and its threads.
     pub fn new(limits: EngineLimits) -> anyhow::Result<Arc<Runtime>> {
         let engine = engine::start(&limits)?;
-        let linker = guest::linker(&engine)?;
+        let (linker, programs) = (guest::linker(&engine)?, guest::linker_for_programs(&engine)?);
         let instances = Arc::new(Semaphore::new(limits.instances));
         let threads = Threads::start("guest", threads::behind_ingress)?;
         let idle_threads = Threads::start("guest-idle", threads::only_when_idle)?;
-        Ok(Arc::new(Runtime { engine, linker, limits, instances, threads, idle_threads }))
+        let cache = Arc::new(Cache::open(limits.cache_folder.as_deref())?);
+        let idle = Arc::default();
+        Ok(Arc::new(Runtime { engine, linker, programs, limits, cache, idle, instances, threads, idle_threads }))
     }
 
     /// The threads that calls begin on.

@@ -39,8 +39,8 @@ impl Drop for Threads {
     }
 }
 
-/// Niceness of the threads that calls begin on: even on a full machine the threads that answer senders come first.
-const GUEST_NICENESS: i32 = 10;
+/// Niceness of the threads that calls begin on, and of compilers: even on a full machine the threads that answer senders come first.
+pub(super) const GUEST_NICENESS: i32 = 10;
 
 /// Puts this thread behind those that answer senders. Where that is not allowed, it runs as they do.
 pub(super) fn behind_ingress() {

@@ -1,11 +1,35 @@
 //! What is in a file: told from its bytes, and made into a component where it is not one yet.
 
+use anyhow::Context;
 use wasi_preview1_component_adapter_provider as preview1;
-use wasmparser::{Encoding, Parser, Payload};
-use wit_component::ComponentEncoder;
+use wasm_encoder::{ExportSection, Module as Rewritten, RawSection};
+use wasmparser::{Encoding, ExternalKind, Parser, Payload};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
-/// Makes a component of a file's bytes, or says in a sentence why it cannot.
-pub(super) fn component(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+/// The contract, for modules that implement it and do not carry it.
+const WIT: &str = include_str!("../../../wit/plugin.wit");
+
+/// What the contract's functions are called in a core module, in front of `#describe` and `#handle`.
+const HANDLER: &str = "hookgate:plugin/handler@";
+const VERSION: &str = "0.1.0";
+
+/// The functions of a module that calls them by their short names, and the ones that free what they returned.
+const SHORT: [(&str, &str); 4] =
+    [("describe", ""), ("handle", ""), ("cabi_post_describe", "cabi_post_"), ("cabi_post_handle", "cabi_post_")];
+
+/// What is compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Binary {
+    /// A component.
+    Component(Vec<u8>),
+    /// A program with a `main` over WASI preview 1, as it is. A component could be made of it, but the adapter for that takes its
+    /// memory from the program, and a program that believes its memory its own (Go's do) would write over it.
+    Program(Vec<u8>),
+}
+
+/// Makes what can be compiled of a file's bytes, or says in a sentence why it cannot.
+pub(super) fn binary(bytes: Vec<u8>) -> Result<Binary, String> {
     if bytes.is_empty() {
         return Err("the file is empty".into());
     }
@@ -13,18 +37,19 @@ pub(super) fn component(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         return Err(not_wasm(&bytes));
     }
     let module = match scan(&bytes) {
-        Ok(Found::Component) => return Ok(bytes),
+        Ok(Found::Component) => return Ok(Binary::Component(bytes)),
         Ok(Found::Module(module)) => module,
         Err(error) => return Err(format!("the file is damaged or not whole: {}", error.message())),
     };
-    if !module.has_component_type {
-        return Err(
-            "it is a core module without a component type, so nothing says what its functions mean: build it with a \
-                    plugin SDK, or as a component"
-                .into(),
-        );
-    }
-    encode(&bytes, &module).map_err(|error| format!("it is a core module of which no component can be made: {error:#}"))
+    let made = match module.shape() {
+        Shape::Typed => encode(&bytes, module.wants_preview1.then_some(REACTOR)),
+        Shape::Contract(version) => typed(bytes, &version).and_then(|typed| module.encode(&typed)),
+        Shape::Short => rename(&bytes).and_then(|named| typed(named, VERSION)).and_then(|typed| module.encode(&typed)),
+        Shape::Program => return module.only_preview1().map(|()| Binary::Program(bytes)),
+        Shape::Other => return Err(module.no_plugin()),
+    };
+    made.map(Binary::Component)
+        .map_err(|error| format!("it is a core module of which no component can be made: {error:#}"))
 }
 
 fn not_wasm(bytes: &[u8]) -> String {
@@ -43,10 +68,74 @@ enum Found {
     Module(Module),
 }
 
+/// What is known of a core module from its imports, exports and custom sections.
 #[derive(Default)]
 struct Module {
     has_component_type: bool,
     wants_preview1: bool,
+    /// Other imports, each with its module.
+    wants_other: Vec<String>,
+    functions: Vec<String>,
+}
+
+/// What kind of plugin a core module is.
+enum Shape {
+    /// It carries its component type.
+    Typed,
+    /// It exports the contract's functions under their full names, of this version.
+    Contract(String),
+    /// It exports `describe` and `handle`.
+    Short,
+    /// It is a program with a `main`.
+    Program,
+    /// None.
+    Other,
+}
+
+impl Module {
+    fn has(&self, function: &str) -> bool {
+        self.functions.iter().any(|name| name == function)
+    }
+
+    fn shape(&self) -> Shape {
+        let version = |name: &String| Some(name.strip_prefix(HANDLER)?.strip_suffix("#handle")?.to_owned());
+        match self.functions.iter().find_map(version) {
+            _ if self.has_component_type => Shape::Typed,
+            Some(version) => Shape::Contract(version),
+            None if self.has("describe") && self.has("handle") => Shape::Short,
+            None if self.has("_start") => Shape::Program,
+            None => Shape::Other,
+        }
+    }
+
+    fn encode(&self, typed: &[u8]) -> anyhow::Result<Vec<u8>> {
+        encode(typed, self.wants_preview1.then_some(REACTOR))
+    }
+
+    /// What a program may import.
+    fn only_preview1(&self) -> Result<(), String> {
+        match self.wants_other.as_slice() {
+            [] => Ok(()),
+            others => Err(format!("it is a program that imports {}, which this gateway does not offer", some(others))),
+        }
+    }
+
+    fn no_plugin(&self) -> String {
+        let functions = some(&self.functions);
+        format!(
+            "it is a core module that exports {functions}: a plugin carries a component type, or exports `describe` and \
+             `handle`, or is a WASI command with a `main`; build it with a plugin SDK"
+        )
+    }
+}
+
+/// A list that may be long.
+fn some(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        few if few.len() <= 5 => few.join(", "),
+        many => format!("{} and {} more", many[..5].join(", "), many.len() - 5),
+    }
 }
 
 /// Looks at the sections of the outermost module or component, to its end.
@@ -64,9 +153,21 @@ fn scan(bytes: &[u8]) -> Result<Found, wasmparser::BinaryReaderError> {
             Payload::CustomSection(section) => {
                 module.has_component_type |= section.name().starts_with("component-type")
             }
-            Payload::ImportSection(imports) => {
+            Payload::ImportSection(imports) if !is_component => {
                 for import in imports.into_imports() {
-                    module.wants_preview1 |= import?.module == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+                    let import = import?;
+                    match import.module == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME {
+                        true => module.wants_preview1 = true,
+                        false => module.wants_other.push(format!("{}.{}", import.module, import.name)),
+                    }
+                }
+            }
+            Payload::ExportSection(exports) if !is_component => {
+                for export in exports {
+                    let export = export?;
+                    if export.kind == ExternalKind::Func {
+                        module.functions.push(export.name.to_owned());
+                    }
                 }
             }
             _ => {}
@@ -75,12 +176,51 @@ fn scan(bytes: &[u8]) -> Result<Found, wasmparser::BinaryReaderError> {
     Ok(if is_component { Found::Component } else { Found::Module(module) })
 }
 
-fn encode(bytes: &[u8], module: &Module) -> anyhow::Result<Vec<u8>> {
-    let mut encoder = ComponentEncoder::default().validate(true).module(bytes)?;
-    if module.wants_preview1 {
-        let (name, adapter) =
-            (preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER);
-        encoder = encoder.adapter(name, adapter)?;
+/// Has a module carry the contract as its component type.
+fn typed(mut module: Vec<u8>, version: &str) -> anyhow::Result<Vec<u8>> {
+    if !version.starts_with("0.1.") {
+        anyhow::bail!("it exports {HANDLER}{version}, and this gateway speaks {HANDLER}{VERSION}");
+    }
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("plugin.wit", &WIT.replace(&format!("@{VERSION};"), &format!("@{version};")))?;
+    let world = resolve.select_world(&[package], Some("plugin"))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    Ok(module)
+}
+
+/// Gives the contract's functions their full names. Everything else stays as it is, byte for byte.
+fn rename(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut rewritten = Rewritten::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::ExportSection(exports) = &payload {
+            let mut renamed = ExportSection::new();
+            for export in exports.clone() {
+                let export = export?;
+                renamed.export(&full_name(export.name), export.kind.into(), export.index);
+            }
+            rewritten.section(&renamed);
+        } else if let Some((id, range)) = payload.as_section() {
+            let data = module.get(range).context("a section that is not in the file")?;
+            rewritten.section(&RawSection { id, data });
+        }
+    }
+    Ok(rewritten.finish())
+}
+
+fn full_name(name: &str) -> String {
+    match SHORT.iter().find(|(short, _)| *short == name) {
+        Some((_, prefix)) => format!("{prefix}{HANDLER}{VERSION}#{}", &name[prefix.len()..]),
+        None => name.to_owned(),
+    }
+}
+
+const REACTOR: &[u8] = preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+
+fn encode(module: &[u8], adapter: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = ComponentEncoder::default().validate(true).module(module)?;
+    if let Some(adapter) = adapter {
+        encoder = encoder.adapter(preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?;
     }
     encoder.encode()
 }
@@ -91,21 +231,34 @@ mod tests {
 
     #[test]
     fn what_is_no_plugin_is_told_in_a_sentence() {
-        let module = wat::parse_str("(module (memory 1))").unwrap();
+        let module = wat::parse_str(r#"(module (memory 1) (func (export "add")))"#).unwrap();
+        let other = wat::parse_str(r#"(module (func (export "hookgate:plugin/handler@0.2.0#handle")))"#).unwrap();
+        let empty_handed = wat::parse_str(r#"(module (func (export "describe")) (func (export "handle")))"#).unwrap();
         let whole = wat::parse_str("(component (core module (memory 1)))").unwrap();
-        let table: [(&[u8], &str); 7] = [
+        let program = wat::parse_str(r#"(module (import "env" "fork" (func)) (func (export "_start")))"#).unwrap();
+        let table: [(&[u8], &str); 10] = [
             (b"", "the file is empty"),
             (b"hello", "the file is not WebAssembly but text"),
             (b"(module)", "the file is not WebAssembly but WebAssembly text"),
             (b"\x7fELF\x02\x01", "a program or compiled code"),
             (b"\0asm\x0d", "the file is damaged or not whole"),
             (&whole[..whole.len() - 3], "the file is damaged or not whole"),
-            (&module, "it is a core module without a component type"),
+            (&module, "it is a core module that exports add: a plugin carries a component type, or exports `describe`"),
+            (&other, "it exports hookgate:plugin/handler@0.2.0, and this gateway speaks hookgate:plugin/handler@0.1.0"),
+            (&program, "it is a program that imports env.fork, which this gateway does not offer"),
+            (&empty_handed, "it is a core module of which no component can be made"),
         ];
         for (bytes, expected) in table {
-            let told = component(bytes.to_vec()).unwrap_err();
+            let told = binary(bytes.to_vec()).unwrap_err();
             assert!(told.contains(expected), "{told:?} does not say {expected:?}");
         }
-        assert_eq!(component(whole.clone()), Ok(whole));
+        assert_eq!(binary(whole.clone()), Ok(Binary::Component(whole)));
+    }
+
+    #[test]
+    fn short_names_become_those_of_the_contract() {
+        assert_eq!(full_name("handle"), "hookgate:plugin/handler@0.1.0#handle");
+        assert_eq!(full_name("cabi_post_describe"), "cabi_post_hookgate:plugin/handler@0.1.0#describe");
+        assert_eq!(full_name("cabi_realloc"), "cabi_realloc");
     }
 }

@@ -53,9 +53,45 @@ impl Event {
         self.0.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// The attribute `resource.id`: what it happened to.
+    pub fn resource_id(&self) -> Option<&str> {
+        self.attribute("resource.id")
+    }
+
+    /// The attribute `resource.type`: what kind of thing that is.
+    pub fn resource_type(&self) -> Option<&str> {
+        self.attribute("resource.type")
+    }
+
+    /// The attribute `account.id`.
+    pub fn account_id(&self) -> Option<&str> {
+        self.attribute("account.id")
+    }
+
+    /// The attribute `user.id`: who did it.
+    pub fn user_id(&self) -> Option<&str> {
+        self.attribute("user.id")
+    }
+
+    /// The attribute `project.id`.
+    pub fn project_id(&self) -> Option<&str> {
+        self.attribute("project.id")
+    }
+
+    /// The attribute `workspace.id`.
+    pub fn workspace_id(&self) -> Option<&str> {
+        self.attribute("workspace.id")
+    }
+
     /// The body as it was signed, byte for byte. It need not be text.
     pub fn payload(&self) -> &[u8] {
         &self.0.payload
+    }
+
+    /// The body as text. One that is not UTF-8 is rejected: it will be the same on the next attempt.
+    pub fn text(&self) -> Result<&str> {
+        std::str::from_utf8(self.payload())
+            .map_err(|why| Failure::reject(format_args!("the body is not UTF-8 text: {why}")))
     }
 
     /// Reads the body as JSON. One that does not fit is rejected: it will be the same on the next attempt.

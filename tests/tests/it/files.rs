@@ -52,8 +52,12 @@ fn no_plugins() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("magic-and-noise", [b"\0asm\x0d\0\x01\0".to_vec(), noise(5000)].concat(), "damaged or not whole"),
         ("half", whole[..whole.len() / 2].to_vec(), "damaged or not whole"),
         ("flipped", flipped, ""),
-        ("core", wat::parse_str("(module)").unwrap(), "core module without a component type"),
-        ("core-of-a-plugin", good().core(), "core module without a component type"),
+        ("core", wat::parse_str("(module)").unwrap(), "core module that exports nothing"),
+        (
+            "core-of-another-contract",
+            good().built_for(next.clone()).core(),
+            "exports hookgate:plugin/handler@0.2.0, and this gateway speaks hookgate:plugin/handler@0.1.0",
+        ),
         (
             "nothing",
             wat::parse_str("(component)").unwrap(),

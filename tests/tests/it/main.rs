@@ -10,11 +10,15 @@
 mod admin;
 mod bad_requests;
 mod commands;
+mod compiling;
+mod contract;
 mod crash;
 mod duplicates;
 mod files;
 mod hostile;
+mod hostile_files;
 mod house_rules;
+mod new;
 mod path;
 mod queue_faults;
 mod reload;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hookgate::config::DEFAULT_CALLS;
 use hookgate::event::{Event, EventId, now_ms};
-use hookgate::runtime::{EngineLimits, Plugin, Runtime};
+use hookgate::runtime::{CompileLimits, Compiler, EngineLimits, Plugin, Runtime};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, Store};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -109,9 +109,11 @@ async fn ours(bytes: Vec<u8>) -> anyhow::Result<(std::sync::Arc<Runtime>, Plugin
         instances: 128,
         plugin_bytes: 32 << 20,
         cache_folder: None,
+        compiler: Compiler::Inside,
+        compile: CompileLimits::default(),
     })?;
-    let loaded = runtime.load(bytes, &limits).await?;
-    Ok((runtime, loaded.grant("file-ready", Default::default(), limits)))
+    let loaded = runtime.load(bytes, &limits, || {}).await?;
+    Ok((runtime, loaded.grant("file-ready", Default::default(), limits, 1)))
 }
 
 fn pre(module: &[u8], config: &Config) -> anyhow::Result<PluginPre<Nothing>> {

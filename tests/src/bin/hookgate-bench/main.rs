@@ -8,6 +8,7 @@
 mod accepts;
 mod disk;
 mod instance;
+mod languages;
 mod load;
 mod neighbour;
 mod report;
@@ -30,7 +31,7 @@ struct Cli {
     /// How many rounds; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Which parts: accepts, instance, wire, neighbour, start
+    /// Which parts: accepts, instance, languages, wire, neighbour, start
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table into this file too
@@ -88,6 +89,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("start") {
             start::measure(&setting, &mut report).await?;
+        }
+        if wanted("languages") {
+            languages::measure(&setting, &mut report).await?;
         }
         anyhow::Ok(())
     })?;

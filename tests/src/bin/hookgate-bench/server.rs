@@ -29,6 +29,8 @@ pub struct Server {
     pub ready_in: Duration,
     /// What it wrote to standard error goes here.
     pub log: PathBuf,
+    /// Where it runs.
+    pub folder: PathBuf,
     _own: Option<tempfile::TempDir>,
 }
 
@@ -98,7 +100,7 @@ fn start(mut command: Command, folder: &Path) -> anyhow::Result<Server> {
     let told = || format!("it did not start: {}", std::fs::read_to_string(&log).unwrap_or_default());
     anyhow::ensure!(!hooks.is_empty(), told());
     let ready_in = begun.elapsed();
-    Ok(Server { child, hooks, admin, ready_in, log, _own: None })
+    Ok(Server { child, hooks, admin, ready_in, log, folder: folder.to_owned(), _own: None })
 }
 
 impl Server {

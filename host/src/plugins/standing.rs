@@ -1,0 +1,72 @@
+//! How a plugin stands, for people.
+
+use super::{PluginSlot, Refusal, Slot};
+use crate::event::Pattern;
+
+/// How a plugin stands, for people.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// `live`, `stale`, `broken` or `blocked`; `compiling` before it was any of these.
+    pub slot: &'static str,
+    /// Whether a file is being compiled for it. What runs goes on meanwhile.
+    pub compiling: bool,
+    /// Which code runs; which does not, where none runs.
+    pub generation: String,
+    /// What it calls its version.
+    pub version: String,
+    /// Which events it wants.
+    pub subscriptions: Vec<String>,
+    /// Why its file does not run.
+    pub why: Option<String>,
+}
+
+impl Standing {
+    /// A plugin of which nothing is known yet.
+    pub(super) fn compiling(name: &str) -> Standing {
+        Standing {
+            name: name.to_owned(),
+            slot: "compiling",
+            compiling: true,
+            generation: String::new(),
+            version: String::new(),
+            subscriptions: Vec::new(),
+            why: None,
+        }
+    }
+}
+
+pub(super) fn standing(name: &str, slot: &PluginSlot) -> Standing {
+    let manifest = slot.live().map(|live| &live.plugin.manifest);
+    let manifest = manifest.or_else(|| slot.refused()?.blocked.as_ref());
+    let generation =
+        slot.live().map(|live| live.plugin.generation).or_else(|| slot.refused().map(|refused| refused.generation));
+    Standing {
+        name: name.to_owned(),
+        slot: match slot {
+            Slot::Live(_) => "live",
+            Slot::Stale { .. } => "stale",
+            Slot::Broken(Refusal { blocked: Some(_), .. }) => "blocked",
+            Slot::Broken(_) => "broken",
+        },
+        compiling: false,
+        generation: generation.map(|generation| generation.to_string()).unwrap_or_default(),
+        version: manifest.map(|manifest| manifest.version.clone()).unwrap_or_default(),
+        subscriptions: manifest
+            .map(|manifest| manifest.subscriptions.iter().map(Pattern::to_string).collect())
+            .unwrap_or_default(),
+        why: slot.refused().map(|refused| refused.why.clone()),
+    }
+}
+
+/// Tells how it stands.
+pub(super) fn say(standing: &Standing) {
+    let Standing { name, slot, generation, subscriptions, why, .. } = standing;
+    match why {
+        None => {
+            tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}", subscriptions.join(", "))
+        }
+        Some(why) => tracing::warn!(plugin = %name, "{name} is {slot}: {why}"),
+    }
+}

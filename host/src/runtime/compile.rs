@@ -1,0 +1,258 @@
+//! Where code is compiled: in a child process that may compute, and nothing else.
+//!
+//! What a stranger made is read and compiled by a large program that was not written for enemies. So it is done by another
+//! process of this same program, with a bound on memory and time, which can open no file and no socket from before it reads
+//! the first byte. It gives back compiled code over a pipe, or a sentence.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wasmtime::Engine;
+
+use super::functions::{Functions, adopt};
+use super::load::{Refused, first_line};
+use super::wasm::Binary;
+use super::{engine, threads, wasm};
+
+/// The hidden command of the program that compiles.
+pub const WORKER: &str = "compile-worker";
+
+/// Who compiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compiler {
+    /// This process, without limits.
+    Inside,
+    /// A child process of this program, which must answer to [`WORKER`].
+    Child(PathBuf),
+}
+
+impl Compiler {
+    /// A child process of the program that runs, even when its file was replaced.
+    pub fn of_this_program() -> Compiler {
+        Compiler::Child("/proc/self/exe".into())
+    }
+}
+
+/// What compiling one plugin may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Of memory (`compile_mib`).
+    pub memory_bytes: u64,
+    /// Of computing, all cores together (`compile_cpu_s`).
+    pub cpu: Duration,
+}
+
+impl Default for CompileLimits {
+    fn default() -> CompileLimits {
+        CompileLimits { memory_bytes: 2 << 30, cpu: Duration::from_secs(120) }
+    }
+}
+
+/// How much longer than it may compute it may take: it runs behind everything else.
+const WALL_FACTOR: u32 = 5;
+
+/// How long what a failed compiler says may be, in bytes.
+const TOLD_BYTES: u64 = 4096;
+
+/// A component's file for which the functions of others are looked up, in bytes: smaller ones are compiled at once.
+const LARGE_BYTES: usize = 256 << 10;
+
+/// More threads than this make a compile little quicker, and each takes memory.
+const THREADS: usize = 8;
+
+/// What a refused file's sentence comes with.
+const REFUSED: u8 = 65;
+
+/// Compiles a file's bytes in this process.
+pub(super) fn here(engine: &Engine, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    let compiled = match wasm::binary(bytes)? {
+        Binary::Component(bytes) => engine.precompile_component(&bytes),
+        Binary::Program(bytes) => engine.precompile_module(&bytes),
+    };
+    compiled.map_err(|error| format!("it cannot be compiled: {}", first_line(&error)))
+}
+
+/// Compiles a file's bytes in a child process. `functions` is the folder of functions that are known.
+pub(super) async fn in_child(
+    program: &Path,
+    limits: &CompileLimits,
+    functions: &Path,
+    bytes: Vec<u8>,
+) -> Result<Vec<u8>, Refused> {
+    let wall = limits.cpu * WALL_FACTOR;
+    let child = Child { program, limits, functions: Some(functions).filter(|_| bytes.len() >= LARGE_BYTES) };
+    let within = tokio::time::timeout(wall, child.compile(bytes)).await;
+    within.map_err(|_| Refused::passing(format!("compiling it took longer than {} s", wall.as_secs())))?
+}
+
+/// A compiler's process to be.
+struct Child<'a> {
+    program: &'a Path,
+    limits: &'a CompileLimits,
+    functions: Option<&'a Path>,
+}
+
+impl Child<'_> {
+    async fn compile(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Refused> {
+        let failed = |error: std::io::Error| Refused::passing(format!("its compiler cannot be started: {error}"));
+        let mut child = self.command().spawn().map_err(failed)?;
+        let process = child.id().unwrap_or_default();
+        let (Some(mut to), Some(from), Some(told)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Refused::passing("its compiler has no pipes"));
+        };
+        let (mut from, mut told) = (from.take(self.limits.memory_bytes), told.take(TOLD_BYTES));
+        let (mut compiled, mut sentence) = (Vec::new(), Vec::new());
+        let (_, read, _) = tokio::join!(
+            async move {
+                // One that has read enough to refuse it closes the pipe: what it says counts.
+                let _ = to.write_all(&bytes).await;
+            },
+            from.read_to_end(&mut compiled),
+            told.read_to_end(&mut sentence),
+        );
+        let status = child.wait().await.map_err(failed)?;
+        if let Some(folder) = self.functions {
+            // Without the functions the next compile takes longer, and that is all.
+            let _ = adopt(folder, process, status.success());
+        }
+        match read {
+            Ok(_) if status.success() => Ok(compiled),
+            _ => Err(self.refusal(status, &String::from_utf8_lossy(&sentence))),
+        }
+    }
+
+    fn command(&self) -> tokio::process::Command {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(THREADS);
+        let mut command = tokio::process::Command::new(self.program);
+        command
+            .arg(WORKER)
+            .arg("--memory-bytes")
+            .arg(self.limits.memory_bytes.to_string())
+            .arg("--cpu-s")
+            .arg(self.limits.cpu.as_secs().to_string())
+            .env_clear()
+            .env("RAYON_NUM_THREADS", threads.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(folder) = self.functions {
+            command.arg("--functions").arg(folder);
+        }
+        command
+    }
+
+    /// Why there is no code, told from how the compiler ended and what it said.
+    fn refusal(&self, status: ExitStatus, told: &str) -> Refused {
+        let line = told.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let ended_by = |signal: Signal| status.signal() == Some(signal.as_raw());
+        if status.code() == Some(i32::from(REFUSED)) {
+            Refused::new(line)
+        } else if ended_by(Signal::XCPU) {
+            let most = self.limits.cpu.as_secs();
+            Refused::new(format!("compiling it takes more than the {most} s of computing that compile_cpu_s allows"))
+        } else if ended_by(Signal::ABORT) && told.contains("memory allocation") {
+            let most = self.limits.memory_bytes >> 20;
+            Refused::new(format!("compiling it takes more than the {most} MiB of memory that compile_mib allows"))
+        } else if ended_by(Signal::SEGV) || ended_by(Signal::ABORT) {
+            Refused::new(format!("compiling it broke the compiler ({status}): {line}"))
+        } else {
+            Refused::passing(format!("its compiler ended without an answer ({status}): {line}"))
+        }
+    }
+}
+
+/// What a compiler's process is told.
+#[derive(Debug)]
+pub struct Job {
+    /// The most memory, in bytes.
+    pub memory_bytes: u64,
+    /// The most computing, in seconds.
+    pub cpu_s: u64,
+    /// Where functions that were compiled before are.
+    pub functions: Option<PathBuf>,
+}
+
+/// The whole life of a compiler's process: a plugin's file on standard input, compiled code on standard output, or the
+/// exit code 65 and a sentence on standard error.
+pub fn work(job: &Job) -> ExitCode {
+    match confined(job) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(WorkError::Refused(why)) => {
+            eprintln!("{why}");
+            REFUSED.into()
+        }
+        Err(WorkError::Failed(error)) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+enum WorkError {
+    Refused(String),
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for WorkError {
+    fn from(error: E) -> WorkError {
+        WorkError::Failed(error.into())
+    }
+}
+
+fn confined(job: &Job) -> Result<(), WorkError> {
+    let functions = job.functions.as_deref().map(|folder| Functions::open(folder, std::process::id())).transpose();
+    // Without the functions it takes longer, and that is all.
+    let functions: Option<Arc<Functions>> = functions.unwrap_or_default();
+    confine(job)?;
+    let engine = engine::for_compiling(functions.clone())?;
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    let compiled = here(&engine, bytes).map_err(WorkError::Refused)?;
+    std::io::stdout().lock().write_all(&compiled)?;
+    if let Some(functions) = functions {
+        let _ = functions.keep();
+    }
+    Ok(())
+}
+
+/// Takes from this process everything but computing, for good.
+fn confine(job: &Job) -> anyhow::Result<()> {
+    let most = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    setrlimit(Resource::Data, most(job.memory_bytes))?;
+    setrlimit(Resource::Core, most(0))?;
+    // The first of the two ends it with a signal of its own, which tells the cause.
+    setrlimit(Resource::Cpu, Rlimit { current: Some(job.cpu_s), maximum: Some(job.cpu_s + 5) })?;
+    // Behind those that answer senders, beside plugins.
+    let _ = rustix::process::nice(threads::GUEST_NICENESS);
+    let filter = SeccompFilter::new(
+        ALLOWED.iter().map(|call| (*call, Vec::new())).collect::<BTreeMap<_, _>>(),
+        SeccompAction::Errno(libc::EPERM as u32),
+        SeccompAction::Allow,
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    Ok(seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?)
+}
+
+/// What computing takes: memory, threads, the files that are open already, time, randomness, an end.
+#[rustfmt::skip]
+const ALLOWED: [libc::c_long; 48] = [
+    libc::SYS_brk, libc::SYS_madvise, libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_munmap,
+    libc::SYS_clone, libc::SYS_clone3, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_futex, libc::SYS_get_robust_list,
+    libc::SYS_getpid, libc::SYS_gettid, libc::SYS_membarrier, libc::SYS_prctl, libc::SYS_rseq, libc::SYS_sched_getaffinity,
+    libc::SYS_sched_yield, libc::SYS_set_robust_list, libc::SYS_set_tid_address, libc::SYS_restart_syscall,
+    libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack, libc::SYS_tgkill,
+    libc::SYS_close, libc::SYS_fcntl, libc::SYS_fdatasync, libc::SYS_fstat, libc::SYS_fsync, libc::SYS_lseek,
+    libc::SYS_pread64, libc::SYS_pwrite64, libc::SYS_read, libc::SYS_readv, libc::SYS_write, libc::SYS_writev,
+    libc::SYS_utimensat, libc::SYS_ppoll, libc::SYS_clock_getres, libc::SYS_clock_gettime, libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep, libc::SYS_gettimeofday, libc::SYS_getrandom, libc::SYS_getrusage,
+];

@@ -1,0 +1,2 @@
+/** A mistake of the author's, told without a trace. */
+export class BuildError extends Error {}

@@ -1,0 +1,23 @@
+// Whether the gateway is calling, or the plugin's file is being built.
+//
+// A plugin is a snapshot: the code outside its handlers runs once, when the file is built, and what it computed is the
+// same in each instance. The gateway can be asked only in a call.
+
+let live = false;
+const starts = [];
+
+/** Whether there is a gateway to ask. */
+export function isLive() {
+  return live;
+}
+
+/** Has this done at the start of each call. */
+export function atStart(job) {
+  starts.push(job);
+}
+
+/** Begins a call. */
+export function begin() {
+  live = true;
+  for (const job of starts) job();
+}

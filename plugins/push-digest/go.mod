@@ -1,0 +1,3 @@
+module push-digest
+
+go 1.24
