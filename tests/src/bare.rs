@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hookgate::config::DEFAULT_CALLS;
 use hookgate::event::{Event, EventId};
-use hookgate::runtime::{Called, CompileLimits, Compiler, EngineLimits, Level, Plugin, Refused, Runtime};
+use hookgate::runtime::{CallLimits, Called, CompileLimits, Compiler, EngineLimits, Level, Plugin, Refused, Runtime};
 
 use crate::process::from_environment;
 
@@ -15,21 +16,27 @@ pub struct Bare {
     plugin: Plugin,
 }
 
+/// Those of the gateway, but for more time: the slowest engine takes seconds to look at a mebibyte byte by byte.
+const LIMITS: CallLimits =
+    CallLimits { cpu: Duration::from_secs(30), wall: Duration::from_secs(300), ..DEFAULT_CALLS.each };
+
 /// The compiled code of what was loaded before stays from run to run: a script's interpreter takes long to compile.
 fn runtime() -> Arc<Runtime> {
     static RUNTIME: OnceLock<Arc<Runtime>> = OnceLock::new();
-    let start = || {
-        Runtime::new(EngineLimits {
-            memory_bytes: DEFAULT_CALLS.each.memory_bytes,
-            instances: 16,
-            plugin_bytes: 64 << 20,
-            cache_folder: Some(from_environment("HOOKGATE_SAMPLES").join("compiled")),
-            compiler: Compiler::Child(from_environment("HOOKGATE_BIN")),
-            compile: CompileLimits::default(),
-        })
-        .unwrap()
-    };
-    RUNTIME.get_or_init(start).clone()
+    RUNTIME.get_or_init(|| runtime_of(16)).clone()
+}
+
+/// A runtime of its own, for so many instances.
+pub fn runtime_of(instances: usize) -> Arc<Runtime> {
+    Runtime::new(EngineLimits {
+        memory_bytes: LIMITS.memory_bytes,
+        instances,
+        plugin_bytes: 64 << 20,
+        cache_folder: Some(from_environment("HOOKGATE_SAMPLES").join("compiled")),
+        compiler: Compiler::Child(from_environment("HOOKGATE_BIN")),
+        compile: CompileLimits::default(),
+    })
+    .unwrap()
 }
 
 impl Bare {
@@ -40,12 +47,21 @@ impl Bare {
 
     /// The same, where an instance serves several calls.
     pub fn load_reusing(bytes: Vec<u8>, settings: &[(&str, &str)], per_instance: u32) -> Result<Bare, Refused> {
-        let runtime = runtime();
-        let loaded = runtime.threads().block_on(runtime.load(bytes, &DEFAULT_CALLS.each, || {}))?;
+        Bare::load_on(runtime(), bytes, settings, per_instance)
+    }
+
+    /// The same on a runtime of the caller's.
+    pub fn load_on(
+        runtime: Arc<Runtime>,
+        bytes: Vec<u8>,
+        settings: &[(&str, &str)],
+        per_instance: u32,
+    ) -> Result<Bare, Refused> {
+        let loaded = runtime.threads().block_on(runtime.load(bytes, &LIMITS, || {}))?;
         let defaults = loaded.manifest.settings.iter().filter_map(|ask| Some((ask.key.clone(), ask.default.clone()?)));
         let granted = settings.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let settings: BTreeMap<String, String> = defaults.chain(granted).collect();
-        let plugin = loaded.grant("bare", settings, DEFAULT_CALLS.each, per_instance);
+        let plugin = loaded.grant("bare", settings, LIMITS, per_instance);
         Ok(Bare { runtime, plugin })
     }
 

@@ -14,7 +14,8 @@ use wasmtime_wasi::I32Exit;
 
 use super::bindings::PluginPre;
 use super::bindings::exports::hookgate::plugin::handler::{Event as GuestEvent, Failure, Manifest as Described};
-use super::guest::{Guest, Line, Memory, OnLine, take_lines};
+use super::guest::{Guest, Memory};
+use super::lines::{Line, OnLine, take_lines};
 use super::load::{Code, Refused, first_line};
 use super::warm::Instance;
 use super::{CallLimits, Plugin, Runtime};
@@ -99,10 +100,9 @@ impl Runtime {
             Some(Ok((Err(failure), instance))) => (failed(failure), Some(instance)),
             Some(Err(error)) => (trapped(&error, &seen), None),
         };
-        // One that nobody waits for a place of, and that ended as it should, may be called again.
-        match instance {
-            Some(instance) if self.instances.available_permits() > 0 => plugin.warm.keep(instance),
-            _ => {}
+        // One that ended as it should may be called again.
+        if let Some(instance) = instance {
+            plugin.warm.keep(instance);
         }
         Called { outcome, lines: take_lines(&log), cost: seen.cost(begun) }
     }
@@ -112,7 +112,7 @@ impl Runtime {
         if let Ok(place) = self.instances.clone().try_acquire_owned() {
             return place;
         }
-        self.idle.let_one_go();
+        let _wanted = self.idle.want();
         match self.instances.clone().acquire_owned().await {
             Ok(place) => place,
             // It is never closed.

@@ -14,7 +14,8 @@ use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 
 use super::bindings::exports::hookgate::plugin::handler::{Ask, Manifest as Described};
 use super::call::{DESCRIBE, Seen, described, shortened, trapped};
-use super::guest::{Complaints, Guest, OnLine, Program, take_lines};
+use super::guest::Guest;
+use super::lines::{Complaints, OnLine, Program, take_lines};
 use super::load::{Command, Refused};
 use super::{CallLimits, Called, Plugin, Runtime};
 use crate::attempt::Outcome;

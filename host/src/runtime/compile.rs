@@ -58,6 +58,7 @@ impl Default for CompileLimits {
 
 /// How much longer than it may compute it may take: it runs behind everything else.
 const WALL_FACTOR: u32 = 5;
+const WALL: Duration = Duration::from_secs(120);
 
 /// How long what a failed compiler says may be, in bytes.
 const TOLD_BYTES: u64 = 4096;
@@ -87,7 +88,7 @@ pub(super) async fn in_child(
     functions: &Path,
     bytes: Vec<u8>,
 ) -> Result<Vec<u8>, Refused> {
-    let wall = limits.cpu * WALL_FACTOR;
+    let wall = WALL + limits.cpu * WALL_FACTOR;
     let child = Child { program, limits, functions: Some(functions).filter(|_| bytes.len() >= LARGE_BYTES) };
     let within = tokio::time::timeout(wall, child.compile(bytes)).await;
     within.map_err(|_| Refused::passing(format!("compiling it took longer than {} s", wall.as_secs())))?
@@ -131,7 +132,7 @@ impl Child<'_> {
     }
 
     fn command(&self) -> tokio::process::Command {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(THREADS);
+        let threads = threads::cores().min(THREADS);
         let mut command = tokio::process::Command::new(self.program);
         command
             .arg(WORKER)

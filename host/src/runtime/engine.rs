@@ -29,6 +29,10 @@ const CALL_STACK_BYTES: usize = 2 << 20;
 const MEMORY_KEPT_BYTES: usize = 4 << 20;
 const TABLE_KEPT_BYTES: usize = 64 << 10;
 
+/// How many slots of instances that ended are wiped at a time. Until then, and while a thread is at it, they are neither taken nor
+/// free: so there are spare ones for each thread that may be at it.
+const SLOTS_AT_ONCE: usize = 16;
+
 /// Starts an engine with a pool of instances, or without one where address space is short.
 pub(super) fn start(limits: &EngineLimits) -> anyhow::Result<Engine> {
     let mut config = config();
@@ -71,12 +75,13 @@ fn config() -> Config {
 /// Sized so that the interpreters of all languages fit.
 fn pool(limits: &EngineLimits) -> PoolingAllocationConfig {
     let instances = limits.instances as u32;
+    let spare = SLOTS_AT_ONCE as u32 * (2 * super::threads::cores() as u32 + 2);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances * CORE_INSTANCES as u32)
-        .total_memories(instances * MEMORIES as u32)
-        .total_tables(instances * TABLES as u32)
-        .total_stacks(instances)
+        .total_memories(instances * MEMORIES as u32 + spare)
+        .total_tables(instances * TABLES as u32 + spare)
+        .total_stacks(instances + spare)
         .max_core_instances_per_component(CORE_INSTANCES as u32)
         .max_memories_per_component(MEMORIES as u32)
         .max_tables_per_component(TABLES as u32)
@@ -90,7 +95,7 @@ fn pool(limits: &EngineLimits) -> PoolingAllocationConfig {
         pool.pagemap_scan(Enabled::Yes)
             .linear_memory_keep_resident(MEMORY_KEPT_BYTES)
             .table_keep_resident(TABLE_KEPT_BYTES)
-            .decommit_batch_size(16);
+            .decommit_batch_size(SLOTS_AT_ONCE);
     }
     pool
 }

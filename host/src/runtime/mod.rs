@@ -10,6 +10,7 @@ mod compile;
 mod engine;
 mod functions;
 mod guest;
+mod lines;
 mod load;
 mod threads;
 mod warm;
@@ -28,7 +29,8 @@ use crate::event::Pattern;
 
 pub use call::{Called, Cost};
 pub use compile::{CompileLimits, Compiler, Job, WORKER, work};
-pub use guest::{Level, Line};
+
+pub use lines::{Level, Line};
 pub use load::{Loaded, Refused};
 
 use cache::Cache;

@@ -15,10 +15,9 @@ pub(super) struct Threads {
 impl Threads {
     /// Starts threads, each of which begins with setting its priority.
     pub fn start(name: &str, set_priority: fn()) -> std::io::Result<Threads> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let runtime = Builder::new_multi_thread()
             .thread_name(name)
-            .worker_threads(cores)
+            .worker_threads(cores())
             .on_thread_start(set_priority)
             .enable_all()
             .build()?;
@@ -29,6 +28,11 @@ impl Threads {
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
+}
+
+/// How many threads can run at a time.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 impl Drop for Threads {

@@ -1,7 +1,7 @@
 //! Instances, and those that wait for another call: a plugin of a dear language may keep some, if its operator says so.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -10,7 +10,8 @@ use wasmtime::Store;
 use super::bindings::exports::hookgate::plugin::handler::{Event, Failure, Manifest};
 use super::bindings::{Plugin, PluginPre};
 use super::call::Seen;
-use super::guest::{Guest, OnLine};
+use super::guest::Guest;
+use super::lines::OnLine;
 
 /// One instance of a plugin's code.
 pub(super) struct Instance {
@@ -52,18 +53,39 @@ impl Instance {
 
 /// All instances that wait for another call, the one that has waited longest first, each with the number of its plugin.
 #[derive(Default)]
-pub(super) struct Idle(Mutex<VecDeque<(u64, Instance)>>);
+pub(super) struct Idle {
+    waiting: Mutex<VecDeque<(u64, Instance)>>,
+    /// How many calls want a place and find none.
+    wanted: AtomicUsize,
+}
+
+/// A call that wants a place.
+pub(super) struct Wanted<'a>(&'a Idle);
 
 impl Idle {
     fn waiting(&self) -> MutexGuard<'_, VecDeque<(u64, Instance)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the one that has waited longest, and so makes room for another.
-    pub fn let_one_go(&self) {
+    /// Makes room for a call, if one waits: by whoever comes last of a call that says that it wants a place and an instance
+    /// that takes its place among those that wait.
+    pub fn want(&self) -> Wanted<'_> {
+        self.wanted.fetch_add(1, Ordering::SeqCst);
+        self.let_one_go();
+        Wanted(self)
+    }
+
+    /// Ends the one that has waited longest.
+    fn let_one_go(&self) {
         // Taken out first: an end takes time, and nobody else shall wait for it.
         let oldest = self.waiting().pop_front();
         drop(oldest);
+    }
+}
+
+impl Drop for Wanted<'_> {
+    fn drop(&mut self) {
+        self.0.wanted.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -92,8 +114,12 @@ impl Warm {
 
     /// Keeps one for another call, unless it has served as many as it may.
     pub fn keep(&self, instance: Instance) {
-        if instance.calls < self.per_instance {
-            self.idle.waiting().push_back((self.number, instance));
+        if instance.calls >= self.per_instance {
+            return;
+        }
+        self.idle.waiting().push_back((self.number, instance));
+        if self.idle.wanted.load(Ordering::SeqCst) > 0 {
+            self.idle.let_one_go();
         }
     }
 }

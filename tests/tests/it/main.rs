@@ -23,3 +23,5 @@ mod path;
 mod queue_faults;
 mod reload;
 mod samples;
+mod warm;
+mod wasi_commands;
