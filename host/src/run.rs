@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::ingress::Ingress;
 use crate::listen::{Bounds, serve};
-use crate::plugins::{Plugins, Standing};
+use crate::plugins::{Change, Plugins, Standing};
 use crate::provider::Source;
 use crate::queue::Queue;
 use crate::runtime::{EngineLimits, Runtime};
@@ -28,6 +28,10 @@ pub struct Running {
     /// Each plugin, as it stands at the start.
     pub plugins: Vec<Standing>,
 }
+
+/// How long a start waits for plugins at the most: code that was compiled before takes milliseconds, a slow compiler must not keep
+/// senders out.
+const LOADING: Duration = Duration::from_secs(30);
 
 /// Runs the gateway on sockets that the caller brings, until the caller says stop.
 ///
@@ -48,7 +52,7 @@ pub async fn run(
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
     let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, went_out.clone());
     let (tell, mut changes) = mpsc::unbounded_channel();
-    plugins.scan(&tell).await.with_context(|| unreadable_folder(&config))?.ended().await;
+    load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
     dispatch.apply(std::iter::from_fn(|| changes.try_recv().ok())).await;
     dispatch.miss_the_gone().await;
@@ -99,6 +103,25 @@ pub async fn run(
     }
     let _ = tokio::join!(watching, showing);
     queue.close().await;
+    Ok(())
+}
+
+/// Begins to load every plugin, and waits for them, but not for a slow compiler.
+async fn load_plugins(
+    config: &Config,
+    plugins: &Arc<Plugins>,
+    tell: &mpsc::UnboundedSender<Change>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let loads = plugins.scan(tell).await.with_context(|| unreadable_folder(config))?;
+    tokio::select! {
+        () = loads.ended() => {}
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(LOADING) => tracing::warn!(
+            "some plugins are still being compiled after {} s: what was subscribed before waits for them, what comes in for others does not",
+            LOADING.as_secs()
+        ),
+    }
     Ok(())
 }
 

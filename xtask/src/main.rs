@@ -104,7 +104,12 @@ fn serve(project: &Project, args: &[OsString]) -> Result<()> {
     let toolchain = wasm::set_up()?;
     announce("building the gateway (release)");
     run(project.cargo().args(["build", "--release", "-p", "hookgate"]))?;
-    samples(project, &toolchain, &project.plugins())?;
+    announce("building the sample plugins");
+    plugins::build(project, &toolchain, &project.plugins(), &project.plugins())?;
+    // The gateway runs without them too.
+    if let Err(error) = others::samples(project, &project.plugins()) {
+        announce(format!("some sample plugins are left out: {error:#}"));
+    }
     let hookgate = project.binary("release", "hookgate");
     if !project.root.join("hookgate.toml").exists() {
         announce("writing a first hookgate.toml");
@@ -161,7 +166,9 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HOOKGATE_WITHOUT", without.join(","))
         .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
         .env("HOOKGATE_RUST", toolchain.script());
-    run(&mut tests)
+    run(&mut tests)?;
+    // With arguments, somebody looks for one test of the gateway's.
+    if args.is_empty() { others::tests(project, &without) } else { Ok(()) }
 }
 
 fn bench(project: &Project, args: &[OsString]) -> Result<()> {

@@ -75,6 +75,16 @@ const CONTRACT: [Other; 9] = [
     Other { folder: "tests/contract/python", tool: Tool::Python, commands: PYTHON_CONTRACT, leaves: "plugin.wasm", name: "contract-python" },
 ];
 
+/// The tests of the SDKs themselves, each in the SDK's folder.
+const TESTS: [(&str, Tool, &[&str]); 6] = [
+    ("plugin-sdk/javascript", Tool::Node, &[NPM_INSTALL, "npm test"]),
+    ("plugin-sdk/assemblyscript/tests", Tool::Node, &[NPM_INSTALL, "npm test"]),
+    ("plugin-sdk/python", Tool::Python, &["PYTHONPATH=src python -m unittest discover -s tests -t ."]),
+    ("plugin-sdk/go", Tool::Go, &["go vet ./...", "go test ./..."]),
+    ("plugin-sdk/c", Tool::Zig, &["make --silent test"]),
+    ("plugin-sdk/zig", Tool::Zig, &["zig test hookgate.zig"]),
+];
+
 /// The folders that the projects lie in or refer to.
 const COPIED: [&str; 4] = ["plugin-sdk", "plugins", "tests/contract", "wit"];
 
@@ -88,12 +98,29 @@ pub fn contract(project: &Project, out: &Path) -> Result<Vec<&'static str>> {
     build(project, out, &CONTRACT)
 }
 
-fn build(project: &Project, out: &Path, plugins: &[Other]) -> Result<Vec<&'static str>> {
-    let tools = Tools::find()?;
+/// Runs the tests of the SDKs themselves, but for those of the languages in `without`.
+pub fn tests(project: &Project, without: &[&str]) -> Result<()> {
+    let (tools, copy) = (Tools::find()?, copied(project)?);
+    for (folder, _, commands) in TESTS.iter().filter(|(_, tool, _)| !without.contains(&tool.name())) {
+        announce(format!("testing {folder}"));
+        for command in *commands {
+            run(shell(&tools, command)?.current_dir(copy.join(folder))).with_context(|| format!("{folder} fails"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy of the folders, as they are now.
+fn copied(project: &Project) -> Result<PathBuf> {
     let copy = project.target.join("other-plugins");
     for folder in COPIED {
         mirror(&project.root.join(folder), &copy.join(folder))?;
     }
+    Ok(copy)
+}
+
+fn build(project: &Project, out: &Path, plugins: &[Other]) -> Result<Vec<&'static str>> {
+    let (tools, copy) = (Tools::find()?, copied(project)?);
     let mut without = Vec::new();
     for tool in Tool::ALL {
         let Err(error) = tools.set_up(tool) else { continue };
@@ -118,7 +145,7 @@ impl Other {
         let folder = copy.join(self.folder);
         let (left, stamp) = (folder.join(self.leaves), copy.join(format!("{}.stamp", self.name)));
         let mut files = DefaultHasher::new();
-        self.commands.hash(&mut files);
+        (self.commands, self.tool.package()).hash(&mut files);
         for folder in [&folder, &copy.join("plugin-sdk"), &copy.join("wit")] {
             hash(folder, &mut files)?;
         }
@@ -161,6 +188,13 @@ fn shell(tools: &Tools, typed: &str) -> Result<Command> {
 /// touched, so that the next build is quick.
 fn mirror(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.path().is_file() && !is_left_by_builds(&name.to_string_lossy()) && !from.join(&name).exists() {
+            fs::remove_file(entry.path())?;
+        }
+    }
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         let name = entry.file_name();
@@ -181,8 +215,9 @@ fn mirror(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn is_left_by_builds(name: &str) -> bool {
-    ["node_modules", "target", ".venv", "zig-out", ".zig-cache", "__pycache__"].contains(&name)
-        || [".wasm", ".test", ".egg-info"].iter().any(|end| name.ends_with(end))
+    // The stamps are ours.
+    ["node_modules", "package-lock.json", "target", ".venv", "zig-out", ".zig-cache", "__pycache__"].contains(&name)
+        || [".wasm", ".test", ".egg-info", ".stamp"].iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]

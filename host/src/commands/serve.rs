@@ -133,6 +133,9 @@ fn hooks_line(running: &Running, hooks: SocketAddr) -> String {
 fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| super::Usage::error(format!("--log-level: {error}")))?;
+    // Which warns in the gateway's name of what a guest does, without a limit.
+    let quiet = "wasmtime_wasi=off".parse().map_err(|error| super::Usage::error(format!("--log-level: {error}")))?;
+    let filter = filter.add_directive(quiet);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // Colours are for people: not for files and journals, and not where NO_COLOR asks for none.
     let log = log.with_ansi(std::io::stderr().is_terminal() && !hookgate::config::is_set("NO_COLOR"));

@@ -133,9 +133,18 @@ impl Try {
         let name = self.plugin.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let per_instance = if self.instances == Instances::Warm { u32::MAX } else { 1 };
         let plugin = loaded.grant(&name, settings, limits, per_instance);
-        let mut calls = Vec::with_capacity(self.times as usize);
+        if self.instances == Instances::Warm {
+            // So that the first that counts finds an instance too.
+            runtime.call(&plugin, &event, 1, |_| {}).await;
+        }
+        let mut calls: Vec<Called> = Vec::with_capacity(self.times as usize);
         for _ in 0..self.times {
-            calls.push(runtime.call(&plugin, &event, 1, |_| {}).await);
+            let called = runtime.call(&plugin, &event, 1, |_| {}).await;
+            // The lines of the last are shown.
+            if let Some(before) = calls.last_mut() {
+                before.lines = Vec::new();
+            }
+            calls.push(called);
         }
         let report = Report { plugin: &plugin, event: &event, calls, instances: self.instances };
         if self.json {

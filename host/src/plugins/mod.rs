@@ -6,20 +6,22 @@
 
 mod bell;
 mod folder;
+mod loading;
 mod slot;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::AbortHandle;
 
 use crate::event::Pattern;
 use crate::runtime::{CallLimits, Generation, Loaded, Manifest, Plugin, Refused, Runtime};
 use folder::Folder;
+use loading::Loading;
+pub use loading::Loads;
 pub use slot::{Found, Slot};
 pub use standing::Standing;
 use standing::{say, standing};
@@ -63,11 +65,23 @@ pub struct Refusal {
     pub generation: Generation,
     /// Why it does not run, in a sentence.
     pub why: String,
-    /// Whether it is worth another look though the file is the same.
-    passing: bool,
+    /// When it is worth another look though the file is the same, if ever.
+    passing: Option<Passing>,
     /// What it says of itself, where it only lacks what the operator can grant.
     pub blocked: Option<Manifest>,
 }
+
+/// A cause that may be over at another time.
+#[derive(Clone, Debug)]
+struct Passing {
+    /// How often in a row it was met.
+    times: usize,
+    again_at: Instant,
+}
+
+/// How long after each refusal for a passing cause the file is looked at again; after the last, always as long.
+const LOOK_AGAIN: [Duration; 4] =
+    [Duration::from_secs(3), Duration::from_secs(30), Duration::from_secs(180), Duration::from_secs(600)];
 
 type PluginSlot = Slot<Live, Refusal>;
 
@@ -97,23 +111,6 @@ pub enum Change {
     },
 }
 
-/// Files that are being loaded.
-#[must_use = "they are loaded whether or not somebody waits"]
-pub struct Loads(Vec<tokio::task::JoinHandle<()>>);
-
-impl Loads {
-    /// Waits until each is loaded, refused, or not wanted any more.
-    pub async fn ended(self) {
-        for load in self.0 {
-            if let Err(error) = load.await
-                && error.is_panic()
-            {
-                tracing::error!("loading a plugin failed in the host: {error}");
-            }
-        }
-    }
-}
-
 /// The plugins of a folder.
 pub struct Plugins {
     path: PathBuf,
@@ -122,28 +119,14 @@ pub struct Plugins {
     slots: RwLock<BTreeMap<String, PluginSlot>>,
     folder: tokio::sync::Mutex<Folder>,
     loading: Mutex<BTreeMap<String, Loading>>,
-    /// Compiling takes a core and much memory each.
-    loads_at_once: tokio::sync::Semaphore,
 }
-
-/// A file that is being loaded. A later one of the same name takes its place.
-struct Loading {
-    ticket: u64,
-    compiling: bool,
-    task: AbortHandle,
-}
-
-/// A file of at least this many bytes takes seconds to compile, which is worth a line.
-const LARGE_BYTES: usize = 1 << 20;
 
 impl Plugins {
     /// The plugins of a folder, none of them loaded yet.
     pub fn new(path: PathBuf, runtime: Arc<Runtime>, grants: Grants, file_bytes: usize) -> Arc<Plugins> {
         let folder = tokio::sync::Mutex::new(Folder::new(path.clone(), file_bytes));
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let loads_at_once = tokio::sync::Semaphore::new(cores);
         let (slots, loading) = (RwLock::default(), Mutex::default());
-        Arc::new(Plugins { path, runtime, grants, slots, folder, loading, loads_at_once })
+        Arc::new(Plugins { path, runtime, grants, slots, folder, loading })
     }
 
     /// The code of a plugin that runs now. A call holds on to it: it lives until its last call returns.
@@ -164,10 +147,6 @@ impl Plugins {
         }
         standings.sort_by(|a, b| a.name.cmp(&b.name));
         standings
-    }
-
-    fn loading(&self) -> MutexGuard<'_, BTreeMap<String, Loading>> {
-        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slots(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, PluginSlot>> {
@@ -192,11 +171,11 @@ impl Plugins {
         for file in files {
             match folder.changed(&file) {
                 Ok(None) => {}
-                Ok(Some(bytes)) => loads.push(self.begin_to_load(file.name, bytes, tell)),
+                Ok(Some(bytes)) => loads.extend(self.begin_to_load(file.name, bytes, tell)),
                 Err(why) if self.is_known_to_be(&file.name, &why) => {}
                 Err(why) => {
                     self.stop_loading(&file.name);
-                    let refused = Refusal { generation: Generation::of(b""), why, passing: false, blocked: None };
+                    let refused = Refusal { generation: Generation::of(b""), why, passing: None, blocked: None };
                     self.turn(&file.name, Found::Refused(refused), tell);
                 }
             }
@@ -210,68 +189,13 @@ impl Plugins {
         slots.keys().chain(loading.keys()).cloned().collect()
     }
 
-    /// Plugins whose file was refused for a cause that may be over.
+    /// Plugins whose file was refused for a cause that may be over, where it is time, and that are not being loaded already.
     fn worth_another_look(&self) -> Vec<String> {
-        let slots = self.slots();
-        let passing = slots.iter().filter(|(_, slot)| slot.refused().is_some_and(|refused| refused.passing));
-        passing.map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Loads a file beside everything else. One of the same name that is being loaded is not wanted any more.
-    fn begin_to_load(
-        self: &Arc<Self>,
-        name: String,
-        bytes: Vec<u8>,
-        tell: &UnboundedSender<Change>,
-    ) -> tokio::task::JoinHandle<()> {
-        static TICKETS: AtomicU64 = AtomicU64::new(0);
-        let ticket = TICKETS.fetch_add(1, Ordering::Relaxed);
-        let (plugins, tell, key) = (self.clone(), tell.clone(), name.clone());
-        // Held until the ticket is written down, so that the task cannot end before.
-        let mut loading = self.loading();
-        // On the guests' threads: what a stranger made is hashed, loaded and asked there, never beside ingress.
-        let task = self.runtime.threads().spawn(async move {
-            let found = plugins.look_into(&name, bytes, ticket).await;
-            plugins.end_loading(&name, ticket, found, &tell);
-        });
-        let begun = Loading { ticket, compiling: false, task: task.abort_handle() };
-        if let Some(before) = loading.insert(key, begun) {
-            before.task.abort();
-        }
-        task
-    }
-
-    fn stop_loading(&self, name: &str) {
-        if let Some(loading) = self.loading().remove(name) {
-            loading.task.abort();
-        }
-    }
-
-    /// Turns the slot, unless something newer than this is being loaded.
-    fn end_loading(
-        &self,
-        name: &str,
-        ticket: u64,
-        found: Option<Found<Live, Refusal>>,
-        tell: &UnboundedSender<Change>,
-    ) {
-        let mut loading = self.loading();
-        if loading.get(name).is_some_and(|current| current.ticket == ticket) {
-            if let Some(found) = found {
-                self.turn(name, found, tell);
-            }
-            loading.remove(name);
-        }
-    }
-
-    fn note_compiling(&self, name: &str, ticket: u64, bytes: usize) {
-        if let Some(loading) = self.loading().get_mut(name).filter(|loading| loading.ticket == ticket) {
-            loading.compiling = true;
-        }
-        if bytes >= LARGE_BYTES {
-            let mib = bytes as f64 / f64::from(1 << 20);
-            tracing::info!(plugin = %name, "{name}: {mib:.1} MiB are being compiled, which can take seconds");
-        }
+        let (loading, slots) = (self.loading(), self.slots());
+        let due =
+            |slot: &PluginSlot| slot.refused()?.passing.as_ref().map(|passing| passing.again_at <= Instant::now());
+        let due = slots.iter().filter(|(name, slot)| due(slot) == Some(true) && !loading.contains_key(*name));
+        due.map(|(name, _)| name.clone()).collect()
     }
 
     fn is_known_to_be(&self, name: &str, why: &str) -> bool {
@@ -279,8 +203,14 @@ impl Plugins {
     }
 
     /// Loads a file, unless what is in it is known already.
-    async fn look_into(&self, name: &str, bytes: Vec<u8>, ticket: u64) -> Option<Found<Live, Refusal>> {
-        let generation = Generation::of(&bytes);
+    async fn look_into(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        generation: Generation,
+        ticket: u64,
+    ) -> Option<Found<Live, Refusal>> {
+        let mut met_before = 0;
         if let Some(slot) = self.slots().get(name) {
             match slot.live() {
                 // The old file was put back, or touched.
@@ -288,19 +218,25 @@ impl Plugins {
                     let is_back = slot.refused().is_some();
                     return is_back.then(|| Found::Loaded(live.clone()));
                 }
-                _ if slot.refused().is_some_and(|refused| refused.generation == generation && !refused.passing) => {
-                    return None;
-                }
-                _ => {}
+                _ => match slot.refused().filter(|refused| refused.generation == generation) {
+                    Some(Refusal { passing: None, .. }) => return None,
+                    Some(Refusal { passing: Some(passing), .. }) => met_before = passing.times,
+                    None => {}
+                },
             }
         }
         let grant = (self.grants)(name);
-        let _turn = self.loads_at_once.acquire().await;
         let size = bytes.len();
         let on_compile = || self.note_compiling(name, ticket, size);
         match self.runtime.load(bytes, &grant.calls.each, on_compile).await {
             Ok(loaded) => Some(self.granted(name, loaded, generation, grant)),
-            Err(Refused { why, passing }) => Some(Found::Refused(Refusal { generation, why, passing, blocked: None })),
+            Err(Refused { why, passing }) => {
+                let passing = passing.then(|| Passing {
+                    times: met_before + 1,
+                    again_at: Instant::now() + LOOK_AGAIN[met_before.min(LOOK_AGAIN.len() - 1)],
+                });
+                Some(Found::Refused(Refusal { generation, why, passing, blocked: None }))
+            }
         }
     }
 
@@ -315,7 +251,7 @@ impl Plugins {
                 }
                 Found::Loaded(Live { plugin, calls_at_once: at_once })
             }
-            Err(why) => Found::Refused(Refusal { generation, why, passing: false, blocked: Some(loaded.manifest) }),
+            Err(why) => Found::Refused(Refusal { generation, why, passing: None, blocked: Some(loaded.manifest) }),
         }
     }
 

@@ -127,8 +127,10 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What compiled code depends on beside the file: the engine, and how a component is made of a module.
 fn engine_hash(engine: &Engine) -> u64 {
     let mut hash = DefaultHasher::new();
+    (env!("CARGO_PKG_VERSION"), include_str!("wasm.rs"), super::wasm::WIT).hash(&mut hash);
     engine.precompile_compatibility_hash().hash(&mut hash);
     hash.finish()
 }

@@ -102,6 +102,7 @@ impl Runtime {
         };
         // One that ended as it should may be called again.
         if let Some(instance) = instance {
+            instance.store.data().end();
             plugin.warm.keep(instance);
         }
         Called { outcome, lines: take_lines(&log), cost: seen.cost(begun) }

@@ -12,13 +12,19 @@ use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use anyhow::Context;
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setpriority_process, setrlimit,
+};
+use seccompiler::SeccompCmpOp::MaskedEq;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as ArgLen, SeccompCondition, SeccompFilter, SeccompRule,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use wasmtime::Engine;
 
 use super::functions::{Functions, adopt};
-use super::load::{Refused, first_line};
+use super::load::{Refused, first_line, told};
 use super::wasm::Binary;
 use super::{engine, threads, wasm};
 
@@ -63,8 +69,11 @@ const WALL: Duration = Duration::from_secs(120);
 /// How long what a failed compiler says may be, in bytes.
 const TOLD_BYTES: u64 = 4096;
 
+/// How large compiled code may be, in bytes: some ten times the largest file.
+const COMPILED_BYTES: u64 = 512 << 20;
+
 /// A component's file for which the functions of others are looked up, in bytes: smaller ones are compiled at once.
-const LARGE_BYTES: usize = 256 << 10;
+pub(super) const LARGE_BYTES: usize = 256 << 10;
 
 /// More threads than this make a compile little quicker, and each takes memory.
 const THREADS: usize = 8;
@@ -101,6 +110,39 @@ struct Child<'a> {
     functions: Option<&'a Path>,
 }
 
+/// Reads so many bytes, and whatever comes after them: whoever writes must not wait for a reader that has enough.
+async fn read(mut from: impl AsyncRead + Unpin, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    (&mut from).take(most).read_to_end(&mut bytes).await?;
+    match tokio::io::copy(&mut from, &mut tokio::io::sink()).await? {
+        0 => Ok(bytes),
+        _ => Err(std::io::ErrorKind::FileTooLarge.into()),
+    }
+}
+
+/// The functions that a compiler's process writes down, which are gone with it unless it ends well.
+struct Draft<'a> {
+    folder: Option<&'a Path>,
+    process: u32,
+}
+
+impl Draft<'_> {
+    fn end(mut self, well: bool) {
+        if let Some(folder) = self.folder.take() {
+            // Without the functions the next compile takes longer, and that is all.
+            let _ = adopt(folder, self.process, well);
+        }
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder {
+            let _ = adopt(folder, self.process, false);
+        }
+    }
+}
+
 impl Child<'_> {
     async fn compile(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Refused> {
         let failed = |error: std::io::Error| Refused::passing(format!("its compiler cannot be started: {error}"));
@@ -110,24 +152,20 @@ impl Child<'_> {
         else {
             return Err(Refused::passing("its compiler has no pipes"));
         };
-        let (mut from, mut told) = (from.take(self.limits.memory_bytes), told.take(TOLD_BYTES));
-        let (mut compiled, mut sentence) = (Vec::new(), Vec::new());
-        let (_, read, _) = tokio::join!(
+        let draft = Draft { folder: self.functions, process };
+        let (_, compiled, sentence) = tokio::join!(
             async move {
                 // One that has read enough to refuse it closes the pipe: what it says counts.
                 let _ = to.write_all(&bytes).await;
             },
-            from.read_to_end(&mut compiled),
-            told.read_to_end(&mut sentence),
+            read(from, COMPILED_BYTES),
+            read(told, TOLD_BYTES),
         );
         let status = child.wait().await.map_err(failed)?;
-        if let Some(folder) = self.functions {
-            // Without the functions the next compile takes longer, and that is all.
-            let _ = adopt(folder, process, status.success());
-        }
-        match read {
-            Ok(_) if status.success() => Ok(compiled),
-            _ => Err(self.refusal(status, &String::from_utf8_lossy(&sentence))),
+        draft.end(status.success());
+        match compiled {
+            Ok(compiled) if status.success() => Ok(compiled),
+            _ => Err(self.refusal(status, &String::from_utf8_lossy(&sentence.unwrap_or_default()))),
         }
     }
 
@@ -161,16 +199,19 @@ impl Child<'_> {
         } else if ended_by(Signal::XCPU) {
             let most = self.limits.cpu.as_secs();
             Refused::new(format!("compiling it takes more than the {most} s of computing that compile_cpu_s allows"))
-        } else if ended_by(Signal::ABORT) && told.contains("memory allocation") {
+        } else if told.contains("memory allocation") || told.contains("out of memory") {
             let most = self.limits.memory_bytes >> 20;
             Refused::new(format!("compiling it takes more than the {most} MiB of memory that compile_mib allows"))
-        } else if ended_by(Signal::SEGV) || ended_by(Signal::ABORT) {
-            Refused::new(format!("compiling it broke the compiler ({status}): {line}"))
-        } else {
+        } else if status.signal().is_none_or(|signal| signal == Signal::KILL.as_raw()) && status.code() != Some(PANIC) {
             Refused::passing(format!("its compiler ended without an answer ({status}): {line}"))
+        } else {
+            Refused::new(format!("compiling it broke the compiler ({status}): {line}"))
         }
     }
 }
+
+/// The exit code of a process that panicked.
+const PANIC: i32 = 101;
 
 /// What a compiler's process is told.
 #[derive(Debug)]
@@ -189,11 +230,11 @@ pub fn work(job: &Job) -> ExitCode {
     match confined(job) {
         Ok(()) => ExitCode::SUCCESS,
         Err(WorkError::Refused(why)) => {
-            eprintln!("{why}");
+            eprintln!("{}", told(&why));
             REFUSED.into()
         }
         Err(WorkError::Failed(error)) => {
-            eprintln!("{error:#}");
+            eprintln!("{}", told(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -214,7 +255,9 @@ fn confined(job: &Job) -> Result<(), WorkError> {
     let functions = job.functions.as_deref().map(|folder| Functions::open(folder, std::process::id())).transpose();
     // Without the functions it takes longer, and that is all.
     let functions: Option<Arc<Functions>> = functions.unwrap_or_default();
-    confine(job)?;
+    let held = functions.as_ref().map_or(0, |functions| functions.held_bytes());
+    limit(job.memory_bytes + held, job.cpu_s)?;
+    shut()?;
     let engine = engine::for_compiling(functions.clone())?;
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes)?;
@@ -226,34 +269,93 @@ fn confined(job: &Job) -> Result<(), WorkError> {
     Ok(())
 }
 
-/// Takes from this process everything but computing, for good.
-fn confine(job: &Job) -> anyhow::Result<()> {
-    let most = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
-    setrlimit(Resource::Data, most(job.memory_bytes))?;
-    setrlimit(Resource::Core, most(0))?;
+/// Bounds what this process may take, and ends it with the gateway.
+fn limit(memory_bytes: u64, cpu_s: u64) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL)).context("it cannot be tied to its parent")?;
+    let set = |resource: Resource, current: u64, maximum: u64| {
+        // What somebody else has set lower stays so.
+        let before = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let limit = Rlimit { current: Some(current.min(before)), maximum: Some(maximum.min(before)) };
+        setrlimit(resource, limit).with_context(|| format!("{resource:?} cannot be limited"))
+    };
+    set(Resource::Data, memory_bytes, memory_bytes)?;
+    set(Resource::Core, 0, 0)?;
     // The first of the two ends it with a signal of its own, which tells the cause.
-    setrlimit(Resource::Cpu, Rlimit { current: Some(job.cpu_s), maximum: Some(job.cpu_s + 5) })?;
+    set(Resource::Cpu, cpu_s, cpu_s.saturating_add(5))?;
     // Behind those that answer senders, beside plugins.
-    let _ = rustix::process::nice(threads::GUEST_NICENESS);
-    let filter = SeccompFilter::new(
-        ALLOWED.iter().map(|call| (*call, Vec::new())).collect::<BTreeMap<_, _>>(),
-        SeccompAction::Errno(libc::EPERM as u32),
-        SeccompAction::Allow,
-        std::env::consts::ARCH.try_into()?,
-    )?;
+    let _ = setpriority_process(None, threads::GUEST_NICENESS);
+    Ok(())
+}
+
+/// Takes from this thread, and those that it starts, everything but computing, for good. What is asked for beyond that is
+/// answered as if this system did not have it.
+fn shut() -> anyhow::Result<()> {
+    let equal = |argument, mask, value| SeccompCondition::new(argument, ArgLen::Dword, MaskedEq(mask), value);
+    let only = |condition: Result<SeccompCondition, _>| SeccompRule::new(vec![condition?]).map(|rule| vec![rule]);
+    let mut allowed: BTreeMap<_, _> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    // Threads, and no processes.
+    let thread = libc::CLONE_THREAD as u64;
+    allowed.insert(libc::SYS_clone, only(equal(0, thread, thread))?);
+    // Signals to itself, by which it aborts.
+    let itself = u64::from(std::process::id());
+    for call in [libc::SYS_tgkill, libc::SYS_kill] {
+        allowed.insert(call, only(equal(0, u64::from(u32::MAX), itself))?);
+    }
+    let (otherwise, listed) = (SeccompAction::Errno(libc::ENOSYS as u32), SeccompAction::Allow);
+    let filter = SeccompFilter::new(allowed, otherwise, listed, std::env::consts::ARCH.try_into()?)?;
     Ok(seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?)
 }
 
 /// What computing takes: memory, threads, the files that are open already, time, randomness, an end.
 #[rustfmt::skip]
-const ALLOWED: [libc::c_long; 48] = [
+const ALLOWED: [libc::c_long; 46] = [
     libc::SYS_brk, libc::SYS_madvise, libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_munmap,
-    libc::SYS_clone, libc::SYS_clone3, libc::SYS_exit, libc::SYS_exit_group, libc::SYS_futex, libc::SYS_get_robust_list,
+    libc::SYS_exit, libc::SYS_exit_group, libc::SYS_futex, libc::SYS_get_robust_list,
     libc::SYS_getpid, libc::SYS_gettid, libc::SYS_membarrier, libc::SYS_prctl, libc::SYS_rseq, libc::SYS_sched_getaffinity,
     libc::SYS_sched_yield, libc::SYS_set_robust_list, libc::SYS_set_tid_address, libc::SYS_restart_syscall,
-    libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack, libc::SYS_tgkill,
-    libc::SYS_close, libc::SYS_fcntl, libc::SYS_fdatasync, libc::SYS_fstat, libc::SYS_fsync, libc::SYS_lseek,
+    libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack,
+    libc::SYS_close, libc::SYS_fcntl, libc::SYS_fdatasync, libc::SYS_fstat, libc::SYS_fsync, libc::SYS_ftruncate, libc::SYS_lseek,
     libc::SYS_pread64, libc::SYS_pwrite64, libc::SYS_read, libc::SYS_readv, libc::SYS_write, libc::SYS_writev,
     libc::SYS_utimensat, libc::SYS_ppoll, libc::SYS_clock_getres, libc::SYS_clock_gettime, libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep, libc::SYS_gettimeofday, libc::SYS_getrandom, libc::SYS_getrusage,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::net::{TcpStream, UdpSocket};
+    use std::process::Command;
+
+    /// The filter is of the thread that installs it, so a thread can try what a compiler cannot do.
+    #[test]
+    fn who_is_shut_in_can_compute_and_nothing_else() {
+        let parent = Command::new("sleep").arg("60").spawn().unwrap();
+        let other = rustix::process::Pid::from_child(&parent);
+        let tried = std::thread::spawn(move || {
+            shut().unwrap();
+            let tried = [
+                ("open a file", File::open("/etc/hostname").is_err()),
+                ("make a file", File::create("/tmp/hookgate-made-by-a-compiler").is_err()),
+                (
+                    "connect",
+                    TcpStream::connect("127.0.0.1:1").is_err_and(|error| error.raw_os_error() == Some(libc::ENOSYS)),
+                ),
+                ("open a socket", UdpSocket::bind("127.0.0.1:0").is_err()),
+                ("start a program", Command::new("true").spawn().is_err()),
+                ("end another process", rustix::process::kill_process(other, Signal::KILL).is_err()),
+            ];
+            let computed = std::thread::spawn(|| (0..1_000_000_u64).map(|n| vec![n; 2].len() as u64).sum::<u64>());
+            (tried, computed.join().ok())
+        });
+        let (tried, computed) = tried.join().unwrap();
+        let mut parent = parent;
+        let lives = parent.try_wait().unwrap().is_none();
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        for (what, refused) in tried {
+            assert!(refused, "it could {what}");
+        }
+        assert_eq!((computed, lives), (Some(2_000_000), true));
+    }
+}

@@ -53,7 +53,11 @@ impl Functions {
     /// Reads the packs of a folder. `process` is the number of the process that compiles.
     pub fn open(folder: &Path, process: u32) -> std::io::Result<Arc<Functions>> {
         let draft = File::create(folder.join(draft_name(process)))?;
-        let packs: Vec<Pack> = packs(folder)?.iter().filter_map(|(.., path)| Pack::read(path).ok()).collect();
+        let read = |(.., path): &(SystemTime, u64, PathBuf)| {
+            // A damaged one is of no use to anybody.
+            Pack::read(path).inspect_err(|_| drop(std::fs::remove_file(path))).ok()
+        };
+        let packs: Vec<Pack> = packs(folder)?.iter().filter_map(read).collect();
         let mut known = HashMap::new();
         for (nth, pack) in packs.iter().enumerate() {
             for (key, value) in pack.entries() {
@@ -64,8 +68,17 @@ impl Functions {
         Ok(Arc::new(Functions { packs, known, draft, made }))
     }
 
-    /// Writes down what was made anew, if it is much, and which packs were of use.
+    /// How much memory the packs take.
+    pub fn held_bytes(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.bytes.len() as u64).sum()
+    }
+
+    /// Writes down what was made anew, if it is much, and which packs were of use. What cannot be written whole is not there.
     pub fn keep(&self) -> std::io::Result<()> {
+        self.write().inspect_err(|_| drop(self.draft.set_len(0)))
+    }
+
+    fn write(&self) -> std::io::Result<()> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         for (pack, _) in self.packs.iter().zip(&made.used).filter(|(_, used)| **used) {
             pack.file.set_modified(SystemTime::now())?;
@@ -235,7 +248,7 @@ mod tests {
         known.insert(b"a", vec![0; PACK_BYTES]);
         known.keep().unwrap();
         adopt(folder.path(), 2, false).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use super::CallLimits;
 use super::bindings::hookgate::plugin::{clock, log, random, settings};
 use super::engine::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
-use super::lines::{Level, Lines, Log, OnLine, Program, locked};
+use super::lines::{Level, Lines, Log, OnLine, Output, Program, locked};
 use crate::event::now_ms;
 
 /// The most random bytes in one call, as the contract says.
@@ -31,6 +31,8 @@ pub(super) struct Guest {
     settings: Arc<BTreeMap<String, String>>,
     /// What a command begins with; nothing for others.
     program: Option<Program>,
+    /// Standard output and error, once they are there.
+    lines: Vec<Arc<Lines>>,
     /// Made when it is asked for: most plugins never ask.
     wasi: Option<WasiCtx>,
     /// The same for a program over preview 1.
@@ -47,6 +49,7 @@ impl Guest {
             log: Arc::default(),
             settings,
             program: None,
+            lines: Vec::new(),
             wasi: None,
             preview1: None,
             table,
@@ -63,6 +66,11 @@ impl Guest {
     pub fn begin(&mut self, log_bytes: usize, on_line: OnLine) {
         *locked(&self.log) = Log::new(log_bytes, on_line);
         self.limiter.begin();
+    }
+
+    /// Ends a call: a line that it began is its own, and not the next one's.
+    pub fn end(&self) {
+        self.lines.iter().for_each(|lines| lines.end());
     }
 
     /// Where its lines go, for whoever stays when it is gone.
@@ -116,28 +124,38 @@ impl random::Host for Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (log, program) = (&self.log, &mut self.program);
-        let ctx = self.wasi.get_or_insert_with(|| empty_hands(log, program.take()).build());
+        let (log, program, lines) = (&self.log, &mut self.program, &mut self.lines);
+        let ctx = self.wasi.get_or_insert_with(|| empty_hands(log, program.take(), lines).build());
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 impl Guest {
     fn preview1(&mut self) -> &mut WasiP1Ctx {
-        let (log, program) = (&self.log, &mut self.program);
-        self.preview1.get_or_insert_with(|| empty_hands(log, program.take()).build_p1())
+        let (log, program, lines) = (&self.log, &mut self.program, &mut self.lines);
+        self.preview1.get_or_insert_with(|| empty_hands(log, program.take(), lines).build_p1())
     }
 }
 
 /// No files, no environment, no sockets, no names: that is what an untouched builder gives.
-fn empty_hands(log: &Arc<Mutex<Log>>, program: Option<Program>) -> WasiCtxBuilder {
+fn empty_hands(log: &Arc<Mutex<Log>>, program: Option<Program>, lines: &mut Vec<Arc<Lines>>) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
     wasi.max_random_size(WASI_RANDOM_BYTES).allow_tcp(false).allow_udp(false);
-    match program {
+    lines.extend(match program {
         Some(program) => program.set_up(&mut wasi, log),
-        None => drop(wasi.stdout(Lines::new(log, Level::Info)).stderr(Lines::new(log, Level::Warn))),
-    }
+        None => {
+            let both = [Lines::new(log, Level::Info), Lines::new(log, Level::Warn)];
+            wasi.stdout(Output(both[0].clone())).stderr(Output(both[1].clone()));
+            both
+        }
+    });
     wasi
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// What is known of a call's memory while it runs and after.

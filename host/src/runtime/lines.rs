@@ -74,7 +74,7 @@ impl Log {
 }
 
 /// Makes one harmless line: control characters and marks that reorder text are spelled out.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len().min(LINE_BYTES));
     for c in message.trim_end_matches(['\n', '\r']).chars() {
         if line.len() + c.len_utf8() > LINE_BYTES {
@@ -96,10 +96,11 @@ pub(super) struct Lines {
     log: Arc<Mutex<Log>>,
     level: Level,
     reading: Reading,
+    /// The line that was begun.
+    begun: Mutex<Vec<u8>>,
 }
 
 /// What is read in a line before it goes to the log.
-#[derive(Clone)]
 enum Reading {
     /// Nothing.
     Plain,
@@ -110,40 +111,40 @@ enum Reading {
 }
 
 impl Lines {
-    pub fn new(log: &Arc<Mutex<Log>>, level: Level) -> Lines {
-        Lines { log: log.clone(), level, reading: Reading::Plain }
-    }
-}
-
-impl IsTerminal for Lines {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Lines {
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only preview 3 asks for this, and it is not linked.
-        Box::new(tokio::io::sink())
+    /// Lines of this level.
+    pub fn new(log: &Arc<Mutex<Log>>, level: Level) -> Arc<Lines> {
+        Lines::reading(log, level, Reading::Plain)
     }
 
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        let (log, level, reading) = (self.log.clone(), self.level, self.reading.clone());
-        Box::new(LineStream { log, level, reading, begun: Vec::new() })
+    fn reading(log: &Arc<Mutex<Log>>, level: Level, reading: Reading) -> Arc<Lines> {
+        Arc::new(Lines { log: log.clone(), level, reading, begun: Mutex::default() })
     }
-}
 
-/// One open stream, with the line that it has begun.
-struct LineStream {
-    log: Arc<Mutex<Log>>,
-    level: Level,
-    reading: Reading,
-    begun: Vec<u8>,
-}
+    fn begun(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-impl LineStream {
-    fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.begun);
+    fn write(&self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let mut begun = self.begun();
+            let room = LINE_BYTES.saturating_sub(begun.len());
+            begun.extend_from_slice(&piece[..piece.len().min(room)]);
+            drop(begun);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+        }
+    }
+
+    /// Ends a line that was begun, since the call that began it ends.
+    pub fn end(&self) {
+        if !self.begun().is_empty() {
+            self.end_line();
+        }
+    }
+
+    fn end_line(&self) {
+        let line = std::mem::take(&mut *self.begun());
         let line = String::from_utf8_lossy(&line);
         let (level, message) = match &self.reading {
             Reading::Plain => (self.level, &*line),
@@ -158,15 +159,32 @@ impl LineStream {
     }
 }
 
+/// One of the two, as WASI wants it.
+pub(super) struct Output(pub Arc<Lines>);
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only preview 3 asks for this, and it is not linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(LineStream(self.0.clone()))
+    }
+}
+
+/// An open stream.
+struct LineStream(Arc<Lines>);
+
 impl OutputStream for LineStream {
     fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = LINE_BYTES.saturating_sub(self.begun.len());
-            self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
-            if piece.ends_with(b"\n") {
-                self.end_line();
-            }
-        }
+        self.0.write(&bytes);
         Ok(())
     }
 
@@ -184,14 +202,6 @@ impl Pollable for LineStream {
     async fn ready(&mut self) {}
 }
 
-impl Drop for LineStream {
-    fn drop(&mut self) {
-        if !self.begun.is_empty() {
-            self.end_line();
-        }
-    }
-}
-
 /// What a command begins with, and where what it writes goes.
 pub(super) struct Program {
     /// What it is asked to do: the one argument.
@@ -205,14 +215,17 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Gives it to a program that is about to begin.
-    pub fn set_up(self, wasi: &mut WasiCtxBuilder, log: &Arc<Mutex<Log>>) {
+    /// Gives it to a program that is about to begin, and says which lines it writes.
+    pub fn set_up(self, wasi: &mut WasiCtxBuilder, log: &Arc<Mutex<Log>>) -> [Arc<Lines>; 2] {
         wasi.args(&["plugin", self.verb]).stdin(MemoryInputPipe::new(self.input));
+        let out = Lines::reading(log, Level::Info, Reading::Levels);
+        let err = Lines::reading(log, Level::Warn, Reading::Complaints(self.complaints));
         match self.output {
             Some(output) => wasi.stdout(output),
-            None => wasi.stdout(Lines { log: log.clone(), level: Level::Info, reading: Reading::Levels }),
+            None => wasi.stdout(Output(out.clone())),
         };
-        wasi.stderr(Lines { log: log.clone(), level: Level::Warn, reading: Reading::Complaints(self.complaints) });
+        wasi.stderr(Output(err.clone()));
+        [out, err]
     }
 }
 

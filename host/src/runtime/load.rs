@@ -11,6 +11,7 @@ use super::bindings::PluginPre;
 use super::bindings::exports::hookgate::plugin::handler::{Ask, Manifest as Described};
 use super::cache::Compiled;
 use super::guest::Guest;
+use super::lines::one_line;
 use super::warm::{Idle, Warm};
 use super::{CallLimits, Compiler, EngineLimits, Generation, Manifest, Plugin, Runtime, SettingAsk, compile};
 use crate::event::Pattern;
@@ -53,12 +54,12 @@ pub struct Refused {
 impl Refused {
     /// A file that is no plugin, whenever it is looked at.
     pub(super) fn new(why: impl Into<String>) -> Refused {
-        Refused { why: why.into(), passing: false }
+        Refused { why: told(&why.into()), passing: false }
     }
 
     /// A file that could not be loaded this time.
     pub(super) fn passing(why: impl Into<String>) -> Refused {
-        Refused { why: why.into(), passing: true }
+        Refused { why: told(&why.into()), passing: true }
     }
 }
 
@@ -154,7 +155,11 @@ impl Runtime {
                 let compiling = self.threads().spawn_blocking(move || compile::here(&engine, bytes));
                 compiling.await.map_err(|_| Refused::passing("compiling it failed"))?.map_err(Refused::new)?
             }
-            Compiler::Child(program) => compile::in_child(program, compile, &self.cache.functions(), bytes).await?,
+            Compiler::Child(program) => {
+                let is_large = bytes.len() >= compile::LARGE_BYTES;
+                let _turn = self.compiling[usize::from(is_large)].acquire().await;
+                compile::in_child(program, compile, &self.cache.functions(), bytes).await?
+            }
         };
         let (engine, cache) = (self.engine.clone(), self.cache.clone());
         let kept = self.threads().spawn_blocking(move || cache.keep(&engine, generation, &compiled)).await;
@@ -253,9 +258,14 @@ fn check_ask(ask: Ask) -> Result<SettingAsk, Refused> {
     Ok(SettingAsk { key: ask.name, about, default })
 }
 
+/// A sentence that names what a stranger wrote, made one harmless line that is not too long.
+pub(super) fn told(why: &str) -> String {
+    let line = one_line(why);
+    line[..line.floor_char_boundary(TEXT_BYTES.min(line.len()))].to_owned()
+}
+
 /// The cause of an error in one line.
 pub(super) fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().filter(|c| !c.is_control()).take(512).collect()
+    told(text.lines().next().unwrap_or_default())
 }

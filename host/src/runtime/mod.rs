@@ -162,6 +162,8 @@ pub struct Runtime {
     limits: EngineLimits,
     cache: Arc<Cache>,
     idle: Arc<Idle>,
+    /// Turns to compile, of small files and of large ones: each takes a core and memory, and none that is quick waits for a slow one.
+    compiling: [Semaphore; 2],
     /// A pool that is empty is an error and not a wait, so the wait is here.
     instances: Arc<Semaphore>,
     /// Where each call begins.
@@ -180,7 +182,19 @@ impl Runtime {
         let idle_threads = Threads::start("guest-idle", threads::only_when_idle)?;
         let cache = Arc::new(Cache::open(limits.cache_folder.as_deref())?);
         let idle = Arc::default();
-        Ok(Arc::new(Runtime { engine, linker, programs, limits, cache, idle, instances, threads, idle_threads }))
+        let compiling = [(); 2].map(|()| Semaphore::new(threads::cores()));
+        Ok(Arc::new(Runtime {
+            engine,
+            linker,
+            programs,
+            limits,
+            cache,
+            idle,
+            compiling,
+            instances,
+            threads,
+            idle_threads,
+        }))
     }
 
     /// The threads that calls begin on.

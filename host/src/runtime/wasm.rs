@@ -8,7 +8,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// The contract, for modules that implement it and do not carry it.
-const WIT: &str = include_str!("../../../wit/plugin.wit");
+pub(super) const WIT: &str = include_str!("../../../wit/plugin.wit");
 
 /// What the contract's functions are called in a core module, in front of `#describe` and `#handle`.
 const HANDLER: &str = "hookgate:plugin/handler@";

@@ -34,6 +34,20 @@ fn compilers(gateway: &Process) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Ends a compiler, if there is one.
+fn kill_one(gateway: &Process) -> bool {
+    let Some(compiler) = compilers(gateway).pop() else { return false };
+    let process: i32 = compiler.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).is_ok()
+}
+
+/// The memory that a gateway's process has, in KiB.
+fn memory_kib(gateway: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn old_code_runs_and_senders_are_answered_while_new_code_is_compiled() {
     let home = Home::new();
@@ -103,29 +117,79 @@ fn what_takes_too_long_to_compile_is_refused_with_the_limit() {
 fn what_takes_too_much_memory_to_compile_is_refused_with_the_limit() {
     let home = Home::with("limits.compile_mib = 64");
     let gateway = Process::start(&home);
+    let before = memory_kib(&gateway);
     home.install("greedy", greedy());
     home.install("good", good("1"));
     eventually_within(ENDED, "it is refused", || gateway.slot("greedy") == "broken");
     assert!(gateway.why("greedy").contains("64 MiB of memory that compile_mib allows"), "{}", gateway.why("greedy"));
     assert_eq!(gateway.slot("good"), "live");
+    let grown = memory_kib(&gateway).saturating_sub(before) >> 10;
+    assert!(grown <= 64, "the gateway itself grew by {grown} MiB");
 }
 
 #[test]
-fn a_compiler_that_is_killed_is_started_again() {
-    let home = Home::with("limits.compile_cpu_s = 2");
+fn a_compiler_that_was_killed_comes_to_its_end_the_next_time() {
+    // Longer than the folder is left alone between two scans.
+    let home = Home::with("limits.compile_cpu_s = 9");
     let gateway = Process::start(&home);
     home.install("worker", slow());
-    let mut killed = None;
-    eventually("there is a compiler to kill", || {
-        killed = compilers(&gateway).pop();
-        killed.is_some()
-    });
-    let process: i32 = killed.unwrap().file_name().unwrap().to_str().unwrap().parse().unwrap();
-    kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    eventually("there is a compiler to kill", || kill_one(&gateway));
     let log = || gateway.log();
     eventually_within(ENDED, "that is told", || log().contains("its compiler ended without an answer"));
-    // The next one comes to an end of its own, and that is the last word.
-    eventually_within(ENDED, "it is looked at again", || gateway.why("worker").contains("compile_cpu_s"));
+    eventually_within(3 * ENDED, "the next one is let to its end", || gateway.why("worker").contains("compile_cpu_s"));
+    let begun = log().matches("are being compiled").count();
+    assert_eq!(begun, 2, "one save and one more look, and compiled {begun} times:\n{}", log());
+}
+
+#[test]
+fn a_file_with_endless_names_is_refused_in_a_sentence() {
+    let home = Home::new();
+    let name = format!("\u{1b}[31m{}", "x".repeat(90_000));
+    let name = name.replace('\u{1b}', "\\1b");
+    let export = wat::parse_str(format!("(module (func (export \"{name}\")))")).unwrap();
+    let import =
+        wat::parse_str(format!("(module (import \"{name}\" \"f\" (func)) (func (export \"_start\")))")).unwrap();
+    home.install("export", export);
+    home.install("import", import);
+    let gateway = Process::start(&home);
+    for plugin in ["export", "import"] {
+        assert_eq!(gateway.slot(plugin), "broken");
+        let why = gateway.why(plugin);
+        assert!(why.len() <= 1024 && why.contains("xxx") && !why.contains('\u{1b}'), "{why}");
+    }
+}
+
+#[test]
+fn no_compiler_outlives_its_gateway() {
+    let home = Home::new();
+    let mut gateway = Process::start(&home);
+    home.install("worker", slow());
+    eventually("it is compiling", || !compilers(&gateway).is_empty());
+    let compiler = compilers(&gateway).pop().unwrap();
+    gateway.terminate();
+    assert!(gateway.wait().success());
+    eventually("its compiler is gone", || !compiler.exists());
+}
+
+#[test]
+fn a_start_does_not_wait_for_a_slow_compiler_and_known_code_not_at_all() {
+    let home = Home::new();
+    home.install("known", good("1"));
+    drop(Process::start(&home));
+    // As many as may compile at once, and more.
+    for nth in 0..6 {
+        home.install(&format!("slow-{nth}"), [slow(), custom_section(nth)].concat());
+    }
+    let gateway = Process::start(&home);
+    assert!(gateway.printed().contains("known live"), "{}", gateway.printed());
+    assert!(gateway.printed().contains("slow-5 compiling"), "{}", gateway.printed());
+    home.install("another", good("2"));
+    eventually_within(ENDED, "another is live", || gateway.slot("another") == "live");
+}
+
+/// What makes a module another file.
+fn custom_section(nth: u8) -> Vec<u8> {
+    vec![0, 2, 1, b'a' + nth]
 }
 
 #[test]

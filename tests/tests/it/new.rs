@@ -115,6 +115,8 @@ fn a_name_that_is_none_and_a_folder_that_is_there_are_told() {
     assert_eq!(run_hookgate(&home, &["new", "twice", "--lang", "c"]).code, 0);
     let again = run_hookgate(&home, &["new", "twice", "--lang", "zig"]);
     assert_eq!((again.code, again.err.contains("is there already")), (1, true), "{again:?}");
+    let digit = run_hookgate(&home, &["new", "9lives", "--lang", "rust"]);
+    assert_eq!((digit.code, digit.err.contains("begins with no letter")), (64, true), "{digit:?}");
     let unknown = run_hookgate(&home, &["new", "x", "--lang", "cobol"]);
     assert_eq!((unknown.code, unknown.err.contains("assemblyscript")), (64, true), "{unknown:?}");
 }

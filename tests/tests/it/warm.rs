@@ -1,7 +1,7 @@
 //! Instances that serve several calls: what they keep, when they go, and that they starve nobody.
 
 use hookgate::attempt::Outcome;
-use hookgate_tests::bare::{Bare, event, runtime_of};
+use hookgate_tests::bare::{Bare, event, lines, runtime_of};
 use hookgate_tests::{Guest, Home, run_hookgate};
 
 /// Rejects with all that its memory remembers: a digit for each call so far. The fifth is a trap.
@@ -57,6 +57,18 @@ fn instances_that_wait_make_room_for_others() {
     drop(first);
     assert_eq!(told(&load(1000), 2), ["1", "12"]);
     assert_eq!(told(&second, 1), ["123"]);
+}
+
+#[test]
+fn a_line_that_one_call_began_is_not_ended_by_the_next() {
+    // Writes `who ` and no end of line, by WASI, into the log.
+    let writes = "(i32.store (i32.const 0) (i32.const 512)) (i32.store (i32.const 4) (i32.const 4))
+         (i32.store (i32.const 512) (i32.const 0x206f6877))
+         (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))";
+    let plugin = Bare::load_reusing(Guest::wanting(&["push"]).handling(writes).module(), &[], 9).unwrap();
+    for _ in 0..3 {
+        assert_eq!(lines(&plugin.call(&event("github", "push", "{}"))), ["info: who "]);
+    }
 }
 
 #[test]
