@@ -20,6 +20,7 @@ impl Plugins {
     /// Scans whenever the folder changes, until it is told to stop, and tells what changed.
     pub async fn watch(self: Arc<Self>, tell: UnboundedSender<Change>, stop: CancellationToken) {
         let (ring, mut bell) = mpsc::channel(1);
+        let once = ring.clone();
         let on_notice = move |notice: notify::Result<notify::Event>| {
             // Our own reading rings too, and must not.
             if notice.is_ok_and(|notice| !is_reading(notice.kind)) {
@@ -31,6 +32,8 @@ impl Plugins {
         if let Err(error) = &watching {
             tracing::warn!("{} is looked at every {} s only: {error}", self.path.display(), SLOW_SCAN.as_secs());
         }
+        // What came since the last scan, before there was a bell.
+        let _ = once.try_send(());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
