@@ -27,6 +27,6 @@ pub use guest::{Guest, WIT};
 pub use home::Home;
 pub use http::{Answer, Doors, exchange};
 pub use ledger::{AttemptRow, Ledger, State};
-pub use process::{Process, Ran, run_hookgate, sample, skipped};
+pub use process::{Process, Ran, run_hookgate, sample, skipped, spawn_hookgate};
 pub use sender::{Sender, Webhook};
 pub use wait::{eventually, eventually_within, within};

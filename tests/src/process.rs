@@ -169,6 +169,13 @@ pub fn run_hookgate(home: &Home, words: &[&str]) -> Ran {
     Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
 }
 
+/// Starts the binary with these words, in a folder of its own choice, for its lines to be read as they come.
+pub fn spawn_hookgate(home: &Home, words: &[&str]) -> Child {
+    let mut command = hookgate();
+    command.args(words).current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
 /// The bytes of a sample plugin.
 pub fn sample(name: &str) -> Vec<u8> {
     let file = from_environment("HOOKGATE_SAMPLES").join(format!("{name}.wasm"));
@@ -180,7 +187,7 @@ pub fn skipped(language: &str) -> bool {
     let without = std::env::var("HOOKGATE_WITHOUT").unwrap_or_default();
     let skipped = without.split(',').any(|name| name == language);
     if skipped {
-        println!("skipped: there is no toolchain for {language} here");
+        eprintln!("skipped: there is no toolchain for {language} here");
     }
     skipped
 }

@@ -13,7 +13,7 @@ struct FirstWord(String);
 
 impl FromEvent for FirstWord {
     fn from_event(event: Event) -> Result<FirstWord> {
-        let text = str::from_utf8(event.payload())?;
+        let text = std::str::from_utf8(event.payload())?;
         let word = text.split_whitespace().next().ok_or_else(|| Failure::reject("no word"))?;
         Ok(FirstWord(word.to_string()))
     }

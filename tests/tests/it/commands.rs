@@ -1,9 +1,10 @@
 //! The commands, as a user types them: what they print, what they leave behind, and how they end.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
-use hookgate_tests::{Guest, Home, Process, Ran, State, eventually, run_hookgate};
+use hookgate_tests::{Guest, Home, Process, Ran, State, eventually, run_hookgate, spawn_hookgate};
 use serde_json::Value;
 
 const FAILED: i32 = 1;
@@ -314,4 +315,24 @@ fn what_a_provider_teaches_can_be_copied_into_a_config() {
     home.write(".env", "STANDARD_WEBHOOKS_SECRET=whsec_c2VjcmV0\n");
     let ran = run_hookgate(&home, &["check"]);
     assert_eq!(ran.code, 0, "{ran:?}\n{section}");
+}
+
+#[test]
+fn try_does_it_again_at_each_change_of_the_file() {
+    let home = Home::new();
+    let version = |version: &str| Guest::wanting(&["push"]).version(version).component();
+    home.install("mine", version("1.0.0"));
+    let mut trying = spawn_hookgate(&home, &["try", "plugins/mine.wasm", "push", "--watch"]);
+    let mut lines = BufReader::new(trying.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut until_it_waits = || lines.by_ref().take_while(|line| !line.starts_with("-- waiting")).collect::<String>();
+    let first = until_it_waits();
+    assert!(first.contains("guest 1.0.0") && first.contains("done in"), "{first}");
+    home.install("mine", "no plugin any more");
+    let broken = until_it_waits();
+    assert!(broken.contains("not WebAssembly but text"), "{broken}");
+    home.install("mine", version("2.0.0"));
+    let second = until_it_waits();
+    assert!(second.contains("guest 2.0.0") && second.contains("done in"), "{second}");
+    trying.kill().unwrap();
+    trying.wait().unwrap();
 }

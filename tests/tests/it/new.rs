@@ -57,8 +57,8 @@ fn type_in(home: &Home, folder: &Path, command: &str) {
     if command.starts_with("rustup ") && !rust.is_empty() {
         return;
     }
-    if command.starts_with("cd ") {
-        assert_eq!(home.path().join(&command[3..]), folder);
+    if let Some(into) = command.strip_prefix("cd ") {
+        assert_eq!(home.path().join(into), folder);
         return;
     }
     let mut shell = Command::new("sh");
