@@ -108,27 +108,28 @@ impl Lang {
                 needs: "Go 1.24 or newer",
                 commands: &[
                     "go test ./...",
-                    "GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags='-s -w' -o NAME.wasm .",
+                    "GOOS=wasip1 GOARCH=wasm go build -trimpath -buildmode=c-shared -ldflags='-s -w' -o NAME.wasm .",
                 ],
             },
             Lang::C => made("branch-guard", "c"),
             Lang::Cpp => made("job-failed", "c"),
-            Lang::Zig => {
-                Template { needs: "make and Zig 0.17 (`pip install ziglang` has it)", ..made("share-watch", "zig") }
-            }
+            Lang::Zig => Template {
+                needs: "make and Zig 0.17; with that of `pip install ziglang`, make ZIG=python-zig",
+                ..made("share-watch", "zig")
+            },
             Lang::Assemblyscript => Template {
                 sample: "quota-watch",
                 sdk: Some("assemblyscript"),
                 more: None,
-                needs: "Node.js 20 or newer",
+                needs: "Node.js 20.6 or newer",
                 commands: &["npm install", "npm test", "npm run build"],
             },
             Lang::Command => Template {
                 sample: "push-digest",
                 sdk: None,
                 more: None,
-                needs: "Go 1.21 or newer; any language that builds WASI programs does",
-                commands: &["go test ./...", "GOOS=wasip1 GOARCH=wasm go build -o NAME.wasm ."],
+                needs: "Go 1.24 or newer; any language that builds WASI programs does",
+                commands: &["go test ./...", "GOOS=wasip1 GOARCH=wasm go build -trimpath -o NAME.wasm ."],
             },
         }
     }
@@ -139,7 +140,7 @@ fn javascript(sample: &'static str) -> Template {
         sample,
         sdk: Some("javascript"),
         more: None,
-        needs: "Node.js 20 or newer",
+        needs: "Node.js 20.6 or newer",
         commands: &["npm install", "npm test", "npm run build"],
     }
 }
@@ -149,7 +150,7 @@ fn made(sample: &'static str, sdk: &'static str) -> Template {
         sample,
         sdk: Some(sdk),
         more: None,
-        needs: "make and Zig (`pip install ziglang` has it), or clang",
+        needs: "make and Zig or clang; sdk/README.md tells how to name another compiler than `zig`",
         commands: &["make test", "make"],
     }
 }

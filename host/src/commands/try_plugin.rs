@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -82,6 +82,8 @@ impl Try {
         }
         let mut tried = None;
         loop {
+            // Looked at before it is read: what changes from here on is a change.
+            let seen = self.look();
             // What cannot be read now, or is no plugin yet, may be one after the next change.
             match self.read() {
                 Ok(bytes) if tried == Some(Generation::of(&bytes)) => {}
@@ -94,7 +96,7 @@ impl Try {
                 }
                 Err(_) => tried = None,
             }
-            self.changed().await;
+            self.changed(seen).await;
         }
     }
 
@@ -102,14 +104,17 @@ impl Try {
         std::fs::read(&self.plugin).with_context(|| format!("cannot read {}", self.plugin.display()))
     }
 
+    fn look(&self) -> Option<(u64, SystemTime)> {
+        let meta = std::fs::metadata(&self.plugin).ok()?;
+        Some((meta.len(), meta.modified().ok()?))
+    }
+
     /// Waits until the file looks different, and then for a moment in which it does not.
-    async fn changed(&self) {
-        let look = || std::fs::metadata(&self.plugin).and_then(|meta| Ok((meta.len(), meta.modified()?))).ok();
-        let mut before = look();
+    async fn changed(&self, mut before: Option<(u64, SystemTime)>) {
         let mut has_changed = false;
         loop {
             tokio::time::sleep(LOOK).await;
-            let now = look();
+            let now = self.look();
             match (now == before, has_changed) {
                 (true, true) => return,
                 (true, false) => {}

@@ -22,7 +22,7 @@ export const engines = {
     return component;
   },
 
-  /** StarlingMonkey, the engine of Firefox: six times as large, and the author installs it. */
+  /** StarlingMonkey, the engine of Firefox: several times as large, and the author installs it. */
   async "componentize-js"({ source, witPath, world, folder }) {
     const { componentize } = await import(await installed(folder));
     const scratch = await mkdtemp(path.join(tmpdir(), "hookgate-plugin-"));
