@@ -1,22 +1,25 @@
 //! The config: TOML in, everything checked, all mistakes told at once. The only reader of the environment.
 
 mod grants;
+mod secrets;
+mod sources;
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::is_name;
 use crate::ingress;
-use crate::plugins::{Calls, Grant};
-use crate::provider::{Provider, Source, catalogue};
+use crate::outbound::Roots;
+use crate::plugins::{Calls, Grant, Trust};
+use crate::provider::Source;
 use crate::queue::Keep;
 use crate::runtime::{CallLimits, CompileLimits, Compiler};
 use crate::schedule::Schedule;
 use crate::secret::Secret;
 use crate::section::{Mistakes, Section};
+use secrets::dotenv;
 
 /// The file that is read where none is named.
 pub const FILE: &str = "hookgate.toml";
@@ -46,10 +49,18 @@ pub struct Config {
     pub keep: Keep,
     /// What each plugin is granted, by the stem of its file.
     pub plugins: BTreeMap<String, Grant>,
+    /// Which files are taken for plugins.
+    pub trust: Trust,
+    /// Whose certificates are believed by plugins' requests.
+    pub roots: Roots,
+    /// The files that it was read from, those of secrets included.
+    pub files: Vec<PathBuf>,
+    /// How it was read, where it was read from a file.
+    origin: Option<(PathBuf, Overrides)>,
 }
 
 /// Addresses and folders.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     /// Where senders come in.
     pub listen: SocketAddr,
@@ -80,6 +91,8 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
     /// Who compiles plugins; without it, this process.
     pub compiler: Option<Compiler>,
+    /// A secret that is not there yet is no mistake: for the command that fetches it.
+    pub secrets_may_be_missing: bool,
 }
 
 /// Why there is no config. Every mistake is told with its key.
@@ -101,7 +114,45 @@ impl Config {
         let beside =
             dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
         let variable = |name: &str| std::env::var(name).ok().or_else(|| beside.get(name).cloned());
-        Config::parse(&text, &folder, overrides, &variable).map_err(|told| ConfigError::Mistakes(file.to_owned(), told))
+        let read = Config::parse(&text, &folder, overrides, &variable);
+        let mut config = read.map_err(|told| ConfigError::Mistakes(file.to_owned(), told))?;
+        config.files.extend([file.to_owned(), folder.join(".env")]);
+        config.origin = Some((file.to_owned(), overrides.clone()));
+        Ok(config)
+    }
+
+    /// Reads the same file again.
+    pub fn read_again(&self) -> Result<Config, ConfigError> {
+        match &self.origin {
+            Some((file, overrides)) => Config::read(file, overrides),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// What another config says otherwise that counts only after a restart, by its keys.
+    pub fn needs_restart(&self, other: &Config) -> Vec<&'static str> {
+        let differs = [
+            ("server", self.server != other.server),
+            ("limits", self.engine() != other.engine() || self.ingress != other.ingress || self.calls != other.calls),
+            ("memory_mib of a plugin", other.most_memory_bytes() > self.most_memory_bytes()),
+            ("delivery", self.schedule != other.schedule || self.keep != other.keep),
+            ("outbound", self.roots != other.roots),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+
+    fn engine(&self) -> (usize, usize, &Compiler, CompileLimits) {
+        (self.plugin_bytes, self.instances, &self.compiler, self.compile)
+    }
+
+    /// This one, with all of another that counts without a restart.
+    pub fn with_what_can_change(&self, other: Config) -> Config {
+        let most_memory = self.most_memory_bytes();
+        let Config { sources, mut plugins, trust, files, .. } = other;
+        for grant in plugins.values_mut() {
+            grant.calls.each.memory_bytes = grant.calls.each.memory_bytes.min(most_memory);
+        }
+        Config { sources, plugins, trust, files, ..self.clone() }
     }
 
     /// Reads the text of a config. Relative paths in it start at `folder`; `variable` is the environment.
@@ -113,9 +164,16 @@ impl Config {
     ) -> Result<Config, Vec<String>> {
         let table = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
         let mistakes = Mistakes::default();
-        let reading = Reading { folder, variable };
+        let files = RefCell::default();
+        let secrets_may_be_missing = overrides.secrets_may_be_missing;
+        let reading = Reading { folder, variable, files: &files, secrets_may_be_missing };
         let mut root = Section::root(table, &mistakes);
-        let server = reading.server(root.section("server"), overrides);
+        let mut server = root.section("server");
+        let trust = grants::trust(&mut server);
+        let server = reading.server(server, overrides);
+        let mut outbound = root.section("outbound");
+        let roots = Roots { ca_file: outbound.optional::<String>("ca_file").map(|file| folder.join(file)) };
+        outbound.finish();
         let mut limits = root.section("limits");
         let ingress = ingress_limits(&mut limits);
         let body_bytes = body_bytes(&mut limits, 1 << 20);
@@ -130,13 +188,19 @@ impl Config {
         limits.finish();
         let (schedule, keep) = delivery(root.section("delivery"));
         let sources = root.section("sources").sections();
-        let sources = sources
+        let sources: Vec<Source> = sources
             .into_iter()
             .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
             .collect();
         let plugins = root.section("plugins").sections();
-        let plugins =
-            plugins.into_iter().map(|(name, section)| (name.clone(), grants::grant(&name, section, &calls))).collect();
+        let plugins = plugins.into_iter().map(|(name, section)| (name.clone(), reading.grant(&name, section, &calls)));
+        let mut plugins: BTreeMap<String, Grant> = plugins.collect();
+        for source in &sources {
+            if let Some(answering) = &source.answering {
+                let grant = plugins.entry(answering.plugin.to_string()).or_insert_with(|| Grant::nothing(&calls));
+                grant.answers.push(source.name.to_string());
+            }
+        }
         root.finish();
         mistakes.none_or(Config {
             server,
@@ -150,13 +214,16 @@ impl Config {
             schedule,
             keep,
             plugins,
+            trust,
+            roots,
+            files: files.into_inner(),
+            origin: None,
         })
     }
 
     /// What a plugin is granted, where its section says nothing too.
     pub fn grant(&self, plugin: &str) -> Grant {
-        let nothing = || Grant { settings: BTreeMap::new(), calls: self.calls.clone() };
-        self.plugins.get(plugin).cloned().unwrap_or_else(nothing)
+        self.plugins.get(plugin).cloned().unwrap_or_else(|| Grant::nothing(&self.calls))
     }
 
     /// The most memory that any plugin may have, in bytes.
@@ -193,6 +260,9 @@ pub const DEFAULT_CALLS: Calls = Calls {
 struct Reading<'a> {
     folder: &'a Path,
     variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The files of secrets that were named.
+    files: &'a RefCell<Vec<PathBuf>>,
+    secrets_may_be_missing: bool,
 }
 
 impl Reading<'_> {
@@ -218,107 +288,6 @@ impl Reading<'_> {
         let drain = millis(&mut section, "drain_ms", 10_000);
         section.finish();
         Server { listen, admin, admin_token, data_dir, plugins_dir, public_url, drain }
-    }
-
-    fn source(&self, name: &str, mut section: Section, most_bytes: usize, public_url: Option<&str>) -> Option<Source> {
-        if !is_name(name) {
-            let rule = "is no name for a source: take lower-case letters, digits, - and _, at most 64";
-            section.mistake("", rule);
-        }
-        let provider = read_provider(name, &mut section);
-        let secrets = self.secrets(&mut section);
-        let body_bytes = body_bytes(&mut section, most_bytes);
-        let provider = Arc::new(provider?);
-        if provider.signs_url() && public_url.is_none() {
-            section.mistake(
-                "provider",
-                "signs the address that it posts to, so say it: public_url = \"https://...\" in [server]",
-            );
-        }
-        let url = public_url.map(|public| format!("{}/hooks/{name}", public.trim_end_matches('/')).into());
-        let keys = secrets.into_iter().enumerate().filter_map(|(n, secret)| {
-            let told = |error| section.mistake(&format!("secrets[{n}]"), error);
-            provider.key(&secret).map_err(told).ok()
-        });
-        let keys = keys.collect();
-        section.finish();
-        Some(Source { name: name.into(), provider, keys, body_bytes, url })
-    }
-
-    fn secrets(&self, section: &mut Section) -> Vec<Secret> {
-        let tables = section.tables("secrets");
-        if tables.is_empty() {
-            let example = "secrets = [{ env = \"MY_SECRET\" }]";
-            section.mistake(
-                "secrets",
-                format_args!("is missing: a source without one could not be verified; add {example}"),
-            );
-        }
-        tables.into_iter().filter_map(|table| self.secret(table)).collect()
-    }
-
-    fn secret(&self, mut section: Section) -> Option<Secret> {
-        let env: Option<String> = section.optional("env");
-        let file: Option<String> = section.optional("file");
-        let secret = match (&env, &file) {
-            (Some(name), None) => match (self.variable)(name).filter(|value| !value.is_empty()) {
-                Some(value) => Some(Secret::new(value)),
-                None => {
-                    section.mistake("env", format_args!("the variable {name} is not set: set it, or add it to .env"));
-                    None
-                }
-            },
-            (None, Some(path)) => self.secret_file(&section, path),
-            _ => {
-                section
-                    .mistake("", "take one of env = \"NAME\" and file = \"/path\"; a secret never stands in this file");
-                None
-            }
-        };
-        section.finish();
-        secret
-    }
-
-    fn secret_file(&self, section: &Section, path: &str) -> Option<Secret> {
-        match std::fs::read(self.folder.join(path)) {
-            Ok(bytes) if !bytes.trim_ascii_end().is_empty() => Some(Secret::new(bytes.trim_ascii_end())),
-            Ok(_) => {
-                section.mistake("file", format_args!("{path} is empty"));
-                None
-            }
-            Err(error) => {
-                section.mistake("file", format_args!("cannot read {path}: {error}"));
-                None
-            }
-        }
-    }
-}
-
-/// A provider by its name, or one that is described in place.
-fn read_provider(source: &str, section: &mut Section) -> Option<Provider> {
-    match section.raw("provider") {
-        Some(toml::Value::String(name)) => catalogue::find(&name).or_else(|| {
-            let known: Vec<&str> = catalogue::names().collect();
-            match catalogue::nearest(&name) {
-                Some(nearest) => {
-                    section.mistake("provider", format_args!("there is no `{name}`; did you mean `{nearest}`?"))
-                }
-                None => {
-                    section.mistake("provider", format_args!("there is no `{name}`: take one of {}", known.join(", ")))
-                }
-            }
-            None
-        }),
-        Some(toml::Value::Table(table)) => Provider::read(source, section.with("provider", table)),
-        Some(_) => {
-            section.mistake("provider", "must be a name, or a table that describes one");
-            None
-        }
-        None => {
-            let known: Vec<&str> = catalogue::names().collect();
-            section.mistake("provider", format_args!("is missing: take one of {}", known.join(", ")));
-            None
-        }
     }
 }
 
@@ -354,16 +323,6 @@ fn delivery(mut section: Section) -> (Schedule, Keep) {
     };
     section.finish();
     (Schedule(seconds.into_iter().map(Duration::from_secs).collect()), keep)
-}
-
-fn dotenv(file: &Path) -> Result<HashMap<String, String>, String> {
-    let lines = match dotenvy::from_path_iter(file) {
-        Ok(lines) => lines,
-        Err(error) if error.not_found() => return Ok(HashMap::new()),
-        Err(error) => return Err(error.to_string()),
-    };
-    // The error of a line would print the line, and a secret may stand in it.
-    lines.collect::<Result<_, _>>().map_err(|_| "a line is not of the form NAME=value".to_owned())
 }
 
 #[cfg(test)]

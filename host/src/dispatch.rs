@@ -1,6 +1,7 @@
 //! Whose turn is it: takes deliveries, calls plugins, judges, settles. How many run at a time is what it claims.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -8,15 +9,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::{Attempt, Outcome};
-use crate::event::now_ms;
+use crate::event::{Event, now_ms};
 use crate::plugins::{Change, Plugins};
-use crate::queue::{Deliveries, Delivery, Queue, Settlement};
-use crate::runtime::{Level, Line, Runtime};
+use crate::queue::{Deliveries, Delivery, NotKept, Queue, Settlement};
+use crate::runtime::{Answer, Called, Level, Line, Plugin, Runtime};
 use crate::schedule::{Schedule, Verdict, judge};
 
 /// What is counted of attempts since the start.
@@ -25,6 +27,8 @@ pub struct Counters {
     attempts: Family<AttemptLabels, Counter>,
     call_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
     handled_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
+    overtaken: Family<PluginLabel, Counter>,
+    emitted: Family<PluginLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,11 +65,16 @@ impl Counters {
             attempts: Family::default(),
             call_seconds: Family::new_with_constructor(seconds),
             handled_seconds: Family::new_with_constructor(seconds),
+            overtaken: Family::default(),
+            emitted: Family::default(),
         };
         registry.register("hookgate_attempts", "Attempts by plugin, outcome and verdict", counters.attempts.clone());
         registry.register("hookgate_call_seconds", "How long calls of a plugin took", counters.call_seconds.clone());
         let help = "From receiving an event to the end of the first attempt";
         registry.register("hookgate_handled_seconds", help, counters.handled_seconds.clone());
+        let help = "Calls that ran again, alone, since another changed the state that they had read";
+        registry.register("hookgate_overtaken", help, counters.overtaken.clone());
+        registry.register("hookgate_emitted", "Events that plugins made", counters.emitted.clone());
         counters
     }
 
@@ -124,6 +133,19 @@ pub struct Dispatch {
     pub schedule: Schedule,
     /// What is counted.
     pub counters: Counters,
+    /// Who may run beside whom.
+    pub turns: Turns,
+}
+
+/// Calls of one plugin run beside each other, until one is overtaken: it then runs again, alone.
+#[derive(Default)]
+pub struct Turns(Mutex<HashMap<Arc<str>, Arc<RwLock<()>>>>);
+
+impl Turns {
+    fn of(&self, plugin: &Arc<str>) -> Arc<RwLock<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(plugin.clone()).or_default().clone()
+    }
 }
 
 impl Dispatch {
@@ -205,16 +227,73 @@ impl Dispatch {
             begun_at_ms: now_ms(),
             over: false,
         };
-        let (name, id) = (delivery.plugin.clone(), delivery.event.id);
-        let on_line = move |line: &Line| log_line(&name, &id, line);
-        let called = self.runtime.call(&plugin, &delivery.event, delivery.attempt, on_line).await;
-        ending.settle(called.outcome, called.cost.wall);
+        if !plugin.remembers() {
+            let called = self.call(&plugin, &delivery).await;
+            return ending.settle(called).await;
+        }
+        let turns = self.turns.of(&delivery.plugin);
+        let beside = turns.read().await;
+        let called = self.call(&plugin, &delivery).await;
+        if ending.keep(called).await {
+            return;
+        }
+        drop(beside);
+        let _alone = turns.write().await;
+        self.count_overtaken(&delivery.plugin);
+        let called = self.call(&plugin, &delivery).await;
+        ending.settle(called).await;
     }
 
-    fn settle(&self, delivery: &Delivery, attempt: Attempt) {
+    async fn call(&self, plugin: &Plugin, delivery: &Delivery) -> Called {
+        let (name, id) = (delivery.plugin.clone(), delivery.event.id);
+        let on_line = move |line: &Line| log_line(&name, &id, line);
+        self.runtime.call(plugin, &delivery.event, delivery.attempt, on_line).await
+    }
+
+    fn count_overtaken(&self, plugin: &str) {
+        self.counters.overtaken.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc();
+    }
+
+    /// Has a plugin answer the sender of an event. What it did is on disk when this gives an answer. The error is a sentence for
+    /// the operator.
+    pub async fn respond(&self, plugin: &str, event: &Event) -> Result<Answer, String> {
+        let plugin = self.plugins.live(plugin).ok_or("it does not run")?;
+        let turns = self.turns.of(&plugin.name);
+        let beside = turns.read().await;
+        match self.respond_once(&plugin, event).await? {
+            Ok(answer) => return Ok(answer),
+            Err(NotKept::Closed) => return Err(NotKept::Closed.to_string()),
+            Err(NotKept::Overtaken) => self.count_overtaken(&plugin.name),
+        }
+        drop(beside);
+        let _alone = turns.write().await;
+        self.respond_once(&plugin, event).await?.map_err(|not_kept| not_kept.to_string())
+    }
+
+    async fn respond_once(&self, plugin: &Plugin, event: &Event) -> Result<Result<Answer, NotKept>, String> {
+        let (name, id) = (plugin.name.clone(), event.id);
+        let called = self.runtime.respond(plugin, event, move |line: &Line| log_line(&name, &id, line)).await;
+        let Some(answer) = called.answer else { return Err(called.outcome.to_string()) };
+        if !called.effects.is_empty() {
+            self.count_emitted(&plugin.name, called.effects.emitted.len());
+            if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, called.effects).await {
+                return Ok(Err(not_kept));
+            }
+        }
+        Ok(Ok(answer))
+    }
+
+    fn count_emitted(&self, plugin: &str, events: usize) {
+        if events > 0 {
+            self.counters.emitted.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc_by(events as u64);
+        }
+    }
+
+    /// Judges an attempt, counts it and tells how it went.
+    fn judge(&self, delivery: &Delivery, attempt: &Attempt) -> Verdict {
         let now = now_ms();
         let verdict = judge(&attempt.outcome, delivery.attempt, &self.schedule, now);
-        self.counters.count(delivery, &attempt, &verdict);
+        self.counters.count(delivery, attempt, &verdict);
         let (plugin, event, number, outcome) =
             (&delivery.plugin, delivery.event.id, delivery.attempt, &attempt.outcome);
         match &verdict {
@@ -230,7 +309,7 @@ impl Dispatch {
                 tracing::error!(%plugin, %event, "{plugin}: attempt {number} {outcome}; dead, and kept")
             }
         }
-        self.queue.settle(delivery, Settlement::Judged { verdict, attempt });
+        verdict
     }
 }
 
@@ -249,10 +328,49 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    fn settle(&mut self, outcome: Outcome, took: Duration) {
+    /// Settles with what the call did. One that was overtaken even now is tried again later.
+    async fn settle(&mut self, called: Called) {
+        if !self.keep(called).await {
+            let why = "its state was changed by others again and again".to_owned();
+            self.settle_without(Outcome::Retry { why, after: None }, Duration::ZERO);
+        }
+    }
+
+    /// Settles with what the call did, unless it was overtaken: then nothing happened.
+    async fn keep(&mut self, called: Called) -> bool {
+        let Called { outcome, cost, effects, .. } = called;
+        if outcome != Outcome::Done || effects.is_empty() {
+            self.settle_without(outcome, cost.wall);
+            return true;
+        }
+        let attempt = self.attempt(outcome, cost.wall);
+        let settlement = Settlement::Judged { verdict: Verdict::Done, attempt: attempt.clone() };
+        let emitted = effects.emitted.len();
+        match self.dispatch.queue.settle_with(self.delivery, settlement, effects).await {
+            Err(NotKept::Overtaken) => false,
+            // Where the queue is closed, the attempt is found as lost at the next start.
+            Err(NotKept::Closed) => {
+                self.over = true;
+                true
+            }
+            Ok(()) => {
+                self.over = true;
+                self.dispatch.judge(self.delivery, &attempt);
+                self.dispatch.count_emitted(&self.delivery.plugin, emitted);
+                true
+            }
+        }
+    }
+
+    fn settle_without(&mut self, outcome: Outcome, took: Duration) {
         self.over = true;
-        let attempt = Attempt { generation: self.generation, started_at_ms: self.begun_at_ms, took, outcome };
-        self.dispatch.settle(self.delivery, attempt);
+        let attempt = self.attempt(outcome, took);
+        let verdict = self.dispatch.judge(self.delivery, &attempt);
+        self.dispatch.queue.settle(self.delivery, Settlement::Judged { verdict, attempt });
+    }
+
+    fn attempt(&self, outcome: Outcome, took: Duration) -> Attempt {
+        Attempt { generation: self.generation, started_at_ms: self.begun_at_ms, took, outcome }
     }
 }
 
@@ -260,7 +378,7 @@ impl Drop for Ending<'_> {
     fn drop(&mut self) {
         // Only a panic in the host ends here: one that is dropped with the process is lost, and found at the next start.
         if !self.over && std::thread::panicking() {
-            self.settle(Outcome::Trapped { why: "the host failed while it ran".into() }, Duration::ZERO);
+            self.settle_without(Outcome::Trapped { why: "the host failed while it ran".into() }, Duration::ZERO);
         }
     }
 }

@@ -126,6 +126,14 @@ pub struct NewEvent {
     pub repeat_key: Option<RepeatKey>,
 }
 
+impl NewEvent {
+    /// The event that it is under an id.
+    pub fn accepted(self, id: EventId) -> Event {
+        let NewEvent { source, provider, event_type, received_at_ms, received, attributes, payload, .. } = self;
+        Event { id, source, provider, event_type, received_at_ms, received: Some(received), attributes, payload }
+    }
+}
+
 /// What tells a repeat: 128 bits of a SHA-256 over the source and the delivery's id.
 pub type RepeatKey = [u8; 16];
 

@@ -17,6 +17,8 @@ pub mod secret;
 pub mod queue;
 
 pub mod attempt;
+pub mod effects;
+pub mod outbound;
 pub mod dispatch;
 pub mod plugins;
 pub mod runtime;
@@ -24,5 +26,6 @@ pub mod schedule;
 
 pub mod admin;
 
+mod reload;
 mod run;
 pub use run::{Running, run};

@@ -1,6 +1,9 @@
 //! Secrets: from the environment or a file, never printed, zeroed when dropped.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use hmac::digest::CtOutput;
 use hmac::{Hmac, Mac};
@@ -34,6 +37,80 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.equals(&other.0)
+    }
+}
+
+/// A secret that is held for long: one from a file is read again when the file changes.
+#[derive(Debug, Clone)]
+pub enum Held {
+    /// As it was when the config was read.
+    Fixed(Secret),
+    /// As it is now.
+    File(Arc<SecretFile>),
+}
+
+impl Held {
+    /// The secret as it is now. The error is a sentence without the secret.
+    pub fn now(&self) -> Result<Secret, String> {
+        match self {
+            Held::Fixed(secret) => Ok(secret.clone()),
+            Held::File(file) => file.now(),
+        }
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Held) -> bool {
+        match (self, other) {
+            (Held::Fixed(one), Held::Fixed(other)) => one == other,
+            (Held::File(one), Held::File(other)) => one.path == other.path,
+            _ => false,
+        }
+    }
+}
+
+/// A file with a secret in it, and nothing else but white space at its end.
+#[derive(Debug)]
+pub struct SecretFile {
+    path: PathBuf,
+    read: Mutex<Option<(SystemTime, u64, Secret)>>,
+}
+
+impl SecretFile {
+    /// The file at a path; it is read when it is needed.
+    pub fn new(path: PathBuf) -> SecretFile {
+        SecretFile { path, read: Mutex::default() }
+    }
+
+    fn now(&self) -> Result<Secret, String> {
+        let failed = |error: std::io::Error| format!("cannot read the secret in {}: {error}", self.path.display());
+        let meta = std::fs::metadata(&self.path).map_err(failed)?;
+        let stamp = (meta.modified().map_err(failed)?, meta.len());
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, bytes, secret)) = &*read
+            && (*at, *bytes) == stamp
+        {
+            return Ok(secret.clone());
+        }
+        let secret = read_secret(&self.path)?;
+        *read = Some((stamp.0, stamp.1, secret.clone()));
+        Ok(secret)
+    }
+}
+
+/// Reads a secret from a file. The error is a sentence without the secret.
+pub fn read_secret(path: &Path) -> Result<Secret, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let bytes = Zeroizing::new(bytes);
+    match bytes.trim_ascii_end() {
+        [] => Err(format!("{} is empty", path.display())),
+        secret => Ok(Secret::new(secret)),
+    }
+}
+
 fn keyed_hash() -> Hmac<Sha256> {
     <Hmac<Sha256> as hmac::digest::KeyInit>::new(&Default::default())
 }
@@ -51,6 +128,18 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
+    }
+
+    #[test]
+    fn a_file_is_read_again_when_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let held = Held::File(Arc::new(SecretFile::new(path.clone())));
+        assert!(held.now().unwrap_err().contains("cannot read"));
+        std::fs::write(&path, "first\n").unwrap();
+        assert!(held.now().unwrap().equals(b"first"));
+        std::fs::write(&path, "the second\n").unwrap();
+        assert!(held.now().unwrap().equals(b"the second"));
     }
 
     #[test]

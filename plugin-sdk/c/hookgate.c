@@ -4,6 +4,7 @@
  */
 #include "hookgate.h"
 
+#include <assert.h> /* static_assert */
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -27,6 +28,44 @@ typedef struct {
     slice text;
 } maybe_text;
 
+/* The record `error`. */
+typedef struct {
+    uint8_t kind;
+    slice why;
+} error_record;
+
+/* The record `response`, and `answer`, which is the same. */
+typedef struct {
+    uint16_t status;
+    hookgate_pair *headers;
+    size_t header_count;
+    slice body;
+} response_record;
+
+/* What the functions of state, http and events give: result<_, error>, result<option<list<u8>>, error>, and so on. */
+typedef struct {
+    uint8_t is_error;
+    union {
+        error_record error;
+        maybe_text value;
+        slice keys;
+        uint8_t was_set;
+        response_record response;
+    } is;
+} given;
+
+/* result<s64, error>, which alone is aligned otherwise. */
+typedef struct {
+    uint8_t is_error;
+    union {
+        error_record error;
+        int64_t sum;
+    } is;
+} given_sum;
+
+static_assert(offsetof(given, is) == 4 && sizeof(error_record) == 12 && sizeof(given) == 24, "as the canonical ABI lays them out");
+static_assert(offsetof(given_sum, is) == 8 && sizeof(given_sum) == 24, "as the canonical ABI lays it out");
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -34,6 +73,27 @@ FROM("log", "log") void hookgate_import_log(int32_t level, const char *text, siz
 FROM("settings", "get") void hookgate_import_setting(const char *key, size_t size, maybe_text *value);
 FROM("clock", "now-ms") uint64_t hookgate_import_now_ms(void);
 FROM("random", "bytes") void hookgate_import_random(uint32_t size, slice *bytes);
+FROM("state", "get") void hookgate_import_state_get(const char *key, size_t key_size, given *into);
+FROM("state", "set")
+void hookgate_import_state_set(const char *key, size_t key_size, const void *value, size_t size, int32_t has_keep,
+                               uint64_t keep_ms, given *into);
+FROM("state", "delete") void hookgate_import_state_delete(const char *key, size_t key_size, given *into);
+FROM("state", "keys")
+void hookgate_import_state_keys(const char *prefix, size_t prefix_size, int32_t has_after, const char *after,
+                                size_t after_size, uint32_t limit, given *into);
+FROM("state", "increment")
+void hookgate_import_state_increment(const char *key, size_t key_size, int64_t by, given_sum *into);
+FROM("state", "compare-and-set")
+void hookgate_import_state_compare_and_set(const char *key, size_t key_size, int32_t has_expected, const void *expected,
+                                           size_t expected_size, const void *value, size_t size, int32_t has_keep,
+                                           uint64_t keep_ms, given *into);
+FROM("http", "send")
+void hookgate_import_send(const char *method, size_t method_size, const char *url, size_t url_size,
+                          const hookgate_pair *headers, size_t header_count, const void *body, size_t body_size,
+                          int32_t has_timeout, uint64_t timeout_ms, given *into);
+FROM("events", "emit")
+void hookgate_import_emit(const char *type, size_t type_size, const void *payload, size_t size,
+                          const hookgate_pair *attributes, size_t attribute_count, given *into);
 #ifdef __cplusplus
 }
 #endif
@@ -46,6 +106,17 @@ extern "C" {
 void hookgate_import_log(int32_t level, const char *text, size_t size);
 const char *hookgate_import_setting(const char *key);
 uint64_t hookgate_import_now_ms(void);
+const hookgate_problem *hookgate_import_state_get(const char *key, hookgate_bytes *value);
+const hookgate_problem *hookgate_import_state_set(const char *key, const void *value, size_t size, uint64_t keep_ms);
+const hookgate_problem *hookgate_import_state_delete(const char *key);
+const hookgate_problem *hookgate_import_state_keys(const char *prefix, const char *after, uint32_t limit,
+                                                   hookgate_keys *keys);
+const hookgate_problem *hookgate_import_state_increment(const char *key, int64_t by, int64_t *sum);
+const hookgate_problem *hookgate_import_send(const hookgate_request *request, hookgate_response *response);
+const hookgate_problem *hookgate_import_emit(const char *type, const void *payload, size_t size,
+                                             const hookgate_pairs *attributes);
+/* The handler has returned: what it wrote is kept or forgotten. */
+void hookgate_import_settle(bool is_done);
 #ifdef __cplusplus
 }
 #endif
@@ -366,6 +437,29 @@ const char *hookgate_text(const hookgate_event *event) {
     return is_utf8(text, event->payload_size) ? text : NULL;
 }
 
+/* Attributes and headers. */
+
+void hookgate_add(hookgate_pairs *pairs, const char *name, const char *value) {
+    hookgate_pair *grown = (hookgate_pair *)hookgate_alloc((pairs->count + 1) * sizeof(hookgate_pair));
+    if (pairs->count > 0) memcpy(grown, pairs->at, pairs->count * sizeof(hookgate_pair));
+    const hookgate_pair added = {name, strlen(name), value, strlen(value)};
+    grown[pairs->count++] = added;
+    pairs->at = grown;
+}
+
+static char in_small(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
+
+const char *hookgate_header(const hookgate_pairs *headers, const char *name) {
+    const size_t size = strlen(name);
+    for (size_t i = 0; i < headers->count; i++) {
+        const hookgate_pair *known = &headers->at[i];
+        size_t same = 0;
+        while (same < size && same < known->name_size && in_small(known->name[same]) == in_small(name[same])) same++;
+        if (same == size && same == known->name_size) return known->value;
+    }
+    return NULL;
+}
+
 /* JSON: a look-up that reads what is on the way and keeps nothing. */
 
 /* What is left of the text. Nothing reads beyond `end`. */
@@ -550,6 +644,29 @@ const char *hookgate_json(const hookgate_event *event, const char *pointer) {
     return hookgate_json_in((const char *)event->payload, event->payload_size, pointer);
 }
 
+const char *hookgate_quote(const char *text) {
+    static const char digits[] = "0123456789abcdef";
+    size_t size = strlen(text);
+    const char *valid = as_utf8(text, &size);
+    char *made = (char *)hookgate_alloc(6 * size + 3), *out = made;
+    *out++ = '"';
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char c = (unsigned char)valid[i];
+        if (c < 0x20) {
+            memcpy(out, "\\u00", 4);
+            out[4] = digits[c >> 4];
+            out[5] = digits[c & 15];
+            out += 6;
+        } else {
+            if (c == '"' || c == '\\') *out++ = '\\';
+            *out++ = (char)c;
+        }
+    }
+    *out++ = '"';
+    *out = '\0';
+    return made;
+}
+
 /* Outcomes. */
 
 static hookgate_result failure(hookgate_outcome outcome, const char *why, uint64_t after_ms) {
@@ -562,6 +679,9 @@ hookgate_result hookgate_reject(const char *why) { return failure(HOOKGATE_OUTCO
 hookgate_result hookgate_retry(const char *why) { return failure(HOOKGATE_OUTCOME_RETRY, why, 0); }
 hookgate_result hookgate_retry_after(const char *why, uint64_t after_ms) {
     return failure(HOOKGATE_OUTCOME_RETRY, why, after_ms);
+}
+hookgate_result hookgate_fail(const hookgate_problem *problem) {
+    return problem->kind == HOOKGATE_INVALID ? hookgate_reject(problem->why) : hookgate_retry(problem->why);
 }
 
 /* Which handler an event is for. The gateway reads patterns in the same way when it decides which plugin gets it. */
@@ -605,15 +725,230 @@ static bool matches(const char *pattern, const hookgate_event *event) {
     return is_from && is_like(colon + 1, event->type);
 }
 
-hookgate_result hookgate_handle(const hookgate_event *event) {
+/* Whether a part of the plugin is for this event. */
+static bool is_for(const hookgate_part *part, const hookgate_event *event) {
+    if (part->patterns == NULL) return false;
+    for (const char *const *pattern = part->patterns; *pattern != NULL; pattern++) {
+        if (matches(*pattern, event)) return true;
+    }
+    return false;
+}
+
+static hookgate_result call_handler(const hookgate_event *event) {
     for (size_t i = 0; i < hookgate_this_plugin.part_count; i++) {
         const hookgate_part *part = &hookgate_this_plugin.parts[i];
-        if (part->handler == NULL) continue;
-        for (const char *const *pattern = part->patterns; *pattern != NULL; pattern++) {
-            if (matches(*pattern, event)) return part->handler(event);
-        }
+        if (part->handler != NULL && is_for(part, event)) return part->handler(event);
     }
     return hookgate_reject(hookgate_format("no handler for %s", event->type));
+}
+
+static hookgate_result call_responder(const hookgate_event *event, hookgate_answer *answer) {
+    const hookgate_answer nothing = {200, {NULL, 0}, NULL, 0};
+    *answer = nothing;
+    for (size_t i = 0; i < hookgate_this_plugin.part_count; i++) {
+        const hookgate_part *part = &hookgate_this_plugin.parts[i];
+        if (part->responder != NULL && is_for(part, event)) return part->responder(event, answer);
+    }
+    return hookgate_reject(hookgate_format("no responder for %s", event->type));
+}
+
+/* What is written and made by a call is kept by the gateway or, in a test, by what stands in for it. */
+static hookgate_result settled(hookgate_result result) {
+#ifndef __wasm__
+    hookgate_import_settle(result.outcome == HOOKGATE_OUTCOME_DONE);
+#endif
+    return result;
+}
+
+hookgate_result hookgate_handle(const hookgate_event *event) { return settled(call_handler(event)); }
+hookgate_result hookgate_respond(const hookgate_event *event, hookgate_answer *answer) {
+    return settled(call_responder(event, answer));
+}
+
+/* Answers. */
+
+hookgate_result hookgate_answer_text(hookgate_answer *answer, const char *text) {
+    hookgate_add(&answer->headers, "content-type", "text/plain; charset=utf-8");
+    answer->body = text;
+    answer->body_size = strlen(text);
+    return HOOKGATE_DONE;
+}
+
+hookgate_result hookgate_answer_json(hookgate_answer *answer, const char *json) {
+    hookgate_add(&answer->headers, "content-type", "application/json");
+    answer->body = json;
+    answer->body_size = strlen(json);
+    return HOOKGATE_DONE;
+}
+
+hookgate_result hookgate_frameio_message(hookgate_answer *answer, const char *title, const char *description) {
+    const char *format = "{\"title\":%s,\"description\":%s}";
+    return hookgate_answer_json(answer, hookgate_format(format, hookgate_quote(title), hookgate_quote(description)));
+}
+
+/* A key and its text, with a comma before it; nothing where there is no text. */
+static const char *member(const char *key, const char *text) {
+    return text == NULL ? "" : hookgate_format(",\"%s\":%s", key, hookgate_quote(text));
+}
+
+static const char *options_of(const hookgate_field *field) {
+    if (field->options == NULL) return "";
+    const char *made = "";
+    for (size_t i = 0; i < field->option_count; i++) {
+        const hookgate_option *option = &field->options[i];
+        made = hookgate_format("%s%s{\"name\":%s,\"value\":%s}", made, i > 0 ? "," : "", hookgate_quote(option->name),
+                               hookgate_quote(option->value));
+    }
+    return hookgate_format(",\"options\":[%s]", made);
+}
+
+static const char *field_of(const hookgate_field *field) {
+    const bool is_true_or_false = field->value != NULL && strcmp(field->type, "boolean") == 0;
+    const char *value = is_true_or_false ? hookgate_format(",\"value\":%s", strcmp(field->value, "true") == 0 ? "true" : "false")
+                                         : member("value", field->value);
+    return hookgate_format("{\"type\":%s%s%s%s%s}", hookgate_quote(field->type), member("label", field->label),
+                           member("name", field->name), value, options_of(field));
+}
+
+hookgate_result hookgate_frameio_form(hookgate_answer *answer, const char *title, const char *description,
+                                      const hookgate_field *fields, size_t count) {
+    const char *made = "";
+    for (size_t i = 0; i < count; i++) made = hookgate_format("%s%s%s", made, i > 0 ? "," : "", field_of(&fields[i]));
+    const char *format = "{\"title\":%s,\"description\":%s,\"fields\":[%s]}";
+    return hookgate_answer_json(answer, hookgate_format(format, hookgate_quote(title), hookgate_quote(description), made));
+}
+
+/*
+ * Powers. Text that is not UTF-8 is not mended here as it is in the log: two keys could become one. Each function looks at
+ * what it is given, and then asks the gateway.
+ */
+
+static const hookgate_problem *problem(hookgate_kind kind, const char *why) {
+    hookgate_problem *made = (hookgate_problem *)hookgate_alloc(sizeof(hookgate_problem));
+    made->kind = kind;
+    made->why = why;
+    return made;
+}
+
+static const hookgate_problem *check(const char *what, const char *text, size_t size) {
+    if (is_utf8(text, size)) return NULL;
+    return problem(HOOKGATE_INVALID, hookgate_format("%s is not UTF-8", what));
+}
+
+static const hookgate_problem *check_key(const char *key) { return check("a key", key, strlen(key)); }
+
+static const hookgate_problem *check_pairs(const char *what, const hookgate_pairs *pairs) {
+    for (size_t i = 0; i < pairs->count; i++) {
+        const hookgate_pair *pair = &pairs->at[i];
+        if (check(what, pair->name, pair->name_size) != NULL) return check(what, pair->name, pair->name_size);
+        if (check(what, pair->value, pair->value_size) != NULL) return check(what, pair->value, pair->value_size);
+    }
+    return NULL;
+}
+
+/* What asks the gateway, at the end of this file. */
+static const hookgate_problem *ask_get(const char *key, hookgate_bytes *value);
+static const hookgate_problem *ask_set(const char *key, const void *value, size_t size, uint64_t keep_ms);
+static const hookgate_problem *ask_delete(const char *key);
+static const hookgate_problem *ask_keys(const char *prefix, const char *after, uint32_t limit, hookgate_keys *keys);
+static const hookgate_problem *ask_increment(const char *key, int64_t by, int64_t *sum);
+static const hookgate_problem *ask_compare_and_set(const char *key, const hookgate_bytes *expected, const void *value,
+                                                   size_t size, uint64_t keep_ms, bool *was_set);
+static const hookgate_problem *ask_send(const char *method, const hookgate_request *request, hookgate_response *response);
+static const hookgate_problem *ask_emit(const char *type, const void *payload, size_t size, const hookgate_pairs *attributes);
+
+const hookgate_problem *hookgate_state_get(const char *key, hookgate_bytes *value) {
+    value->at = NULL;
+    value->size = 0;
+    const hookgate_problem *wrong = check_key(key);
+    return wrong != NULL ? wrong : ask_get(key, value);
+}
+
+const hookgate_problem *hookgate_state_set(const char *key, const void *value, size_t size, uint64_t keep_ms) {
+    const hookgate_problem *wrong = check_key(key);
+    return wrong != NULL ? wrong : ask_set(key, value, size, keep_ms);
+}
+
+const hookgate_problem *hookgate_state_delete(const char *key) {
+    const hookgate_problem *wrong = check_key(key);
+    return wrong != NULL ? wrong : ask_delete(key);
+}
+
+const hookgate_problem *hookgate_state_keys(const char *prefix, const char *after, uint32_t limit, hookgate_keys *keys) {
+    keys->at = NULL;
+    keys->count = 0;
+    const hookgate_problem *wrong = check_key(prefix);
+    if (wrong == NULL && after != NULL) wrong = check_key(after);
+    return wrong != NULL ? wrong : ask_keys(prefix, after, limit, keys);
+}
+
+const hookgate_problem *hookgate_state_increment(const char *key, int64_t by, int64_t *sum) {
+    int64_t ignored = 0;
+    if (sum == NULL) sum = &ignored;
+    *sum = 0;
+    const hookgate_problem *wrong = check_key(key);
+    return wrong != NULL ? wrong : ask_increment(key, by, sum);
+}
+
+const hookgate_problem *hookgate_state_compare_and_set(const char *key, const hookgate_bytes *expected, const void *value,
+                                                       size_t size, uint64_t keep_ms, bool *was_set) {
+    *was_set = false;
+    const hookgate_problem *wrong = check_key(key);
+    return wrong != NULL ? wrong : ask_compare_and_set(key, expected, value, size, keep_ms, was_set);
+}
+
+const hookgate_problem *hookgate_send(const hookgate_request *request, hookgate_response *response) {
+    memset(response, 0, sizeof *response);
+    response->body = (const uint8_t *)"";
+    const char *method = request->method == NULL ? "GET" : request->method;
+    const hookgate_problem *wrong = check("a method", method, strlen(method));
+    if (wrong == NULL) wrong = check("a URL", request->url, strlen(request->url));
+    if (wrong == NULL) wrong = check_pairs("a header", &request->headers);
+    return wrong != NULL ? wrong : ask_send(method, request, response);
+}
+
+const hookgate_problem *hookgate_emit(const char *type, const void *payload, size_t size, const hookgate_pairs *attributes) {
+    static const hookgate_pairs none = {NULL, 0};
+    if (attributes == NULL) attributes = &none;
+    const hookgate_problem *wrong = check("a type", type, strlen(type));
+    if (wrong == NULL) wrong = check_pairs("an attribute", attributes);
+    return wrong != NULL ? wrong : ask_emit(type, payload, size, attributes);
+}
+
+const hookgate_problem *hookgate_state_get_text(const char *key, const char **text) {
+    hookgate_bytes value = {NULL, 0};
+    const hookgate_problem *wrong = hookgate_state_get(key, &value);
+    const char *found = (const char *)value.at;
+    *text = found != NULL && is_utf8(found, value.size) ? found : NULL;
+    return wrong;
+}
+
+const hookgate_problem *hookgate_state_set_text(const char *key, const char *text, uint64_t keep_ms) {
+    return hookgate_state_set(key, text, strlen(text), keep_ms);
+}
+
+const hookgate_problem *hookgate_emit_text(const char *type, const char *payload) {
+    return hookgate_emit(type, payload, strlen(payload), NULL);
+}
+
+hookgate_request hookgate_get(const char *url) {
+    const hookgate_request request = {"GET", url, {NULL, 0}, NULL, 0, 0};
+    return request;
+}
+
+hookgate_request hookgate_post_json(const char *url, const char *json) {
+    hookgate_request request = {"POST", url, {NULL, 0}, json, strlen(json), 0};
+    hookgate_add(&request.headers, "content-type", "application/json");
+    return request;
+}
+
+const char *hookgate_response_text(const hookgate_response *response) {
+    const char *text = (const char *)response->body;
+    return is_utf8(text, response->body_size) ? text : NULL;
+}
+
+const char *hookgate_response_json(const hookgate_response *response, const char *pointer) {
+    return hookgate_json_in((const char *)response->body, response->body_size, pointer);
 }
 
 /* The rim: the gateway's own shapes. */
@@ -638,6 +973,97 @@ void hookgate_random(void *bytes, size_t size) {
         at += given.size;
         size -= given.size;
     }
+}
+
+static const char *ended(const char *text, size_t size) { return size == 0 ? "" : text; }
+
+static const hookgate_problem *problem_of(const error_record *error) {
+    return problem((hookgate_kind)error->kind, ended(error->why.at, error->why.size));
+}
+
+static const hookgate_problem *ask_get(const char *key, hookgate_bytes *value) {
+    given got;
+    hookgate_import_state_get(key, strlen(key), &got);
+    if (got.is_error) return problem_of(&got.is.error);
+    if (got.is.value.is_some) {
+        value->at = (const uint8_t *)ended(got.is.value.text.at, got.is.value.text.size);
+        value->size = got.is.value.text.size;
+    }
+    return NULL;
+}
+
+static const hookgate_problem *ask_set(const char *key, const void *value, size_t size, uint64_t keep_ms) {
+    given got;
+    hookgate_import_state_set(key, strlen(key), value, size, keep_ms > 0, keep_ms, &got);
+    return got.is_error ? problem_of(&got.is.error) : NULL;
+}
+
+static const hookgate_problem *ask_delete(const char *key) {
+    given got;
+    hookgate_import_state_delete(key, strlen(key), &got);
+    return got.is_error ? problem_of(&got.is.error) : NULL;
+}
+
+static const hookgate_problem *ask_keys(const char *prefix, const char *after, uint32_t limit, hookgate_keys *keys) {
+    given got;
+    const size_t after_size = after == NULL ? 0 : strlen(after);
+    hookgate_import_state_keys(prefix, strlen(prefix), after != NULL, after, after_size, limit, &got);
+    if (got.is_error) return problem_of(&got.is.error);
+    const slice *found = (const slice *)(const void *)got.is.keys.at;
+    const char **made = (const char **)hookgate_alloc(got.is.keys.size * sizeof(char *));
+    for (size_t i = 0; i < got.is.keys.size; i++) made[i] = ended(found[i].at, found[i].size);
+    keys->at = made;
+    keys->count = got.is.keys.size;
+    return NULL;
+}
+
+static const hookgate_problem *ask_increment(const char *key, int64_t by, int64_t *sum) {
+    given_sum got;
+    hookgate_import_state_increment(key, strlen(key), by, &got);
+    if (got.is_error) return problem_of(&got.is.error);
+    *sum = got.is.sum;
+    return NULL;
+}
+
+static const hookgate_problem *ask_compare_and_set(const char *key, const hookgate_bytes *expected, const void *value,
+                                                   size_t size, uint64_t keep_ms, bool *was_set) {
+    given got;
+    const hookgate_bytes nothing = {NULL, 0};
+    const hookgate_bytes *wanted = expected == NULL ? &nothing : expected;
+    hookgate_import_state_compare_and_set(key, strlen(key), expected != NULL, wanted->at, wanted->size, value, size,
+                                          keep_ms > 0, keep_ms, &got);
+    if (got.is_error) return problem_of(&got.is.error);
+    *was_set = got.is.was_set != 0;
+    return NULL;
+}
+
+/* Texts that are empty lie anywhere. */
+static const hookgate_pair *ended_pairs(hookgate_pair *pairs, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        pairs[i].name = ended(pairs[i].name, pairs[i].name_size);
+        pairs[i].value = ended(pairs[i].value, pairs[i].value_size);
+    }
+    return pairs;
+}
+
+static const hookgate_problem *ask_send(const char *method, const hookgate_request *request, hookgate_response *response) {
+    given got;
+    hookgate_import_send(method, strlen(method), request->url, strlen(request->url), request->headers.at,
+                         request->headers.count, request->body, request->body_size, request->timeout_ms > 0,
+                         request->timeout_ms, &got);
+    if (got.is_error) return problem_of(&got.is.error);
+    response->status = got.is.response.status;
+    response->headers.at = ended_pairs(got.is.response.headers, got.is.response.header_count);
+    response->headers.count = got.is.response.header_count;
+    response->body = (const uint8_t *)ended(got.is.response.body.at, got.is.response.body.size);
+    response->body_size = got.is.response.body.size;
+    return NULL;
+}
+
+static const hookgate_problem *ask_emit(const char *type, const void *payload, size_t size, const hookgate_pairs *attributes) {
+    given got;
+    hookgate_import_emit(type, strlen(type), payload, size, attributes->at, attributes->count, &got);
+    return got.is_error ? problem_of(&got.is.error) : NULL;
 }
 
 #define EXPORT(name) __attribute__((export_name(name)))
@@ -671,7 +1097,18 @@ typedef struct {
     alignas(8) slice why;
     uint8_t has_after;
     alignas(8) uint64_t after_ms;
-} answer;
+} outcome;
+
+/* result<answer, failure>: what is no failure stands at 8. */
+typedef union {
+    outcome failure;
+    struct {
+        uint8_t is_failure;
+        alignas(8) response_record answer;
+    } ok;
+} answered;
+
+static_assert(sizeof(outcome) == 40 && sizeof(answered) == 40, "as the canonical ABI lays them out");
 
 static slice text_of(const char *text) {
     size_t size = strlen(text);
@@ -680,26 +1117,85 @@ static slice text_of(const char *text) {
     return made;
 }
 
-static ask ask_of(const hookgate_part *part) {
-    ask made = {text_of("setting"), text_of(part->setting), (pair *)hookgate_alloc(2 * sizeof(pair)), 0};
-    if (part->about != NULL) {
-        const pair about = {text_of("about"), text_of(part->about)};
-        made.detail[made.detail_count++] = about;
-    }
-    if (part->value != NULL) {
-        const pair by_default = {text_of("default"), text_of(part->value)};
-        made.detail[made.detail_count++] = by_default;
-    }
+static void put_detail(ask *made, const char *name, const char *value) {
+    if (value == NULL) return;
+    const pair detail = {text_of(name), text_of(value)};
+    made->detail[made->detail_count++] = detail;
+}
+
+static ask ask_of(const hookgate_ask *said) {
+    enum { DETAILS = 6 };
+    pair *details = (pair *)hookgate_alloc(DETAILS * sizeof(pair));
+    ask made = {text_of(said->what), text_of(said->name == NULL ? "" : said->name), details, 0};
+    put_detail(&made, "about", said->about);
+    put_detail(&made, "default", said->by_default);
+    put_detail(&made, "type", said->type);
+    put_detail(&made, "methods", said->methods);
+    put_detail(&made, "credential", said->credential);
+    put_detail(&made, "optional", said->optional ? "true" : NULL);
     return made;
 }
 
 static size_t pattern_count(const hookgate_part *part) {
     size_t count = 0;
-    while (part->handler != NULL && part->patterns[count] != NULL) count++;
+    while (part->patterns != NULL && part->patterns[count] != NULL) count++;
     return count;
 }
 
-static const char *ended(const char *text, size_t size) { return size == 0 ? "" : text; }
+/* Adds what a part has to say. There is room for it. */
+static void put_part(manifest *made, const hookgate_part *part) {
+    if (part->handler == NULL && part->responder == NULL) made->asks[made->ask_count++] = ask_of(&part->ask);
+    for (size_t i = 0; i < pattern_count(part); i++) {
+        hookgate_ask reply = part->ask;
+        reply.name = part->patterns[i];
+        if (part->handler != NULL) made->subscriptions[made->subscription_count++] = text_of(part->patterns[i]);
+        if (part->responder != NULL) made->asks[made->ask_count++] = ask_of(&reply);
+    }
+}
+
+static hookgate_event event_of(HOOKGATE_RAW_EVENT) {
+    const hookgate_event event = {
+        ended(id, id_size),
+        ended(source, source_size),
+        ended(provider, provider_size),
+        ended(type, type_size),
+        received_at_ms,
+        attempt,
+        ended_pairs(attributes, attribute_count),
+        attribute_count,
+        (const uint8_t *)ended((const char *)payload, payload_size),
+        payload_size,
+    };
+    return event;
+}
+
+/* Puts how a handler ended, where that is not well. */
+static void put_failure(outcome *made, const hookgate_result *result) {
+    made->is_failure = 1;
+    made->is_retry = result->outcome == HOOKGATE_OUTCOME_RETRY;
+    made->why = text_of(result->why == NULL ? "" : result->why);
+    made->has_after = result->after_ms > 0;
+    made->after_ms = result->after_ms;
+}
+
+/* The gateway refuses text that is not UTF-8, in a header too. */
+static hookgate_pair *as_texts(const hookgate_pairs *pairs) {
+    hookgate_pair *made = (hookgate_pair *)hookgate_alloc(pairs->count * sizeof(hookgate_pair));
+    for (size_t i = 0; i < pairs->count; i++) {
+        made[i] = pairs->at[i];
+        made[i].name = as_utf8(made[i].name, &made[i].name_size);
+        made[i].value = as_utf8(made[i].value, &made[i].value_size);
+    }
+    return made;
+}
+
+static void put_answer(response_record *made, const hookgate_answer *answer) {
+    made->status = answer->status;
+    made->headers = as_texts(&answer->headers);
+    made->header_count = answer->headers.count;
+    made->body.at = (const char *)answer->body;
+    made->body.size = answer->body_size;
+}
 
 #ifdef __cplusplus
 extern "C" {
@@ -717,55 +1213,37 @@ EXPORT("cabi_realloc") void *hookgate_export_realloc(void *old, size_t old_size,
 
 EXPORT(HANDLER "describe") const manifest *hookgate_export_describe(void) {
     const hookgate_plugin *plugin = &hookgate_this_plugin;
-    size_t subscriptions = 0;
-    for (size_t i = 0; i < plugin->part_count; i++) subscriptions += pattern_count(&plugin->parts[i]);
+    size_t most = plugin->part_count;
+    for (size_t i = 0; i < plugin->part_count; i++) most += pattern_count(&plugin->parts[i]);
     manifest *made = (manifest *)hookgate_alloc(sizeof(manifest));
     made->name = text_of(plugin->name);
     made->version = text_of(plugin->version);
-    made->subscriptions = (slice *)hookgate_alloc(subscriptions * sizeof(slice));
+    made->subscriptions = (slice *)hookgate_alloc(most * sizeof(slice));
     made->subscription_count = 0;
-    made->asks = (ask *)hookgate_alloc(plugin->part_count * sizeof(ask));
+    made->asks = (ask *)hookgate_alloc(most * sizeof(ask));
     made->ask_count = 0;
-    for (size_t i = 0; i < plugin->part_count; i++) {
-        const hookgate_part *part = &plugin->parts[i];
-        if (part->handler == NULL) made->asks[made->ask_count++] = ask_of(part);
-        for (size_t n = 0; n < pattern_count(part); n++) {
-            made->subscriptions[made->subscription_count++] = text_of(part->patterns[n]);
-        }
-    }
+    for (size_t i = 0; i < plugin->part_count; i++) put_part(made, &plugin->parts[i]);
     return made;
 }
 
-EXPORT(HANDLER "handle")
-const answer *hookgate_export_handle(const char *id, size_t id_size, const char *source, size_t source_size,
-                                     const char *provider, size_t provider_size, const char *type, size_t type_size,
-                                     uint64_t received_at_ms, uint32_t attempt, hookgate_pair *attributes,
-                                     size_t attribute_count, const uint8_t *payload, size_t payload_size) {
-    for (size_t i = 0; i < attribute_count; i++) {
-        attributes[i].name = ended(attributes[i].name, attributes[i].name_size);
-        attributes[i].value = ended(attributes[i].value, attributes[i].value_size);
-    }
-    const hookgate_event event = {
-        ended(id, id_size),
-        ended(source, source_size),
-        ended(provider, provider_size),
-        ended(type, type_size),
-        received_at_ms,
-        attempt,
-        attributes,
-        attribute_count,
-        (const uint8_t *)ended((const char *)payload, payload_size),
-        payload_size,
-    };
+EXPORT(HANDLER "handle") const outcome *hookgate_export_handle(HOOKGATE_RAW_EVENT) {
+    const hookgate_event event = event_of(HOOKGATE_RAW_EVENT_AS_IT_IS);
     const hookgate_result result = hookgate_handle(&event);
-    answer *made = (answer *)hookgate_alloc(sizeof(answer));
+    outcome *made = (outcome *)hookgate_alloc(sizeof(outcome));
     memset(made, 0, sizeof *made);
-    if (result.outcome == HOOKGATE_OUTCOME_DONE) return made;
-    made->is_failure = 1;
-    made->is_retry = result.outcome == HOOKGATE_OUTCOME_RETRY;
-    made->why = text_of(result.why == NULL ? "" : result.why);
-    made->has_after = result.after_ms > 0;
-    made->after_ms = result.after_ms;
+    if (result.outcome != HOOKGATE_OUTCOME_DONE) put_failure(made, &result);
+    return made;
+}
+
+/* What HOOKGATE_RESPONDING_PLUGIN exports comes here. */
+const void *hookgate_export_response(HOOKGATE_RAW_EVENT) {
+    const hookgate_event event = event_of(HOOKGATE_RAW_EVENT_AS_IT_IS);
+    hookgate_answer answer;
+    const hookgate_result result = hookgate_respond(&event, &answer);
+    answered *made = (answered *)hookgate_alloc(sizeof(answered));
+    memset(made, 0, sizeof *made);
+    if (result.outcome == HOOKGATE_OUTCOME_DONE) put_answer(&made->ok.answer, &answer);
+    else put_failure(&made->failure, &result);
     return made;
 }
 
@@ -774,7 +1252,7 @@ EXPORT("cabi_post_" HANDLER "describe") void hookgate_export_described(const man
     hookgate_end_call();
 }
 
-EXPORT("cabi_post_" HANDLER "handle") void hookgate_export_handled(const answer *freed) {
+EXPORT("cabi_post_" HANDLER "handle") void hookgate_export_handled(const outcome *freed) {
     (void)freed;
     hookgate_end_call();
 }
@@ -789,6 +1267,97 @@ const char *hookgate_setting(const char *key) { return hookgate_import_setting(k
 
 void hookgate_random(void *bytes, size_t size) {
     for (size_t i = 0; i < size; i++) ((unsigned char *)bytes)[i] = (unsigned char)rand();
+}
+
+/* The gateway denies what was not asked for. In tests it is done here, where patterns are known. */
+static const hookgate_problem *unasked(const char *advice) {
+    return problem(HOOKGATE_DENIED, hookgate_format("the plugin does not ask for it: %s", advice));
+}
+
+/* Whether a host is one that an ask means. */
+static bool covers(const char *asked, const char *host) {
+    const size_t size = strlen(host), below = asked[0] == '*' ? strlen(asked + 1) : 0;
+    if (asked[0] == '*') return size >= below && strcmp(host + size - below, asked + 1) == 0;
+    return strcmp(asked, host) == 0;
+}
+
+/* The host in a URL. */
+static const char *host_of(const char *url) {
+    const char *scheme = strstr(url, "://");
+    const char *host = scheme == NULL ? "" : scheme + 3;
+    return copy(host, strcspn(host, ":/?#"));
+}
+
+/* Whether a word is among words; one that names no words leaves them to the operator. */
+static bool has_word(const char *words, const char *word) {
+    if (words == NULL) return true;
+    for (const char *at = words; *at != '\0'; at += strspn(at, " ")) {
+        const size_t size = strcspn(at, " ");
+        if (is_same(word, at, size)) return true;
+        at += size;
+    }
+    return false;
+}
+
+/* Whether the plugin asks for something: for a method at a host, for events of a type, or for its state. */
+static bool is_asked(const char *what, const char *name, const char *method) {
+    for (size_t i = 0; i < hookgate_this_plugin.part_count; i++) {
+        const hookgate_ask *ask = &hookgate_this_plugin.parts[i].ask;
+        if (ask->what == NULL || strcmp(ask->what, what) != 0) continue;
+        if (method != NULL ? covers(ask->name, name) && has_word(ask->methods, method) : is_like(ask->name, name)) return true;
+    }
+    return false;
+}
+
+static const hookgate_problem *check_state(void) { return is_asked("state", "", NULL) ? NULL : unasked("HOOKGATE_STATE"); }
+
+static const hookgate_problem *ask_get(const char *key, hookgate_bytes *value) {
+    const hookgate_problem *wrong = check_state();
+    return wrong != NULL ? wrong : hookgate_import_state_get(key, value);
+}
+
+static const hookgate_problem *ask_set(const char *key, const void *value, size_t size, uint64_t keep_ms) {
+    const hookgate_problem *wrong = check_state();
+    return wrong != NULL ? wrong : hookgate_import_state_set(key, value, size, keep_ms);
+}
+
+static const hookgate_problem *ask_delete(const char *key) {
+    const hookgate_problem *wrong = check_state();
+    return wrong != NULL ? wrong : hookgate_import_state_delete(key);
+}
+
+static const hookgate_problem *ask_keys(const char *prefix, const char *after, uint32_t limit, hookgate_keys *keys) {
+    const hookgate_problem *wrong = check_state();
+    return wrong != NULL ? wrong : hookgate_import_state_keys(prefix, after, limit, keys);
+}
+
+static const hookgate_problem *ask_increment(const char *key, int64_t by, int64_t *sum) {
+    const hookgate_problem *wrong = check_state();
+    return wrong != NULL ? wrong : hookgate_import_state_increment(key, by, sum);
+}
+
+static const hookgate_problem *ask_compare_and_set(const char *key, const hookgate_bytes *expected, const void *value,
+                                                   size_t size, uint64_t keep_ms, bool *was_set) {
+    hookgate_bytes found = {NULL, 0};
+    const hookgate_problem *wrong = ask_get(key, &found);
+    const bool is_there = found.at != NULL, is_wanted = expected != NULL;
+    *was_set = wrong == NULL && is_there == is_wanted &&
+               (!is_there || (found.size == expected->size && memcmp(found.at, expected->at, found.size) == 0));
+    return *was_set ? ask_set(key, value, size, keep_ms) : wrong;
+}
+
+static const hookgate_problem *ask_send(const char *method, const hookgate_request *request, hookgate_response *response) {
+    const char *host = host_of(request->url);
+    if (*host == '\0') return problem(HOOKGATE_INVALID, hookgate_format("%s is no URL of a host", request->url));
+    if (!is_asked("host", host, method)) return unasked(hookgate_format("HOOKGATE_HOST(\"%s\") for %s", host, method));
+    hookgate_request asked = *request;
+    asked.method = method;
+    return hookgate_import_send(&asked, response);
+}
+
+static const hookgate_problem *ask_emit(const char *type, const void *payload, size_t size, const hookgate_pairs *attributes) {
+    if (!is_asked("emit", type, NULL)) return unasked(hookgate_format("HOOKGATE_EMIT(\"%s\")", type));
+    return hookgate_import_emit(type, payload, size, attributes);
 }
 
 #endif

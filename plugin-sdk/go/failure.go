@@ -47,6 +47,8 @@ func failureOf(err error) failure {
 	} else if retry := (*RetryError)(nil); errors.As(err, &retry) {
 		after := max(retry.After, 0)
 		failed.after = &after
+	} else if power := (*Error)(nil); errors.As(err, &power) {
+		failed.reject = power.Kind == Invalid
 	}
 	return failed
 }

@@ -100,9 +100,25 @@ func tell(s string) text {
 	return text{address(unsafe.Pointer(unsafe.StringData(s))), uint32(len(s))}
 }
 
+func tellPairs(pairs [][2]string) list {
+	lowered := make([]pairOfTexts, 0, len(pairs))
+	for _, pair := range pairs {
+		lowered = append(lowered, pairOfTexts{tell(pair[0]), tell(pair[1])})
+	}
+	return tellAll(lowered)
+}
+
 func tellAll[T any](items []T) list {
 	told = append(told, items)
 	return list{address(unsafe.Pointer(unsafe.SliceData(items))), uint32(len(items))}
+}
+
+// takeAll is a list that the host has put into a block.
+func takeAll[T any](l list) []T {
+	if l.length == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(pointer(l.at)), l.length)
 }
 
 // take is what the host has put into a block.

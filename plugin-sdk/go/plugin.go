@@ -21,6 +21,9 @@
 // A handler that returns nil has done its work. [Reject] says that it never can, [RetryAfter] that it may later; any
 // other error is a retry too. A panic ends the call, and the delivery is tried again.
 //
+// A plugin may remember ([State]), ask other hosts ([Send]), make events ([Emit]) and answer senders (the package
+// hookgate/reply). It says so by an [Ask], and the operator grants it.
+//
 // What is written with log/slog and log becomes lines in the gateway's log.
 //
 // An event may come more than once, always with the same ID. Nothing that a plugin keeps in memory may be relied on to
@@ -29,16 +32,67 @@
 // Handlers can be tested natively, without a gateway: see the package hookgatetest.
 package hookgate
 
-// Ask is a setting that the operator is asked to grant.
+// Ask is something that the operator is asked to grant: a setting, a host, the state, or events to make. Say one of
+// Setting, Host, State and Emit.
 type Ask struct {
-	// Setting is the key that it is read by.
+	// Setting is the key that a setting is read by.
 	Setting string
+	// Default of a setting is used where nothing is granted.
+	Default string
+	// Required means that a setting has no default: the plugin does not run until it is granted.
+	Required bool
+	// Type of a setting is text, integer, number, boolean or json. Without one it is text.
+	Type string
+
+	// Host is where requests go to: api.example.com, *.example.com for all below it, or * for those that the operator
+	// names.
+	Host string
+	// Methods are those that the host will be asked by: GET POST.
+	Methods string
+	// Credential is bearer, basic or header, if the operator has to give one for the host.
+	Credential string
+
+	// State asks for [State].
+	State bool
+
+	// Emit is a pattern of the types of events to make.
+	Emit string
+
 	// About is a sentence for the operator.
 	About string
-	// Default is used where nothing is granted.
-	Default string
-	// Required means that there is no default: the plugin does not run until the setting is granted.
-	Required bool
+	// Optional means that the plugin runs without it too. It says nothing of a setting.
+	Optional bool
+}
+
+// whatAndName are what is asked for, as the contract calls it.
+func (a Ask) whatAndName() (what, name string) {
+	switch {
+	case a.Host != "":
+		return "host", a.Host
+	case a.State:
+		return "state", ""
+	case a.Emit != "":
+		return "emit", a.Emit
+	}
+	return "setting", a.Setting
+}
+
+// detail is what is said about it. What is not said is left out.
+func (a Ask) detail() [][2]string {
+	var said [][2]string
+	say := func(name, value string, is bool) {
+		if is {
+			said = append(said, [2]string{name, value})
+		}
+	}
+	what, _ := a.whatAndName()
+	say("about", a.About, a.About != "")
+	say("default", a.Default, what == "setting" && !a.Required)
+	say("type", a.Type, a.Type != "")
+	say("methods", a.Methods, a.Methods != "")
+	say("credential", a.Credential, a.Credential != "")
+	say("optional", "true", a.Optional)
+	return said
 }
 
 // plugin is what the program said about itself.
@@ -46,6 +100,7 @@ var plugin struct {
 	name, version string
 	asks          []Ask
 	handlers      []handler
+	responders    []responder
 }
 
 type handler struct {
@@ -53,7 +108,7 @@ type handler struct {
 	handle  func(Event) error
 }
 
-// Plugin says what the plugin is called, its version, and which settings it asks for. Call it in an init function.
+// Plugin says what the plugin is called, its version, and what it asks for. Call it in an init function.
 func Plugin(name, version string, asks ...Ask) {
 	plugin.name, plugin.version, plugin.asks = name, version, asks
 }
@@ -89,7 +144,7 @@ func LookupSetting(key string) (string, bool) {
 		return value, true
 	}
 	for _, ask := range plugin.asks {
-		if ask.Setting == key && !ask.Required {
+		if what, name := ask.whatAndName(); what == "setting" && name == key && !ask.Required {
 			return ask.Default, true
 		}
 	}

@@ -2,6 +2,7 @@ package hookgate
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"hookgate/internal/native"
@@ -45,6 +46,33 @@ func TestSettingsHaveDefaults(t *testing.T) {
 	}
 	if _, ok := LookupSetting("token"); ok {
 		t.Error("a required setting has no default")
+	}
+}
+
+func TestOnlyWhatIsSaidIsAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		ask      Ask
+		expected string
+	}{
+		{Ask{Setting: "a", Default: "x", About: "A."}, "setting a [[about A.] [default x]]"},
+		{Ask{Setting: "a"}, "setting a [[default ]]"},
+		{Ask{Setting: "a", Required: true, Type: "integer"}, "setting a [[type integer]]"},
+		{Ask{Host: "h", Methods: "GET POST", Credential: "bearer", Optional: true},
+			"host h [[methods GET POST] [credential bearer] [optional true]]"},
+		{Ask{State: true, About: "S."}, "state  [[about S.]]"},
+		{Ask{Emit: "a.*"}, "emit a.* []"},
+	} {
+		what, name := test.ask.whatAndName()
+		if got := fmt.Sprint(what, " ", name, " ", test.ask.detail()); got != test.expected {
+			t.Errorf("is     %s\nis not %s", got, test.expected)
+		}
+	}
+}
+
+func TestNobodyStandsInOutsideOfATest(t *testing.T) {
+	var power *Error
+	if _, err := State.Get("a"); !errors.As(err, &power) || power.Kind != Denied {
+		t.Error(err)
 	}
 }
 

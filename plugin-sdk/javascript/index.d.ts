@@ -1,10 +1,16 @@
 /** What a plugin is: its name, what it asks the operator for, and what it does. */
-export interface Definition<Key extends string> {
+export interface Definition<Settings extends SettingTable> {
   /** The name that the gateway shows beside that of the file. */
   name: string;
   version: string;
   /** What the operator can set under `[plugins.<name>] settings`, by key. */
-  settings?: Record<Key, Setting>;
+  settings?: Settings;
+  /** The hosts that `fetch` is for: their names, or names with more about each. */
+  hosts?: readonly string[] | Record<string, Host>;
+  /** Whether it wants to remember something: `context.state`. */
+  state?: boolean | Power;
+  /** Patterns of the types of events that it makes: `context.emit`. */
+  emits?: readonly string[] | Record<string, Power>;
   /**
    * Handlers by the types of events that they take. A key is one pattern or several, separated by commas:
    *
@@ -13,17 +19,58 @@ export interface Definition<Key extends string> {
    * - `"file.*"`: `*` stands for any characters, dots included
    * - `"github:push"`: from a source or a provider of this name only
    *
-   * The first handler that matches, in order of writing, gets the event.
+   * The first handler that matches, in order of writing, gets the event. It may be left out where there is `respond`.
    */
-  on: Record<string, Handler<Key>>;
+  on?: Record<string, Handler<Settings>>;
+  /** Handlers that answer senders that wait for it, by the types of events, as in `on`. */
+  respond?: Record<string, Responder<Settings>>;
 }
 
-/** Something that the operator can set. */
-export interface Setting {
+/** Something that the operator can set. What is of another type than text is read for the plugin. */
+export type Setting = {
   /** A sentence for the operator. */
   about?: string;
-  /** Used where the operator sets nothing. Without one, the plugin does not run until the operator does. */
-  default?: string;
+} & (
+  | {
+      type?: "text";
+      /** Used where the operator sets nothing. Without one, the plugin does not run until the operator does. */
+      default?: string;
+    }
+  | { type: "integer" | "number"; default?: number }
+  | { type: "boolean"; default?: boolean }
+  | {
+      type: "json";
+      /** A string is taken as the JSON itself. */
+      default?: unknown;
+    }
+);
+
+/** Settings by key. */
+export type SettingTable = Record<string, Setting>;
+
+/** What a handler reads of a setting. */
+export type SettingValue<Of extends Setting> = Of extends { type: "integer" | "number" }
+  ? number
+  : Of extends { type: "boolean" }
+    ? boolean
+    : Of extends { type: "json" }
+      ? any
+      : string;
+
+/** Something that the operator can grant. */
+export interface Power {
+  /** A sentence for the operator. */
+  about?: string;
+  /** Whether the plugin runs without it too. What it does with it is then an error of the kind `denied`. */
+  optional?: boolean;
+}
+
+/** A host that a plugin sends requests to. */
+export interface Host extends Power {
+  /** The methods that it needs: `["GET", "POST"]`. */
+  methods?: readonly string[];
+  /** The kind of credential that is needed. The gateway adds it to each request: the plugin never holds it. */
+  credential?: "bearer" | "basic" | "header";
 }
 
 /**
@@ -32,15 +79,68 @@ export interface Setting {
  *
  * Nothing in memory outlives the call, and the same event may come again.
  */
-export type Handler<Key extends string = string> = (event: Event, context: Context<Key>) => unknown;
+export type Handler<Settings extends SettingTable = SettingTable> = (event: Event, context: Context<Settings>) => unknown;
+
+/** Answers the sender of an event, which waits a few seconds at most. What is thrown means the same as in `Handler`. */
+export type Responder<Settings extends SettingTable = SettingTable> = (
+  event: Event,
+  context: Context<Settings>,
+) => Answer | Response | Promise<Answer | Response>;
+
+/** What the sender of an event is answered. */
+export interface Answer {
+  /** From 200 to 599; 200 where nothing is said. */
+  status?: number;
+  headers?: Headers | Record<string, string> | Iterable<readonly [string, string]>;
+  /** Text, bytes, or a value that is written as JSON. Unless a header says another, it has the type that goes with it. */
+  body?: unknown;
+}
 
 /** What a handler gets beside the event. */
-export interface Context<Key extends string = string> {
+export interface Context<Settings extends SettingTable = SettingTable> {
+  /** The settings that the plugin declares, as the operator wrote them. */
+  readonly settings: { readonly [key in keyof Settings]: SettingValue<Settings[key]> };
+  /** What the plugin remembers. It needs `state: true`. */
+  readonly state: State;
   /**
-   * The settings that the plugin declares, as the operator wrote them: strings as they are, numbers and booleans as
-   * TOML writes them, arrays and tables as JSON.
+   * Makes an event, whose source is `plugin:<name>` and whose provider is `plugin`. It is there when the handler is done, and
+   * not at all if it fails. It needs a pattern in `emits`.
+   *
+   * @param payload The body: bytes, text, or a value that is written as JSON.
    */
-  readonly settings: { readonly [key in Key]: string };
+  emit(type: string, payload?: unknown, attributes?: Record<string, string | undefined>): void;
+}
+
+/**
+ * What a plugin remembers from one event to the next: bytes under keys, its own alone.
+ *
+ * What a handler writes is kept if it is done, and forgotten if it fails. It sees what it wrote itself. Values are bytes,
+ * text, or anything that can be written as JSON.
+ */
+export interface State {
+  /** The bytes under a key; undefined where there are none. */
+  get(key: string): Uint8Array | undefined;
+  /** The same, as text. */
+  getText(key: string): string | undefined;
+  /** The same, read as JSON. `T` is what you take it for: nothing checks that it is so. */
+  getJson<T = any>(key: string): T | undefined;
+  /** Sets a key: for good, or for so many milliseconds. */
+  set(key: string, value: unknown, options?: { keepMs?: number }): void;
+  /** Removes a key, whether it is there or not. */
+  delete(key: string): void;
+  /** The keys that begin with `prefix` and come after `after`, in the order of their bytes: at most `limit`, at most 1,000. */
+  keys(range?: { prefix?: string; after?: string; limit?: number }): string[];
+  /** Adds to a number, which is kept as text and begins at 0, and gives the sum: a bigint where a number is not exact. */
+  increment(key: string, by?: number): number | bigint;
+  /** Sets a key if its value is as expected (undefined: there is none), and tells whether it was. */
+  compareAndSet(key: string, expected: unknown, value: unknown, options?: { keepMs?: number }): boolean;
+}
+
+declare global {
+  interface RequestInit {
+    /** For a request of a plugin: how long all of it may take, where that is less than the operator allows. */
+    timeoutMs?: number;
+  }
 }
 
 /** One verified webhook. */
@@ -113,7 +213,31 @@ export interface Plugin {
  * });
  * ```
  */
-export function plugin<Key extends string = never>(definition: Definition<Key>): Plugin;
+export function plugin<const Settings extends SettingTable = {}>(definition: Definition<Settings>): Plugin;
+
+/** What went wrong with what a plugin was granted, or was not. */
+export type PowerErrorKind =
+  /** The plugin did not ask for it, or the operator did not grant it. */
+  | "denied"
+  /** It makes no sense: a wrong URL, an empty key. */
+  | "invalid"
+  /** More than is granted: bytes, keys, events. */
+  | "limit"
+  /** Too much at a time, or within a minute: later it may go. */
+  | "busy"
+  /** It took too long. */
+  | "timeout"
+  /** It could not be done: no such name, no connection, no answer. */
+  | "failed";
+
+/**
+ * Thrown where the gateway did not do what it was asked for; of `fetch`, the `cause` of its TypeError. Where nobody catches
+ * it, the delivery is tried again; one that is `invalid` is rejected, since it would be the same then.
+ */
+export class PowerError extends Error {
+  constructor(kind: PowerErrorKind, why: string, options?: ErrorOptions);
+  readonly kind: PowerErrorKind;
+}
 
 /** Thrown where an event can never be handled: the delivery is dead at once, and kept for the operator to look at. */
 export class Reject extends Error {

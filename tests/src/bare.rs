@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hookgate::config::DEFAULT_CALLS;
 use hookgate::event::{Event, EventId};
-use hookgate::runtime::{CallLimits, Called, CompileLimits, Compiler, EngineLimits, Level, Plugin, Refused, Runtime};
+use hookgate::runtime::{CallLimits, Called, CompileLimits, Compiler, EngineLimits, Level, Plugin, Powers, Refused, Runtime};
 
 use crate::process::from_environment;
 
@@ -61,7 +61,7 @@ impl Bare {
         let defaults = loaded.manifest.settings.iter().filter_map(|ask| Some((ask.key.clone(), ask.default.clone()?)));
         let granted = settings.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let settings: BTreeMap<String, String> = defaults.chain(granted).collect();
-        let plugin = loaded.grant("bare", settings, LIMITS, per_instance);
+        let plugin = loaded.grant("bare", Powers::only_settings("bare", settings), LIMITS, per_instance);
         Ok(Bare { runtime, plugin })
     }
 

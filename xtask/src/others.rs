@@ -42,7 +42,7 @@ const PYTHON_CONTRACT: &[&str] =
     &["PYTHONPATH=../../../plugin-sdk/python/src python -m hookgate_plugin build plugin.py -o plugin.wasm"];
 
 #[rustfmt::skip]
-const SAMPLES: [Other; 9] = [
+const SAMPLES: [Other; 11] = [
     Other { folder: "plugins/match-alert", tool: Tool::Node, commands: NPM, leaves: "match-alert.wasm", name: "match-alert" },
     Other { folder: "plugins/label-router", tool: Tool::Node, commands: NPM, leaves: "label-router.wasm", name: "label-router" },
     Other { folder: "plugins/quota-watch", tool: Tool::Node, commands: NPM, leaves: "quota-watch.wasm", name: "quota-watch" },
@@ -52,6 +52,8 @@ const SAMPLES: [Other; 9] = [
     Other { folder: "plugins/job-failed", tool: Tool::Zig, commands: MAKE, leaves: "job-failed.wasm", name: "job-failed" },
     Other { folder: "plugins/share-watch", tool: Tool::Zig, commands: MAKE, leaves: "share-watch.wasm", name: "share-watch" },
     Other { folder: "plugins/review-rule", tool: Tool::Python, commands: PYTHON, leaves: "plugin.wasm", name: "review-rule" },
+    Other { folder: "plugins/approve-action", tool: Tool::Node, commands: NPM, leaves: "approve-action.wasm", name: "approve-action" },
+    Other { folder: "plugins/comment-count", tool: Tool::Python, commands: PYTHON, leaves: "plugin.wasm", name: "comment-count" },
 ];
 
 const STARLINGMONKEY: &[&str] = &[

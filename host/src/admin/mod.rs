@@ -1,6 +1,6 @@
 //! For operators: is it alive, how does it stand, what did it count. On a port of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
@@ -25,7 +25,7 @@ use crate::{dispatch, ingress};
 /// What is shown.
 pub struct Admin {
     /// Each source: its name, its provider's, its URL.
-    pub sources: Vec<SourceFace>,
+    pub sources: Arc<RwLock<Vec<SourceFace>>>,
     /// How plugins stand.
     pub plugins: Arc<Plugins>,
     /// How much there is to do.
@@ -96,7 +96,8 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
             return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
         }
     };
-    let sources: Vec<Value> = admin.sources.iter().map(|source| admin.source(source)).collect();
+    let faces = admin.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let sources: Vec<Value> = faces.iter().map(|source| admin.source(source)).collect();
     let plugins: Vec<Value> = admin.plugins.standings().iter().map(|standing| admin.plugin(standing)).collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use hookgate::config::{Config, FILE, Overrides, cache_folder};
-use hookgate::plugins::{Plugins, Standing};
+use hookgate::effects::Blank;
+use hookgate::outbound::Outbound;
+use hookgate::plugins::{Granting, Plugins, Standing};
 use hookgate::runtime::{Compiler, EngineLimits, Runtime};
 
 /// Read the config and load every plugin as `serve` would, and tell all that is wrong
@@ -47,9 +49,11 @@ async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
         compiler: config.compiler.clone(),
         compile: config.compile,
     })?;
-    let granting = config.clone();
+    let (granting, trust) = (config.clone(), config.trust.clone());
+    let granting = Granting { grants: Box::new(move |name: &str| granting.grant(name)), trust };
+    let outbound = Outbound::of_a_command(config.roots.clone());
     let plugins =
-        Plugins::new(folder.clone(), runtime, Arc::new(move |name: &str| granting.grant(name)), config.plugin_bytes);
+        Plugins::new(folder.clone(), runtime, outbound, Arc::new(Blank), granting, config.plugin_bytes);
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
     let unreadable = || format!("cannot look into the plugins folder {}", folder.display());
     plugins.scan(&tell).await.with_context(unreadable)?.ended().await;
@@ -71,5 +75,18 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
             }
         };
         outln!("  {:<20} {:<8} {what}", standing.name, standing.slot);
+        for asked in &standing.asks {
+            let has = match (asked.granted, asked.optional) {
+                (true, _) => "has",
+                (false, true) => "can do without",
+                (false, false) => "lacks",
+            };
+            let about = if asked.about.is_empty() { String::new() } else { format!("  {}", asked.about) };
+            outln!("      {has} {asked}{about}");
+            // What a blocked one lacks is told above.
+            if let (Some(paste), None) = (&asked.paste, &standing.why) {
+                outln!("        {}", paste.replace('\n', "\n        "));
+            }
+        }
     }
 }

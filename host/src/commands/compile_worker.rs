@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use hookgate::runtime::{Job, work};
+use hookgate::runtime::{Job, Priority, work};
 
 /// Compile a plugin from standard input to standard output, confined
 #[derive(Args)]
@@ -15,11 +15,14 @@ pub struct CompileWorker {
     cpu_s: u64,
     #[arg(long)]
     functions: Option<PathBuf>,
+    #[arg(long)]
+    idle: bool,
 }
 
 impl CompileWorker {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let CompileWorker { memory_bytes, cpu_s, functions } = self;
-        Ok(work(&Job { memory_bytes, cpu_s, functions }))
+        let CompileWorker { memory_bytes, cpu_s, functions, idle } = self;
+        let priority = if idle { Priority::Idle } else { Priority::Guest };
+        Ok(work(&Job { memory_bytes, cpu_s, functions, priority }))
     }
 }

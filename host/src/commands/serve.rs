@@ -57,6 +57,7 @@ impl Serve {
             plugins_dir: self.plugins,
             data_dir: self.data,
             compiler: Some(Compiler::of_this_program()),
+            secrets_may_be_missing: false,
         };
         let config = Config::read(&self.config, &overrides)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

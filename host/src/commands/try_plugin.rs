@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use hookgate::attempt::Outcome;
-use hookgate::config::{DEFAULT_CALLS, cache_folder};
-use hookgate::event::{Event, EventId, NewEvent, now_ms};
+use hookgate::config::{Config, DEFAULT_CALLS, Overrides, cache_folder};
+use hookgate::effects::{Blank, Quota};
+use hookgate::event::{Event, EventId, NewEvent, Pattern, now_ms};
+use hookgate::outbound::{Hosts, Outbound, Roots};
+use hookgate::plugins::{Grant, asked};
 use hookgate::provider::{Provider, Received, catalogue, fresh_id};
-use hookgate::runtime::{Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Runtime};
+use hookgate::runtime::{Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Powers, Runtime};
 use hookgate::secret::Secret;
 
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost
@@ -43,6 +47,9 @@ pub struct Try {
     /// A setting, as the config would grant it
     #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = key_value)]
     settings: Vec<(String, String)>,
+    /// A config, whose section for the plugin says what it may do; without one, it may remember and emit, and ask no host
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -129,22 +136,21 @@ impl Try {
         let loaded = runtime.load(bytes, &limits, || {}).await;
         let loaded = loaded.with_context(|| format!("{} is no plugin", self.plugin.display()))?;
         let event = self.make_event(&loaded.manifest)?;
-        let mut settings: std::collections::BTreeMap<_, _> = self.settings.iter().cloned().collect();
-        for ask in &loaded.manifest.settings {
-            if let (false, Some(default)) = (settings.contains_key(&ask.key), &ask.default) {
-                settings.insert(ask.key.clone(), default.clone());
-            }
-        }
         let name = self.plugin.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let powers = self.powers(&name, &loaded.manifest)?;
         let per_instance = if self.instances == Instances::Warm { u32::MAX } else { 1 };
-        let plugin = loaded.grant(&name, settings, limits, per_instance);
-        if self.instances == Instances::Warm {
+        let plugin = loaded.grant(&name, powers, limits, per_instance);
+        let answers = plugin.answers() && is_answered(&plugin.manifest, &event);
+        if self.instances == Instances::Warm && !answers {
             // So that the first that counts finds an instance too.
             runtime.call(&plugin, &event, 1, |_| {}).await;
         }
         let mut calls: Vec<Called> = Vec::with_capacity(self.times as usize);
         for _ in 0..self.times {
-            let called = runtime.call(&plugin, &event, 1, |_| {}).await;
+            let called = match answers {
+                true => runtime.respond(&plugin, &event, |_| {}).await,
+                false => runtime.call(&plugin, &event, 1, |_| {}).await,
+            };
             // The lines of the last are shown.
             if let Some(before) = calls.last_mut() {
                 before.lines = Vec::new();
@@ -159,6 +165,25 @@ impl Try {
         }
         let well = report.calls.iter().all(|called| called.outcome == Outcome::Done);
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// What the config grants it; without one, its own state and events, and no host.
+    fn powers(&self, name: &str, manifest: &Manifest) -> anyhow::Result<Powers> {
+        let (mut grant, roots) = match &self.config {
+            Some(file) => {
+                let overrides = Overrides { secrets_may_be_missing: true, ..Overrides::default() };
+                let config = Config::read(file, &overrides)?;
+                (config.grant(name), config.roots)
+            }
+            None => {
+                let emit = manifest.emits.iter().map(|(pattern, _)| pattern.clone()).collect();
+                (Grant { state: Some(TRIED_STATE), emit, ..Grant::nothing(&DEFAULT_CALLS) }, Roots::default())
+            }
+        };
+        grant.settings.extend(self.settings.iter().cloned());
+        let asked = manifest.hosts.iter().map(|ask| ask.host.clone()).collect();
+        let hosts = Hosts::new(&Outbound::of_a_command(roots), name, asked, &grant.hosts);
+        Ok(grant.powers(manifest, hosts, Arc::new(Blank)))
     }
 
     fn make_event(&self, manifest: &Manifest) -> anyhow::Result<Event> {
@@ -192,7 +217,8 @@ impl Try {
             None => catalogue::all().collect(),
         };
         let wants = |provider: &Provider, event_type: &str| {
-            manifest.subscriptions.iter().any(|pattern| pattern.matches(&provider.name, &provider.name, event_type))
+            let patterns = manifest.subscriptions.iter().chain(&manifest.replies);
+            { patterns }.any(|pattern| pattern.matches(&provider.name, &provider.name, event_type))
         };
         let is_meant = |provider: &Provider, event_type: &str| match &self.event_type {
             Some(wanted) => wanted == event_type,
@@ -222,6 +248,40 @@ fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Re
     Ok(provider.parse_event(provider.verify(received, &[key], now_ms())?)?)
 }
 
+/// How much a plugin may remember that is tried.
+const TRIED_STATE: Quota = Quota { bytes: 10 << 20, keys: 10_000 };
+
+/// Whether a plugin answers the sender of an event, rather than handling it.
+fn is_answered(manifest: &Manifest, event: &Event) -> bool {
+    let means = |patterns: &[Pattern]| {
+        patterns.iter().any(|pattern| pattern.matches(&event.source, &event.provider, &event.event_type))
+    };
+    means(&manifest.replies) && !means(&manifest.subscriptions)
+}
+
+/// What would be kept and sent, were this the gateway.
+fn print_effects(called: &Called) {
+    for (key, value) in &called.effects.writes {
+        match value {
+            Some(value) => outln!("  remembers {key:?} = {:?}", shown(&value.bytes)),
+            None => outln!("  forgets {key:?}"),
+        }
+    }
+    for emitted in &called.effects.emitted {
+        outln!("  emits {} {}", emitted.event_type, shown(&emitted.payload));
+    }
+    if let Some(answer) = &called.answer {
+        outln!("  answers {} {}", answer.status.as_u16(), shown(&answer.body));
+    }
+}
+
+/// Bytes for people: text as it is, within a line's length.
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    if line.len() < text.len() { line + " ..." } else { line }
+}
+
 struct Report<'a> {
     plugin: &'a Plugin,
     event: &'a Event,
@@ -237,7 +297,7 @@ impl Report<'_> {
     }
 
     fn print(&self) {
-        let Manifest { name, version, subscriptions, settings } = &self.plugin.manifest;
+        let Manifest { name, version, subscriptions, settings, .. } = &self.plugin.manifest;
         let wants: Vec<String> = subscriptions.iter().map(ToString::to_string).collect();
         outln!("{name} {version} ({}) wants {}", self.plugin.generation, wants.join(", "));
         for ask in settings {
@@ -245,11 +305,17 @@ impl Report<'_> {
                 ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));
             outln!("  asks for the setting {} ({default}) {}", ask.key, ask.about);
         }
+        for asked in asked(&self.plugin.name, &self.plugin.manifest, &Grant::nothing(&DEFAULT_CALLS)) {
+            if asked.what != "setting" {
+                outln!("  asks for {asked} {}", asked.about);
+            }
+        }
         outln!("given {} of {}, {} bytes", self.event.event_type, self.event.provider, self.event.payload.len());
         let Some(last) = self.calls.last() else { return };
         for line in &last.lines {
             outln!("  {:<5} {}", level_name(line.level), line.message);
         }
+        print_effects(last);
         let times = if self.calls.len() == 1 { String::new() } else { format!(", median of {}", self.calls.len()) };
         let (fresh, own) = (self.median(|called| called.cost.wall), self.median(|called| called.cost.cpu));
         let mib = last.cost.memory_bytes as f64 / f64::from(1 << 20);

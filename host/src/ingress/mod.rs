@@ -3,12 +3,13 @@
 mod refusal;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -22,8 +23,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::event::now_ms;
-use crate::provider::{Received, Source};
+use crate::event::{Event, NewEvent, now_ms};
+use crate::provider::{Answering, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
 
 pub use refusal::Refusal;
@@ -36,6 +37,8 @@ pub struct Counters {
     refused: Family<RefusedLabels, Counter>,
     unknown: Counter,
     verified: Family<SecretLabels, Counter>,
+    answers: Family<AnswerLabels, Counter>,
+    answer_seconds: Histogram,
     accept_seconds: Histogram,
 }
 
@@ -54,6 +57,12 @@ struct RefusedLabels {
 struct SecretLabels {
     source: String,
     secret: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    source: String,
+    result: &'static str,
 }
 
 /// What came in by one source since the start.
@@ -76,6 +85,8 @@ impl Counters {
             refused: Family::default(),
             unknown: Counter::default(),
             verified: Family::default(),
+            answers: Family::default(),
+            answer_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             accept_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
         };
         registry.register("hookgate_accepted", "Events written down", counters.accepted.clone());
@@ -95,6 +106,10 @@ impl Counters {
             "Requests verified, by which of the source's secrets",
             counters.verified.clone(),
         );
+        let help = "Senders that waited for a plugin's answer: answered, late, or failed";
+        registry.register("hookgate_answers", help, counters.answers.clone());
+        let help = "From the commit of an event to the answer of a plugin";
+        registry.register("hookgate_answer_seconds", help, counters.answer_seconds.clone());
         let help = "From a request's headers to the answer that it is on disk";
         registry.register("hookgate_accept_seconds", help, counters.accept_seconds.clone());
         counters
@@ -139,7 +154,7 @@ impl Counters {
 }
 
 /// Limits of requests and connections.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The most connections at a time.
     pub connections: usize,
@@ -153,10 +168,25 @@ pub struct Limits {
     pub request: Duration,
 }
 
+/// The sources that requests are taken for now; clones are the same.
+pub type Sources = RwLock<HashMap<Arc<str>, Arc<Source>>>;
+
+/// Sources by their names.
+pub fn by_name(sources: &[Source]) -> HashMap<Arc<str>, Arc<Source>> {
+    sources.iter().map(|source| (source.name.clone(), Arc::new(source.clone()))).collect()
+}
+
+/// Has somebody answer the sender of an event, by a name that the config gives. The error is a sentence for the operator.
+pub type Asking = Arc<dyn Fn(Arc<str>, Event) -> Answered + Send + Sync>;
+
+/// The answer to a sender, when there is one.
+pub type Answered = Pin<Box<dyn Future<Output = Result<Response, String>> + Send>>;
+
 /// What takes requests.
 pub struct Ingress {
-    sources: HashMap<Arc<str>, Source>,
+    sources: Arc<Sources>,
     queue: Queue,
+    asking: Asking,
     /// A place for each request at a time.
     places: Semaphore,
     /// What bodies may hold of memory, all together.
@@ -169,11 +199,14 @@ pub struct Ingress {
 
 impl Ingress {
     /// Takes requests for these sources.
-    pub fn new(sources: Vec<Source>, queue: Queue, limits: &Limits, counters: Counters) -> Ingress {
-        sources.iter().for_each(|source| counters.begin(source));
+    pub fn new(sources: Arc<Sources>, queue: Queue, asking: Asking, limits: &Limits, counters: Counters) -> Ingress {
+        let known = sources.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().for_each(|source| counters.begin(source));
+        drop(known);
         Ingress {
-            sources: sources.into_iter().map(|source| (source.name.clone(), source)).collect(),
+            sources,
             queue,
+            asking,
             places: Semaphore::new(limits.requests_at_once),
             bytes: Semaphore::new(limits.bytes_at_once),
             patience: limits.request,
@@ -199,9 +232,41 @@ impl Ingress {
         let secret = SecretLabels { source: source_name.to_string(), secret: verified.secret() as u64 };
         self.counters.verified.get_or_create(&secret).inc();
         let event = provider.parse_event(verified).map_err(Refusal::Unreadable)?;
+        let asked = source.answering.as_ref().map(|answering| (answering, event.clone()));
         let receipts = self.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
         self.counters.count_accepted(&source_name, &receipts);
-        Ok(answer(provider.success, &receipts))
+        match (asked, receipts.first()) {
+            (Some((answering, event)), Some(receipt)) => {
+                // What waits for a plugin holds no place of those that are taken at once.
+                drop((_place, _held));
+                Ok(self.ask(source, answering, event, receipt).await)
+            }
+            _ => Ok(answer(provider.success, &receipts)),
+        }
+    }
+
+    /// Has a plugin answer, for as long as the sender can wait; the event is written down whatever it says.
+    async fn ask(&self, source: &Source, answering: &Answering, event: NewEvent, receipt: &Receipt) -> Response {
+        let (begun, name) = (Instant::now(), &source.name);
+        let event = event.accepted(receipt.id);
+        let asked = (self.asking)(answering.plugin.clone(), event);
+        let (result, response) = match tokio::time::timeout(answering.within, asked).await {
+            Ok(Ok(response)) => {
+                self.counters.answer_seconds.observe(begun.elapsed().as_secs_f64());
+                ("answered", response)
+            }
+            Ok(Err(why)) => {
+                tracing::warn!(source = %name, event = %receipt.id, "{name}: {} did not answer: {why}", answering.plugin);
+                ("failed", late_answer(&source.provider, receipt))
+            }
+            Err(_) => {
+                let ms = answering.within.as_millis();
+                tracing::warn!(source = %name, event = %receipt.id, "{name}: {} did not answer within {ms} ms", answering.plugin);
+                ("late", late_answer(&source.provider, receipt))
+            }
+        };
+        self.counters.answers.get_or_create(&AnswerLabels { source: name.to_string(), result }).inc();
+        response
     }
 
     /// Reads a request whole, within its limits, believing nothing of it.
@@ -235,12 +300,13 @@ impl Ingress {
 }
 
 async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
-    let Some(source) = ingress.sources.get(&*name) else {
+    let source = ingress.sources.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned();
+    let Some(source) = source else {
         ingress.counters.unknown.inc();
         return Refusal::UnknownSource.into_response();
     };
     let begun = Instant::now();
-    match ingress.take(source, request).await {
+    match ingress.take(&source, request).await {
         Ok(answer) => {
             ingress.counters.accept_seconds.observe(begun.elapsed().as_secs_f64());
             answer
@@ -343,6 +409,14 @@ impl Quiet {
                 tracing::warn!(%source, cause, "{source}: refused: {refusal} (and {more} more)")
             }
         }
+    }
+}
+
+/// What a sender that waits is told where no plugin answers: what its provider takes best.
+fn late_answer(provider: &Provider, receipt: &Receipt) -> Response {
+    match &provider.late {
+        Some(late) => (late.status, [(CONTENT_TYPE, late.content_type.clone())], late.body.clone()).into_response(),
+        None => answer(provider.success, std::slice::from_ref(receipt)),
     }
 }
 

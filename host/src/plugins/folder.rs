@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::trust::SIGNATURE;
 use crate::event::is_name;
 
 /// A plugin's file.
@@ -14,6 +15,17 @@ pub struct File {
     pub name: String,
     path: PathBuf,
 }
+
+/// What was read of a plugin's file.
+pub struct Contents {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// The signature beside it, where there is one.
+    pub signature: Option<String>,
+}
+
+/// The largest file of a signature that is read, in bytes.
+const SIGNATURE_BYTES: u64 = 4096;
 
 /// What a file looks like from outside. Where nothing of it changed, its bytes did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +44,11 @@ const FRESH: Duration = Duration::from_secs(2);
 pub struct Folder {
     path: PathBuf,
     file_bytes: usize,
-    read: HashMap<String, Stamp>,
+    read: HashMap<String, Stamps>,
 }
+
+/// What a plugin's file and its signature's look like.
+type Stamps = (Stamp, Option<Stamp>);
 
 impl Folder {
     pub fn new(path: PathBuf, file_bytes: usize) -> Folder {
@@ -63,21 +78,21 @@ impl Folder {
 
     /// The bytes of a file that may have changed, read once and whole; nothing, where it looks as it did. The error is a
     /// sentence.
-    pub fn changed(&mut self, file: &File) -> Result<Option<Vec<u8>>, String> {
-        let Ok(before) = stamp(&file.path) else { return Ok(None) };
+    pub fn changed(&mut self, file: &File) -> Result<Option<Contents>, String> {
+        let Ok(before) = stamps(file) else { return Ok(None) };
         if self.read.get(&file.name) == Some(&before) {
             return Ok(None);
         }
-        let fresh = is_fresh(&before);
+        let fresh = is_fresh(&before.0) || before.1.as_ref().is_some_and(is_fresh);
         let read = self.read_whole(file);
         // A file that changes while it is read, or that could change unseen, or that could not be read, is read again next time.
-        if !fresh && read.is_ok() && stamp(&file.path).is_ok_and(|after| after == before) {
+        if !fresh && read.is_ok() && stamps(file).is_ok_and(|after| after == before) {
             self.read.insert(file.name.clone(), before);
         }
         read.map(Some)
     }
 
-    fn read_whole(&self, file: &File) -> Result<Vec<u8>, String> {
+    fn read_whole(&self, file: &File) -> Result<Contents, String> {
         if !is_name(&file.name) {
             return Err("its name is none for a plugin: take lower-case letters, digits, - and _, at most 64".into());
         }
@@ -90,8 +105,28 @@ impl Folder {
         // One more than is allowed, so that too large a file is noticed without being read.
         let most = self.file_bytes as u64 + 1;
         open.take(most).read_to_end(&mut bytes).map_err(|error| format!("cannot read its file: {error}"))?;
-        Ok(bytes)
+        Ok(Contents { bytes, signature: signature(file) })
     }
+}
+
+fn signature(file: &File) -> Option<String> {
+    let path = signature_path(file);
+    if !std::fs::metadata(&path).is_ok_and(|meta| meta.is_file()) {
+        return None;
+    }
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.take(SIGNATURE_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn signature_path(file: &File) -> PathBuf {
+    let mut path = file.path.clone().into_os_string();
+    path.push(SIGNATURE);
+    path.into()
+}
+
+fn stamps(file: &File) -> std::io::Result<Stamps> {
+    Ok((stamp(&file.path)?, stamp(&signature_path(file)).ok()))
 }
 
 fn stamp(path: &PathBuf) -> std::io::Result<Stamp> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
+use super::folder::Contents;
 use super::{Change, Found, Live, Plugins, Refusal};
 use crate::runtime::Generation;
 
@@ -31,6 +32,7 @@ impl Loads {
 pub(super) struct Loading {
     ticket: u64,
     generation: Generation,
+    signature: Option<String>,
     pub compiling: bool,
     task: AbortHandle,
 }
@@ -75,25 +77,26 @@ impl Plugins {
     pub(super) fn begin_to_load(
         self: &Arc<Self>,
         name: String,
-        bytes: Vec<u8>,
+        contents: Contents,
         tell: &UnboundedSender<Change>,
     ) -> Option<tokio::task::JoinHandle<()>> {
         static TICKETS: AtomicU64 = AtomicU64::new(0);
-        let generation = Generation::of(&bytes);
+        let generation = Generation::of(&contents.bytes);
         // Held until the ticket is written down, so that the task cannot end before.
         let mut loading = self.loading();
-        if loading.get(&name).is_some_and(|loading| loading.generation == generation) {
+        let is_the_same = |loading: &Loading| loading.generation == generation && loading.signature == contents.signature;
+        if loading.get(&name).is_some_and(is_the_same) {
             return None;
         }
         let ticket = TICKETS.fetch_add(1, Ordering::Relaxed);
-        let (plugins, tell, key) = (self.clone(), tell.clone(), name.clone());
+        let (plugins, tell, key, signature) = (self.clone(), tell.clone(), name.clone(), contents.signature.clone());
         // On the guests' threads: what a stranger made is loaded and asked there, never beside ingress.
         let task = self.runtime.threads().spawn(async move {
             let load = Load { plugins: &plugins, name: &name, ticket };
-            let found = plugins.look_into(&name, bytes, generation, ticket).await;
+            let found = plugins.look_into(&name, contents, generation, ticket).await;
             load.end(found, &tell);
         });
-        let begun = Loading { ticket, generation, compiling: false, task: task.abort_handle() };
+        let begun = Loading { ticket, generation, signature, compiling: false, task: task.abort_handle() };
         if let Some(before) = loading.insert(key, begun) {
             before.task.abort();
         }

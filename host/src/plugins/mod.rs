@@ -6,25 +6,34 @@
 
 mod bell;
 mod folder;
+mod grant;
+mod granting;
 mod loading;
 mod slot;
 mod standing;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::effects::Memory;
 use crate::event::Pattern;
-use crate::runtime::{CallLimits, Generation, Loaded, Manifest, Plugin, Refused, Runtime};
-use folder::Folder;
+use crate::outbound::{HostGrant, Hosts, Outbound};
+use crate::runtime::{CallLimits, Generation, Manifest, Plugin, Refused, Runtime};
+use folder::{Contents, Folder};
+pub use grant::{Asked, Grant, asked};
+use granting::Code;
+pub use granting::Granting;
 use loading::Loading;
 pub use loading::Loads;
 pub use slot::{Found, Slot};
 pub use standing::Standing;
 use standing::{say, standing};
+pub use trust::{Trust, Trusted};
 
 /// The limits of a plugin's calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,18 +46,6 @@ pub struct Calls {
     pub per_instance: u32,
 }
 
-/// What one plugin is granted.
-#[derive(Debug, Clone)]
-pub struct Grant {
-    /// What `settings.get` gives it.
-    pub settings: BTreeMap<String, String>,
-    /// Its limits.
-    pub calls: Calls,
-}
-
-/// What a plugin's section of the config grants, by its name.
-pub type Grants = Arc<dyn Fn(&str) -> Grant + Send + Sync>;
-
 /// Code that runs.
 #[derive(Clone, Debug)]
 pub struct Live {
@@ -56,6 +53,10 @@ pub struct Live {
     pub plugin: Arc<Plugin>,
     /// How many calls run at a time.
     pub calls_at_once: usize,
+    /// What it was granted.
+    pub grant: Grant,
+    /// What its file was trusted for.
+    pub trusted: Trusted,
 }
 
 /// A file that does not run.
@@ -69,6 +70,19 @@ pub struct Refusal {
     passing: Option<Passing>,
     /// What it says of itself, where it only lacks what the operator can grant.
     pub blocked: Option<Manifest>,
+    /// Whether nobody who is trusted vouches for it.
+    pub untrusted: bool,
+}
+
+impl Refusal {
+    fn new(generation: Generation, why: String) -> Refusal {
+        Refusal { generation, why, passing: None, blocked: None, untrusted: false }
+    }
+
+    /// Whether it says something of the config, which may change, and not of the file alone.
+    fn is_of_the_config(&self) -> bool {
+        self.blocked.is_some() || self.untrusted
+    }
 }
 
 /// A cause that may be over at another time.
@@ -115,7 +129,11 @@ pub enum Change {
 pub struct Plugins {
     path: PathBuf,
     runtime: Arc<Runtime>,
-    grants: Grants,
+    outbound: Arc<Outbound>,
+    memory: Arc<dyn Memory>,
+    granting: RwLock<Arc<Granting>>,
+    /// The hosts of each plugin, with the connections to them, as they were last granted.
+    hosts: Mutex<BTreeMap<String, (Vec<HostGrant>, Manifest, Arc<Hosts>)>>,
     slots: RwLock<BTreeMap<String, PluginSlot>>,
     folder: tokio::sync::Mutex<Folder>,
     loading: Mutex<BTreeMap<String, Loading>>,
@@ -123,10 +141,22 @@ pub struct Plugins {
 
 impl Plugins {
     /// The plugins of a folder, none of them loaded yet.
-    pub fn new(path: PathBuf, runtime: Arc<Runtime>, grants: Grants, file_bytes: usize) -> Arc<Plugins> {
+    pub fn new(
+        path: PathBuf,
+        runtime: Arc<Runtime>,
+        outbound: Arc<Outbound>,
+        memory: Arc<dyn Memory>,
+        granting: Granting,
+        file_bytes: usize,
+    ) -> Arc<Plugins> {
         let folder = tokio::sync::Mutex::new(Folder::new(path.clone(), file_bytes));
-        let (slots, loading) = (RwLock::default(), Mutex::default());
-        Arc::new(Plugins { path, runtime, grants, slots, folder, loading })
+        let (slots, loading, hosts) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let granting = RwLock::new(Arc::new(granting));
+        Arc::new(Plugins { path, runtime, outbound, memory, granting, hosts, slots, folder, loading })
+    }
+
+    fn granting(&self) -> Arc<Granting> {
+        self.granting.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The code of a plugin that runs now. A call holds on to it: it lives until its last call returns.
@@ -136,9 +166,10 @@ impl Plugins {
 
     /// How every plugin stands.
     pub fn standings(&self) -> Vec<Standing> {
+        let granting = self.granting();
         let loading = self.loading();
         let slots = self.slots();
-        let mut standings: Vec<Standing> = slots.iter().map(|(name, slot)| standing(name, slot)).collect();
+        let mut standings: Vec<Standing> = slots.iter().map(|(name, slot)| standing(name, slot, &(granting.grants)(name))).collect();
         for (name, _) in loading.iter().filter(|(_, loading)| loading.compiling) {
             match standings.iter_mut().find(|standing| standing.name == *name) {
                 Some(standing) => standing.compiling = true,
@@ -150,7 +181,7 @@ impl Plugins {
     }
 
     fn slots(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, PluginSlot>> {
-        self.slots.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.slots.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Compares the folder with the slots, and begins to load what is new. Each change is told as it is made; whoever wants
@@ -171,11 +202,11 @@ impl Plugins {
         for file in files {
             match folder.changed(&file) {
                 Ok(None) => {}
-                Ok(Some(bytes)) => loads.extend(self.begin_to_load(file.name, bytes, tell)),
+                Ok(Some(contents)) => loads.extend(self.begin_to_load(file.name, contents, tell)),
                 Err(why) if self.is_known_to_be(&file.name, &why) => {}
                 Err(why) => {
                     self.stop_loading(&file.name);
-                    let refused = Refusal { generation: Generation::of(b""), why, passing: None, blocked: None };
+                    let refused = Refusal::new(Generation::of(b""), why);
                     self.turn(&file.name, Found::Refused(refused), tell);
                 }
             }
@@ -206,10 +237,18 @@ impl Plugins {
     async fn look_into(
         &self,
         name: &str,
-        bytes: Vec<u8>,
+        contents: Contents,
         generation: Generation,
         ticket: u64,
     ) -> Option<Found<Live, Refusal>> {
+        let granting = self.granting();
+        let grant = (granting.grants)(name);
+        let Contents { bytes, signature } = contents;
+        let trusted = match granting.trust.check(name, &bytes, generation, signature.as_deref(), &grant) {
+            Ok(trusted) => trusted,
+            Err(why) if self.is_known_to_be(name, &why) => return None,
+            Err(why) => return Some(Found::Refused(Refusal { untrusted: true, ..Refusal::new(generation, why) })),
+        };
         let mut met_before = 0;
         if let Some(slot) = self.slots().get(name) {
             match slot.live() {
@@ -219,50 +258,63 @@ impl Plugins {
                     return is_back.then(|| Found::Loaded(live.clone()));
                 }
                 _ => match slot.refused().filter(|refused| refused.generation == generation) {
-                    Some(Refusal { passing: None, .. }) => return None,
                     Some(Refusal { passing: Some(passing), .. }) => met_before = passing.times,
-                    None => {}
+                    Some(refused) if !refused.is_of_the_config() => return None,
+                    _ => {}
                 },
             }
         }
-        let grant = (self.grants)(name);
         let size = bytes.len();
         let on_compile = || self.note_compiling(name, ticket, size);
-        match self.runtime.load(bytes, &grant.calls.each, on_compile).await {
-            Ok(loaded) => Some(self.granted(name, loaded, generation, grant)),
+        Some(match self.runtime.load(bytes, &grant.calls.each, on_compile).await {
+            Ok(loaded) => {
+                let manifest = loaded.manifest.clone();
+                let make = |name: &str, powers, calls: &Calls| {
+                    loaded.grant(name, powers, calls.each.clone(), calls.per_instance)
+                };
+                let code = Code { manifest: &manifest, generation, make: Box::new(make) };
+                match self.granted(name, code, &grant, trusted) {
+                    Ok(live) => Found::Loaded(live),
+                    Err(refused) if self.is_known_to_be(name, &refused.why) => return None,
+                    Err(refused) => Found::Refused(refused),
+                }
+            }
             Err(Refused { why, passing }) => {
                 let passing = passing.then(|| Passing {
                     times: met_before + 1,
                     again_at: Instant::now() + LOOK_AGAIN[met_before.min(LOOK_AGAIN.len() - 1)],
                 });
-                Some(Found::Refused(Refusal { generation, why, passing, blocked: None }))
+                Found::Refused(Refusal { passing, ..Refusal::new(generation, why) })
             }
-        }
+        })
     }
 
-    /// What counts is what was asked for and granted both.
-    fn granted(&self, name: &str, loaded: Loaded, generation: Generation, grant: Grant) -> Found<Live, Refusal> {
-        match effective_settings(name, &loaded.manifest, &grant) {
-            Ok(settings) => {
-                let Calls { each, at_once, per_instance } = grant.calls;
-                let plugin = Arc::new(loaded.grant(name, settings, each, per_instance));
-                if plugin.is_command() && per_instance > 1 {
-                    tracing::warn!(plugin = %name, "{name} is a command, whose main runs once: each call gets a fresh instance");
-                }
-                Found::Loaded(Live { plugin, calls_at_once: at_once })
-            }
-            Err(why) => Found::Refused(Refusal { generation, why, passing: None, blocked: Some(loaded.manifest) }),
-        }
-    }
-
-    /// Turns a plugin's slot, and tells what it means.
+    /// Turns a plugin's slot by what was found, and tells what it means.
     fn turn(&self, name: &str, found: Found<Live, Refusal>, tell: &UnboundedSender<Change>) {
-        let mut slots = self.slots.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         let before = slots.remove(name);
         let after = slot::next(before, found);
+        self.put(&mut slots, name, after, tell);
+    }
+
+    /// Puts another slot in the place of a plugin's, if there is one to put.
+    fn turn_with(&self, name: &str, tell: &UnboundedSender<Change>, next: impl FnOnce(&PluginSlot) -> Option<PluginSlot>) {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(after) = slots.get(name).and_then(next) {
+            self.put(&mut slots, name, Some(after), tell);
+        }
+    }
+
+    fn put(
+        &self,
+        slots: &mut BTreeMap<String, PluginSlot>,
+        name: &str,
+        after: Option<PluginSlot>,
+        tell: &UnboundedSender<Change>,
+    ) {
         let change = change(name, after.as_ref());
         match &after {
-            Some(slot) => say(&standing(name, slot)),
+            Some(slot) => say(&standing(name, slot, &(self.granting().grants)(name))),
             None => tracing::info!(plugin = %name, "{name}: its file is gone; its deliveries wait for it"),
         }
         if let Some(slot) = after {
@@ -285,24 +337,4 @@ fn change(name: &str, slot: Option<&PluginSlot>) -> Change {
             Change::Waits { plugin, patterns }
         }
     }
-}
-
-/// The operator's settings and, where there is none, the plugin's defaults.
-fn effective_settings(name: &str, manifest: &Manifest, grant: &Grant) -> Result<BTreeMap<String, String>, String> {
-    let mut settings = grant.settings.clone();
-    let mut lacking = Vec::new();
-    for ask in &manifest.settings {
-        match &ask.default {
-            _ if settings.contains_key(&ask.key) => {}
-            Some(default) => drop(settings.insert(ask.key.clone(), default.clone())),
-            None => lacking.push(format!("{:?} = \"...\"", ask.key)),
-        }
-    }
-    if lacking.is_empty() {
-        return Ok(settings);
-    }
-    let lacking = lacking.join("\n");
-    Err(format!(
-        "it needs settings that it was not given: add them to the config under [plugins.{name}.settings]\n{lacking}"
-    ))
 }

@@ -1,6 +1,6 @@
 //! How a plugin stands, for people.
 
-use super::{PluginSlot, Refusal, Slot};
+use super::{Asked, Grant, PluginSlot, Refusal, Slot, asked};
 use crate::event::Pattern;
 
 /// How a plugin stands, for people.
@@ -20,6 +20,10 @@ pub struct Standing {
     pub subscriptions: Vec<String>,
     /// Why its file does not run.
     pub why: Option<String>,
+    /// What it asks for, and what of it it has.
+    pub asks: Vec<Asked>,
+    /// Whether it answers senders.
+    pub answers: bool,
 }
 
 impl Standing {
@@ -33,11 +37,13 @@ impl Standing {
             version: String::new(),
             subscriptions: Vec::new(),
             why: None,
+            asks: Vec::new(),
+            answers: false,
         }
     }
 }
 
-pub(super) fn standing(name: &str, slot: &PluginSlot) -> Standing {
+pub(super) fn standing(name: &str, slot: &PluginSlot, grant: &Grant) -> Standing {
     let manifest = slot.live().map(|live| &live.plugin.manifest);
     let manifest = manifest.or_else(|| slot.refused()?.blocked.as_ref());
     let generation =
@@ -57,16 +63,25 @@ pub(super) fn standing(name: &str, slot: &PluginSlot) -> Standing {
             .map(|manifest| manifest.subscriptions.iter().map(Pattern::to_string).collect())
             .unwrap_or_default(),
         why: slot.refused().map(|refused| refused.why.clone()),
+        asks: manifest.map(|manifest| asked(name, manifest, grant)).unwrap_or_default(),
+        answers: slot.live().is_some_and(|live| live.plugin.answers()),
     }
 }
 
 /// Tells how it stands.
 pub(super) fn say(standing: &Standing) {
-    let Standing { name, slot, generation, subscriptions, why, .. } = standing;
+    let Standing { name, slot, generation, subscriptions, why, asks, .. } = standing;
     match why {
         None => {
-            tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}", subscriptions.join(", "))
+            let has = said(asks.iter().filter(|asked| asked.granted && asked.what != "setting"), "; may use ");
+            let lacks = said(asks.iter().filter(|asked| !asked.granted && asked.what != "setting"), "; was not granted ");
+            tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}{has}{lacks}", subscriptions.join(", "))
         }
         Some(why) => tracing::warn!(plugin = %name, "{name} is {slot}: {why}"),
     }
+}
+
+fn said<'a>(asked: impl Iterator<Item = &'a Asked>, before: &str) -> String {
+    let said: Vec<String> = asked.map(Asked::to_string).collect();
+    if said.is_empty() { String::new() } else { format!("{before}{}", said.join(", ")) }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::template::{FirstOf, Part, Template};
 use crate::section::{Mistakes, Section};
@@ -27,7 +27,20 @@ pub struct Provider {
     pub(super) attributes: Vec<(String, FirstOf)>,
     /// What the sender takes for success.
     pub success: StatusCode,
+    /// What a sender that waits for an answer is told where there is none in time.
+    pub late: Option<Late>,
     pub(super) samples: Vec<Sample>,
+}
+
+/// What a sender that waits for an answer is told where there is none in time.
+#[derive(Debug, Clone)]
+pub struct Late {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: String,
+    /// What the body is.
+    pub content_type: HeaderValue,
 }
 
 /// Where the signature is, and what is signed by what.
@@ -77,6 +90,17 @@ pub(super) struct Sample {
     pub fresh: Vec<String>,
 }
 
+impl Late {
+    fn read(mut section: Section) -> Option<Late> {
+        let status = section.number("status", 200, 200..=299) as u16;
+        let body = section.or("body", String::new());
+        let content_type: Option<HeaderValue> = section.parsed("content_type");
+        section.finish();
+        let content_type = content_type.unwrap_or(HeaderValue::from_static("application/json"));
+        Some(Late { status: StatusCode::from_u16(status).ok()?, body, content_type })
+    }
+}
+
 impl Provider {
     /// Reads a description. What is wrong with it goes to the section's mistakes.
     pub fn read(name: &str, mut section: Section) -> Option<Provider> {
@@ -101,6 +125,7 @@ impl Provider {
         event.finish();
         let attributes = attributes(section.section("attributes"));
         let success = section.number("success", 200, 200..=299) as u16;
+        let late = section.optional_section("late").and_then(Late::read);
         let samples = section.tables("samples").into_iter().filter_map(Sample::read).collect();
         let signs_time = signature.as_ref().is_some_and(|signature| signs_time(signature, timestamp.as_ref()));
         match (&timestamp, signs_time) {
@@ -122,6 +147,7 @@ impl Provider {
             is_json,
             attributes,
             success: StatusCode::from_u16(success).unwrap_or(StatusCode::OK),
+            late,
             samples,
         })
     }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub mod catalogue;
 mod description;
@@ -13,7 +14,7 @@ mod sign;
 mod template;
 mod verify;
 
-pub use description::Provider;
+pub use description::{Late, Provider};
 pub use parse::Unreadable;
 pub use sign::{CannotSign, Signed, fresh_id};
 pub use verify::{BadKey, Key, Received, Unverified, Verified};
@@ -31,6 +32,17 @@ pub struct Source {
     pub body_bytes: usize,
     /// The address that senders see, where one is configured.
     pub url: Option<Arc<str>>,
+    /// Who answers, where it is not the gateway at once.
+    pub answering: Option<Answering>,
+}
+
+/// Who answers a sender that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answering {
+    /// The name of who does.
+    pub plugin: Arc<str>,
+    /// How long the sender can wait for it.
+    pub within: Duration,
 }
 
 impl fmt::Debug for Source {

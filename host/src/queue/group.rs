@@ -4,31 +4,32 @@ use std::sync::Arc;
 
 use super::store::{State, StoreError};
 use super::subscriber::Ready;
-use super::writer::{Effects, Group, READY, READY_BYTES, REFILL, Writer, not_run};
+use super::writer::{Group, Kept, READY, READY_BYTES, REFILL, Settling, Writer, Written, not_run};
 use super::{Delivery, Receipt, Settlement};
 use crate::attempt::Outcome;
+use crate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN};
 use crate::event::{Event, EventId, NewEvent, UnixMs};
 use crate::schedule::Verdict;
 
 impl Writer {
     /// Writes a group as a whole, and notes what it did.
-    pub(super) fn write_all(&mut self, group: &Group, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+    pub(super) fn write_all(&mut self, group: &Group, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
         self.store.begin()?;
-        for (plugin, event, attempt, settlement) in &group.settles {
-            self.write_settlement(plugin, *event, *attempt, settlement, now, effects)?;
+        for (n, settling) in group.settles.iter().enumerate() {
+            self.write_settling(n, settling, now, written)?;
         }
         for (events, _) in &group.accepts {
             let receipts: Result<Vec<_>, _> =
-                events.iter().map(|event| self.write_event(event, now, effects)).collect();
-            effects.receipts.push(receipts?);
+                events.iter().map(|event| self.write_event(event, now, written)).collect();
+            written.receipts.push(receipts?);
         }
         for n in 0..self.subscribers.len() {
-            self.write_claims(n, now, effects)?;
+            self.write_claims(n, now, written)?;
         }
         self.store.commit()
     }
 
-    fn write_event(&mut self, event: &NewEvent, now: UnixMs, effects: &mut Effects) -> Result<Receipt, StoreError> {
+    fn write_event(&mut self, event: &NewEvent, now: UnixMs, written: &mut Written) -> Result<Receipt, StoreError> {
         if let Some(first) = self.first_of(event)? {
             self.put_dead_back(first, now)?;
             return Ok(Receipt { id: first, duplicate: true });
@@ -38,13 +39,13 @@ impl Writer {
         self.store.insert_event(id, event)?;
         if let Some(key) = event.repeat_key {
             self.seen.insert(&key, id, event.received_at_ms);
-            effects.keys.push(key);
+            written.keys.push(key);
         }
         let mut loaded: Option<Arc<Event>> = None;
         for n in 0..self.subscribers.len() {
             if self.subscribers[n].wants(event) {
-                let event = loaded.get_or_insert_with(|| Arc::new(stored(id, event)));
-                self.write_delivery(n, event.clone(), now, effects)?;
+                let event = loaded.get_or_insert_with(|| Arc::new(event.clone().accepted(id)));
+                self.write_delivery(n, event.clone(), now, written)?;
             }
         }
         Ok(Receipt { id, duplicate: false })
@@ -63,14 +64,14 @@ impl Writer {
         n: usize,
         event: Arc<Event>,
         now: UnixMs,
-        effects: &mut Effects,
+        written: &mut Written,
     ) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
         let (id, nothing_before) = (event.id, subscriber.ready.is_empty() && !subscriber.is_behind(now));
         if subscriber.has_slot() && nothing_before {
             self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
             subscriber.running += 1;
-            effects.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: 1, event }));
+            written.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: 1, event }));
             return Ok(());
         }
         self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
@@ -97,18 +98,44 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes what became of a delivery together with all that the call wants kept, or nothing of it.
+    fn write_settling(
+        &mut self,
+        settle: usize,
+        settling: &Settling,
+        now: UnixMs,
+        written: &mut Written,
+    ) -> Result<(), StoreError> {
+        let Some(n) = self.subscribers.iter().position(|one| one.name == settling.plugin) else {
+            return Ok(());
+        };
+        if let Some(Kept { effects, .. }) = &settling.kept {
+            let id = self.subscribers[n].id;
+            if self.store.is_overtaken(id, effects, now)? {
+                written.overtaken.push(settle);
+                return Ok(());
+            }
+            self.store.remember(id, effects)?;
+            for emitted in &effects.emitted {
+                let event = emitted_event(&settling.plugin, settling.event, effects, emitted, now);
+                self.write_event(&event, now, written)?;
+            }
+        }
+        match &settling.settlement {
+            Some(settlement) => self.write_settlement(n, settling.event, settling.attempt, settlement, now, written),
+            None => Ok(()),
+        }
+    }
+
     fn write_settlement(
         &mut self,
-        plugin: &Arc<str>,
+        n: usize,
         event: EventId,
         number: u32,
         settlement: &Settlement,
         now: UnixMs,
-        effects: &mut Effects,
+        written: &mut Written,
     ) -> Result<(), StoreError> {
-        let Some(n) = self.subscribers.iter().position(|one| one.name == *plugin) else {
-            return Ok(());
-        };
         let subscriber = &mut self.subscribers[n];
         let (state, attempts, due) = match settlement {
             Settlement::Returned => (State::Waiting, number - 1, now),
@@ -127,23 +154,23 @@ impl Writer {
             subscriber.is_due_at(due);
         }
         subscriber.running = subscriber.running.saturating_sub(1);
-        effects.settled.push(n);
+        written.settled.push(n);
         Ok(())
     }
 
     /// Begins as many waiting deliveries of a plugin as it has slots.
-    fn write_claims(&mut self, n: usize, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+    fn write_claims(&mut self, n: usize, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
         while self.subscribers[n].has_slot() {
             if self.subscribers[n].ready.is_empty() && !self.refill(n, now)? {
                 return Ok(());
             }
             let Some(ready) = self.subscribers[n].ready.pop_front() else { return Ok(()) };
-            self.write_claim(n, ready, now, effects)?;
+            self.write_claim(n, ready, now, written)?;
         }
         Ok(())
     }
 
-    fn write_claim(&mut self, n: usize, ready: Ready, now: UnixMs, effects: &mut Effects) -> Result<(), StoreError> {
+    fn write_claim(&mut self, n: usize, ready: Ready, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
         let number = ready.attempts + 1;
         if let Some(event) = &ready.loaded {
@@ -159,7 +186,7 @@ impl Writer {
         };
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
         subscriber.running += 1;
-        effects.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: number, event }));
+        written.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: number, event }));
         Ok(())
     }
 
@@ -177,16 +204,20 @@ impl Writer {
     }
 }
 
-fn stored(id: EventId, event: &NewEvent) -> Event {
-    Event {
-        id,
-        source: event.source.clone(),
-        provider: event.provider.clone(),
-        event_type: event.event_type.clone(),
-        received_at_ms: event.received_at_ms,
-        received: Some(event.received),
-        attributes: event.attributes.clone(),
-        payload: event.payload.clone(),
+/// An event that a plugin made while it handled another.
+fn emitted_event(plugin: &Arc<str>, cause: EventId, effects: &Effects, emitted: &Emitted, now: UnixMs) -> NewEvent {
+    let own = [(DEPTH, effects.depth.to_string()), (CAUSE, cause.to_string())];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    NewEvent {
+        source: format!("{PLUGIN}:{plugin}").into(),
+        provider: PLUGIN.into(),
+        event_type: emitted.event_type.as_str().into(),
+        received_at_ms: now,
+        received: std::time::Instant::now(),
+        attributes: emitted.attributes.iter().cloned().chain(own).collect(),
+        payload: emitted.payload.clone(),
+        // The commit that has it also says that the call is over: it cannot come again.
+        repeat_key: None,
     }
 }
 

@@ -9,6 +9,7 @@
 mod group;
 mod reader;
 mod seen;
+mod state;
 mod store;
 mod subscriber;
 mod tidy;
@@ -23,16 +24,18 @@ use anyhow::Context;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch};
 
 use crate::attempt::Attempt;
+use crate::effects::{Effects, Memory};
 use crate::event::{Event, EventId, NewEvent, Pattern, now_ms};
 use crate::schedule::{Schedule, Verdict};
 
 pub use reader::Counts;
 use reader::Reader;
+use state::Remembered;
 use store::Store;
-use writer::{Order, Subscription, Writer};
+use writer::{Kept, Order, Settling, Subscription, Writer};
 
 /// How long the queue keeps what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
     /// Events and how they went.
     pub events: Duration,
@@ -90,11 +93,23 @@ pub enum Settlement {
     Returned,
 }
 
+/// Why nothing was kept of what a call did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotKept {
+    /// What it read was changed by another call meanwhile.
+    #[error("what it read was changed by another call meanwhile")]
+    Overtaken,
+    /// The disk failed, or the queue was closed.
+    #[error("the queue is closed")]
+    Closed,
+}
+
 /// The way into the queue; clones are the same queue.
 #[derive(Clone)]
 pub struct Queue {
     orders: mpsc::Sender<Order>,
     reader: Arc<Mutex<Reader>>,
+    memory: Arc<Remembered>,
     failed: watch::Receiver<Option<String>>,
 }
 
@@ -127,7 +142,8 @@ pub fn open(folder: &Path, schedule: Schedule, keep: Keep) -> anyhow::Result<(Qu
             let _ = closed.send(());
         }
     })?;
-    Ok((Queue { orders, reader: Arc::new(Mutex::new(reader)), failed }, deliveries))
+    let memory = Arc::new(Remembered::new(&file));
+    Ok((Queue { orders, reader: Arc::new(Mutex::new(reader)), memory, failed }, deliveries))
 }
 
 /// One process owns the folder.
@@ -185,7 +201,37 @@ impl Queue {
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
-        let _ = self.orders.send(Order::Settle { plugin, event, attempt, settlement });
+        let settling = Settling { plugin, event, attempt, settlement: Some(settlement), kept: None };
+        let _ = self.orders.send(Order::Settle(settling));
+    }
+
+    /// Says how a delivery ended well, and what of it is to be kept: all of that or nothing. When this returns well, it is on
+    /// disk. Where it was overtaken, nothing is.
+    pub async fn settle_with(
+        &self,
+        delivery: &Delivery,
+        settlement: Settlement,
+        effects: Effects,
+    ) -> Result<(), NotKept> {
+        let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
+        self.keep(Settling { plugin, event, attempt, settlement: Some(settlement), kept: None }, effects).await
+    }
+
+    /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does.
+    pub async fn remember(&self, plugin: &Arc<str>, event: EventId, effects: Effects) -> Result<(), NotKept> {
+        self.keep(Settling { plugin: plugin.clone(), event, attempt: 0, settlement: None, kept: None }, effects).await
+    }
+
+    async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {
+        let (answer, answered) = oneshot::channel();
+        let settling = Settling { kept: Some(Kept { effects, answer }), ..settling };
+        self.orders.send(Order::Settle(settling)).map_err(|_| NotKept::Closed)?;
+        answered.await.unwrap_or(Err(NotKept::Closed))
+    }
+
+    /// What plugins remember, as it was at the last commit.
+    pub fn memory(&self) -> Arc<dyn Memory> {
+        self.memory.clone()
     }
 
     /// Everyone with subscriptions, plugins whose file is gone included.

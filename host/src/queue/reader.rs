@@ -31,8 +31,7 @@ pub struct Reader(Connection);
 impl Reader {
     /// Opens the file beside the writer.
     pub fn open(file: &Path) -> rusqlite::Result<Reader> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(file, flags).map(Reader)
+        open(file).map(Reader)
     }
 
     /// Counts what is open at a time.
@@ -45,4 +44,10 @@ impl Reader {
             Ok(Counts { pending: count(0)?, due: count(1)?, running: count(2)?, dead: count(3)?, oldest_pending_s })
         })
     }
+}
+
+/// A connection that cannot write.
+pub(super) fn open(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(file, flags)
 }

@@ -78,14 +78,28 @@ impl Writer {
             }
             came_to => came_to?,
         };
+        let expired = match self.delete_expired(now) {
+            Err(StoreError::NotNow(_)) => {
+                self.store.roll_back();
+                0
+            }
+            expired => expired?,
+        };
         self.tidied_to = came_to.unwrap_or(EventId::from_i64(0));
         // At once where there is more to do and nobody waits, after a while where not.
-        self.tidy_at = Instant::now() + if came_to.is_some() { Duration::from_millis(20) } else { TIDY_EVERY };
+        self.tidy_at = Instant::now() + if came_to.is_some() || expired == TIDY_EVENTS { Duration::from_millis(20) } else { TIDY_EVERY };
         if Instant::now() >= self.thin_at {
             self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
             self.thin_at = Instant::now() + THIN_KEYS_EVERY;
         }
         Ok(())
+    }
+
+    fn delete_expired(&mut self, now: UnixMs) -> Result<usize, StoreError> {
+        self.store.begin()?;
+        let expired = self.store.delete_expired(now, TIDY_EVENTS)?;
+        self.store.commit()?;
+        Ok(expired)
     }
 
     fn delete_old(&mut self, before: EventId) -> Result<Option<EventId>, StoreError> {

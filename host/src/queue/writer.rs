@@ -11,8 +11,9 @@ use tokio::sync::{oneshot, watch};
 use super::seen::Seen;
 use super::store::{State, Store, StoreError};
 use super::subscriber::Subscriber;
-use super::{AcceptError, Delivery, Keep, Receipt, Settlement};
+use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Settlement};
 use crate::attempt::{Attempt, Outcome};
+use crate::effects::Effects;
 use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, now_ms};
 use crate::schedule::{Schedule, Verdict, judge};
 
@@ -46,7 +47,7 @@ type Answer<T> = oneshot::Sender<Result<T, AcceptError>>;
 /// What the writer can be told.
 pub(super) enum Order {
     Accept { events: Vec<NewEvent>, answer: Answer<Vec<Receipt>> },
-    Settle { plugin: Arc<str>, event: EventId, attempt: u32, settlement: Settlement },
+    Settle(Settling),
     Subscribe(Subscription, Answer<()>),
     Gone { plugin: Arc<str> },
     Claim { plugin: Arc<str>, slots: usize },
@@ -63,7 +64,23 @@ pub(super) struct Subscription {
 }
 
 type Accepting = (Vec<NewEvent>, Answer<Vec<Receipt>>);
-type Settling = (Arc<str>, EventId, u32, Settlement);
+
+/// What became of a delivery, or of a call without one.
+pub(super) struct Settling {
+    pub plugin: Arc<str>,
+    pub event: EventId,
+    pub attempt: u32,
+    /// Nothing, where there is no delivery.
+    pub settlement: Option<Settlement>,
+    /// What the call wants kept, if anything.
+    pub kept: Option<Kept>,
+}
+
+/// What a call wants kept, and who wants to know whether it is.
+pub(super) struct Kept {
+    pub effects: Effects,
+    pub answer: oneshot::Sender<Result<(), NotKept>>,
+}
 
 /// What goes into one commit.
 #[derive(Default)]
@@ -82,11 +99,13 @@ impl Group {
 
 /// What a group did, to be told once it is committed or taken back if it is not.
 #[derive(Default)]
-pub(super) struct Effects {
+pub(super) struct Written {
     pub receipts: Vec<Vec<Receipt>>,
     pub keys: Vec<RepeatKey>,
     pub claimed: Vec<(usize, Delivery)>,
     pub settled: Vec<usize>,
+    /// Of the settles, those of which nothing was written.
+    pub overtaken: Vec<usize>,
 }
 
 pub(super) struct Writer {
@@ -214,13 +233,13 @@ impl Writer {
         if idle && !self.subscribers.iter().any(claimable) {
             return Ok(());
         }
-        let mut effects = Effects::default();
-        match self.write_all(&group, now, &mut effects) {
+        let mut written = Written::default();
+        match self.write_all(&group, now, &mut written) {
             Ok(()) => {
                 if std::mem::take(&mut self.refusing) {
                     tracing::info!("events are taken again");
                 }
-                self.tell(group, effects);
+                self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
             }
             Err(StoreError::NotNow(why)) => {
@@ -228,7 +247,7 @@ impl Writer {
                     tracing::warn!("{why}: events are refused until that is over");
                 }
                 self.refusing = true;
-                self.take_back(group, effects, why);
+                self.take_back(group, written, why);
                 Ok(())
             }
             Err(broken) => Err(broken),
@@ -236,26 +255,32 @@ impl Writer {
     }
 
     /// The group is on disk: answers go out, and deliveries with them.
-    fn tell(&mut self, group: Group, effects: Effects) {
-        for ((_, answer), receipts) in group.accepts.into_iter().zip(effects.receipts) {
+    fn tell(&mut self, group: Group, written: Written) {
+        for ((_, answer), receipts) in group.accepts.into_iter().zip(written.receipts) {
             // Whoever asked may have hung up: the event is ours all the same.
             let _ = answer.send(Ok(receipts));
         }
-        for (_, delivery) in effects.claimed {
+        for (n, settling) in group.settles.into_iter().enumerate() {
+            if let Some(kept) = settling.kept {
+                let is_overtaken = written.overtaken.contains(&n);
+                let _ = kept.answer.send(if is_overtaken { Err(NotKept::Overtaken) } else { Ok(()) });
+            }
+        }
+        for (_, delivery) in written.claimed {
             let _ = self.deliver.send(delivery);
         }
     }
 
     /// The group is not on disk: memory goes back to what is, and the verdicts are kept for later.
-    fn take_back(&mut self, group: Group, effects: Effects, why: &'static str) {
+    fn take_back(&mut self, group: Group, written: Written, why: &'static str) {
         self.store.roll_back();
-        for key in effects.keys {
+        for key in written.keys {
             self.seen.remove(&key);
         }
-        for (n, _) in effects.claimed {
+        for (n, _) in written.claimed {
             self.subscribers[n].running -= 1;
         }
-        for n in effects.settled {
+        for n in written.settled {
             self.subscribers[n].running += 1;
         }
         self.forget_ready();
@@ -317,7 +342,7 @@ impl Writer {
                 let _ = answer.send(named.collect());
             }
             // Gathered into groups, or the end.
-            Order::Accept { .. } | Order::Settle { .. } | Order::Close { .. } => {}
+            Order::Accept { .. } | Order::Settle(_) | Order::Close { .. } => {}
         }
         Ok(())
     }
@@ -334,9 +359,10 @@ fn gather(first: Option<Order>, inbox: &Receiver<Order>) -> (Group, Option<Order
                 group.bytes += events.iter().map(|event| event.payload.len()).sum::<usize>();
                 group.accepts.push((events, answer));
             }
-            Order::Settle { plugin, event, attempt, settlement } => {
+            Order::Settle(settling) => {
                 group.events += 1;
-                group.settles.push((plugin, event, attempt, settlement));
+                group.bytes += settling.kept.as_ref().map_or(0, |kept| kept.effects.bytes());
+                group.settles.push(settling);
             }
             alone => return (group, Some(alone)),
         }

@@ -1,6 +1,5 @@
 //! One call of a guest: an instance, two clocks, and an outcome whatever it does.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +12,18 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::PluginPre;
-use super::bindings::exports::hookgate::plugin::handler::{Event as GuestEvent, Failure, Manifest as Described};
+use super::bindings::exports::hookgate::plugin::handler::{Event as GuestEvent, Failure, Manifest as Described, Retry};
 use super::guest::{Guest, Memory};
 use super::lines::{Line, OnLine, take_lines};
 use super::load::{Code, Refused, first_line};
+use super::powers::{Draft, Powers};
+use super::responding::RespondingPluginPre;
+use super::responding::exports::hookgate::plugin::handler as asked;
+use super::responding::exports::hookgate::plugin::responder::Answer as GuestAnswer;
 use super::warm::Instance;
 use super::{CallLimits, Plugin, Runtime};
 use crate::attempt::Outcome;
+use crate::effects::Effects;
 use crate::event::Event;
 
 /// How much may be copied between guest and host in one call of a function, in bytes, beside the event itself.
@@ -43,6 +47,21 @@ pub struct Called {
     pub lines: Vec<Line>,
     /// What it took.
     pub cost: Cost,
+    /// What is to be kept of it; nothing, where it did not end well.
+    pub effects: Effects,
+    /// What the sender is to be told, where that was asked and it ended well.
+    pub answer: Option<Answer>,
+}
+
+/// What a plugin tells a sender that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: http::StatusCode,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: bytes::Bytes,
 }
 
 /// What a call took.
@@ -56,6 +75,24 @@ pub struct Cost {
     pub memory_bytes: usize,
 }
 
+impl Instance {
+    /// Has it answer the sender of an event.
+    async fn respond(
+        &mut self,
+        pre: &RespondingPluginPre<Guest>,
+        event: &asked::Event,
+    ) -> wasmtime::Result<Result<GuestAnswer, asked::Failure>> {
+        let instance = pre.instantiate_async(&mut self.store).await?;
+        instance.hookgate_plugin_responder().call_respond(&mut self.store, event).await
+    }
+
+    /// Takes what the call that ended did.
+    fn effects(&mut self) -> Effects {
+        let guest = self.store.data_mut();
+        std::mem::take(&mut guest.draft).effects(guest.powers.state)
+    }
+}
+
 impl Runtime {
     /// Runs an event through an instance: a fresh one, unless the plugin's may serve more calls than one. Each log line is
     /// given to `on_line` as it is written.
@@ -67,7 +104,9 @@ impl Runtime {
         on_line: impl Fn(&Line) + Send + Sync + 'static,
     ) -> Called {
         match &plugin.code {
-            Code::Handler(pre) => self.call_handler(plugin, pre, guest_event(event, attempt), Arc::new(on_line)).await,
+            Code::Handler(pre) | Code::Responder(pre, _) => {
+                self.call_handler(plugin, pre, event, attempt, Arc::new(on_line)).await
+            }
             Code::Command(command) => self.call_command(plugin, command, event, attempt, Arc::new(on_line)).await,
         }
     }
@@ -76,7 +115,8 @@ impl Runtime {
         &self,
         plugin: &Plugin,
         pre: &PluginPre<Guest>,
-        event: GuestEvent,
+        event: &Event,
+        attempt: u32,
         on_line: OnLine,
     ) -> Called {
         let waiting = match plugin.warm.take() {
@@ -86,10 +126,11 @@ impl Runtime {
         let begun = Instant::now();
         let mut instance = match waiting {
             Place::Taken(instance) => instance,
-            Place::Free(place) => self.instance(&plugin.limits, plugin.settings.clone(), place),
+            Place::Free(place) => self.instance(&plugin.limits, plugin.powers.clone(), place),
         };
-        instance.begin(plugin.limits.log_bytes, on_line);
+        instance.begin(plugin.limits.log_bytes, on_line, plugin.draft(event));
         let (seen, log, pre) = (instance.seen.clone(), instance.store.data().log(), pre.clone());
+        let event = guest_event(event, attempt);
         let work = async move {
             let ended = instance.handle(&pre, &event).await;
             ended.map(|ended| (ended, instance))
@@ -101,11 +142,48 @@ impl Runtime {
             Some(Err(error)) => (trapped(&error, &seen), None),
         };
         // One that ended as it should may be called again.
-        if let Some(instance) = instance {
+        let mut effects = Effects::default();
+        if let Some(mut instance) = instance {
+            if outcome == Outcome::Done {
+                effects = instance.effects();
+            }
             instance.store.data().end();
             plugin.warm.keep(instance);
         }
-        Called { outcome, lines: take_lines(&log), cost: seen.cost(begun) }
+        Called { outcome, lines: take_lines(&log), cost: seen.cost(begun), effects, answer: None }
+    }
+
+    /// Has a plugin answer the sender of an event, in a fresh instance. One that cannot answer rejects.
+    pub async fn respond(
+        &self,
+        plugin: &Plugin,
+        event: &Event,
+        on_line: impl Fn(&Line) + Send + Sync + 'static,
+    ) -> Called {
+        let place = self.place().await;
+        let begun = Instant::now();
+        let mut instance = self.instance(&plugin.limits, plugin.powers.clone(), place);
+        instance.begin(plugin.limits.log_bytes, Arc::new(on_line), plugin.draft(event));
+        let (seen, log) = (instance.seen.clone(), instance.store.data().log());
+        let Code::Responder(_, pre) = &plugin.code else {
+            let outcome = Outcome::Reject { why: "the plugin does not answer senders".into() };
+            return Called { outcome, lines: Vec::new(), cost: seen.cost(begun), effects: Effects::default(), answer: None };
+        };
+        let (pre, event) = (pre.clone(), asked_event(guest_event(event, 1)));
+        let work = async move {
+            let ended = instance.respond(&pre, &event).await;
+            ended.map(|ended| (ended, instance))
+        };
+        let (outcome, effects, answer) = match self.run(work, &seen.meter, plugin.limits.wall).await {
+            None => (Outcome::Overran { limit: "call_ms" }, Effects::default(), None),
+            Some(Ok((Ok(said), mut instance))) => match answer(said) {
+                Ok(answer) => (Outcome::Done, instance.effects(), Some(answer)),
+                Err(why) => (Outcome::Reject { why }, Effects::default(), None),
+            },
+            Some(Ok((Err(failure), _))) => (failed(handler_failure(failure)), Effects::default(), None),
+            Some(Err(error)) => (trapped(&error, &seen), Effects::default(), None),
+        };
+        Called { outcome, lines: take_lines(&log), cost: seen.cost(begun), effects, answer }
     }
 
     /// A place for an instance. Where there is none left, one that only waits for another call goes first.
@@ -124,18 +202,18 @@ impl Runtime {
     fn instance(
         &self,
         limits: &CallLimits,
-        settings: Arc<BTreeMap<String, String>>,
+        powers: Arc<Powers>,
         place: OwnedSemaphorePermit,
     ) -> Instance {
         let seen = Seen::default();
-        let guest = Guest::new(limits, settings, seen.memory.clone());
+        let guest = Guest::new(limits, powers, seen.memory.clone());
         Instance { store: self.store(guest, limits, &seen.meter), handler: None, seen, calls: 0, _place: place }
     }
 
     /// Asks a plugin what it is, under the limits of a call, and in less time.
     pub(super) async fn describe(&self, pre: &PluginPre<Guest>, limits: &CallLimits) -> Result<Described, Refused> {
-        let mut instance = self.instance(limits, Arc::default(), self.place().await);
-        instance.begin(limits.log_bytes, Arc::new(|_| {}));
+        let mut instance = self.instance(limits, self.powerless.clone(), self.place().await);
+        instance.begin(limits.log_bytes, Arc::new(|_| {}), Draft::default());
         let (seen, pre) = (instance.seen.clone(), pre.clone());
         let work = async move { instance.describe(&pre).await };
         let ended = self.run(work, &seen.meter, limits.wall.min(DESCRIBE)).await;
@@ -215,6 +293,44 @@ fn guest_event(event: &Event, attempt: u32) -> GuestEvent {
         attempt,
         attributes: event.attributes.clone(),
         payload: event.payload.to_vec(),
+    }
+}
+
+/// The largest answer, in bytes.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// Checks what a plugin would tell a sender. The error is a sentence.
+fn answer(said: GuestAnswer) -> Result<Answer, String> {
+    let GuestAnswer { status, headers, body } = said;
+    let known = http::StatusCode::from_u16(status).ok().filter(|status| (200..600).contains(&status.as_u16()));
+    let status = known.ok_or_else(|| format!("its answer has the status {status}, which is none"))?;
+    if body.len() > ANSWER_BYTES {
+        return Err(format!("its answer has {} bytes, and {ANSWER_BYTES} is the most", body.len()));
+    }
+    let mut read = http::HeaderMap::new();
+    for (name, value) in headers {
+        let wrong = || format!("its answer has the header {:?}, which is none", shortened(&name));
+        let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        let value = http::HeaderValue::from_str(&value).map_err(|_| wrong())?;
+        read.try_append(name, value).map_err(|_| "its answer has too many headers".to_owned())?;
+    }
+    // Where one message ends and the next begins is not the plugin's to say.
+    for own in [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::CONNECTION] {
+        read.remove(own);
+    }
+    Ok(Answer { status, headers: read, body: body.into() })
+}
+
+/// The same event, by the name that it has beside a responder.
+fn asked_event(event: GuestEvent) -> asked::Event {
+    let GuestEvent { id, source, provider, type_, received_at_ms, attempt, attributes, payload } = event;
+    asked::Event { id, source, provider, type_, received_at_ms, attempt, attributes, payload }
+}
+
+fn handler_failure(failure: asked::Failure) -> Failure {
+    match failure {
+        asked::Failure::Reject(why) => Failure::Reject(why),
+        asked::Failure::Retry(asked::Retry { why, after_ms }) => Failure::Retry(Retry { why, after_ms }),
     }
 }
 

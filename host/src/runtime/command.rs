@@ -17,8 +17,10 @@ use super::call::{DESCRIBE, Seen, described, shortened, trapped};
 use super::guest::Guest;
 use super::lines::{Complaints, OnLine, Program, take_lines};
 use super::load::{Command, Refused};
+use super::powers::Draft;
 use super::{CallLimits, Called, Plugin, Runtime};
 use crate::attempt::Outcome;
+use crate::effects::Effects;
 use crate::event::Event;
 
 /// The most that `describe` may print, in bytes.
@@ -90,13 +92,13 @@ impl Runtime {
         on_line: OnLine,
     ) -> Called {
         let complaints = Arc::new(Mutex::new(Complaints::default()));
-        let input = given(event, attempt, &plugin.settings);
+        let input = given(event, attempt, &plugin.powers.settings);
         let program = Program { verb: "handle", input, output: None, complaints: complaints.clone() };
         let place = self.place().await;
         let begun = Instant::now();
         let seen = Seen::default();
-        let mut guest = Guest::new(&plugin.limits, plugin.settings.clone(), seen.memory.clone()).running(program);
-        guest.begin(plugin.limits.log_bytes, on_line);
+        let mut guest = Guest::new(&plugin.limits, plugin.powers.clone(), seen.memory.clone()).running(program);
+        guest.begin(plugin.limits.log_bytes, on_line, plugin.draft(event));
         let log = guest.log();
         let ended = self.run_command(command, guest, &plugin.limits, plugin.limits.wall, &seen, place).await;
         let mut complaints = complaints.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +107,7 @@ impl Runtime {
             Some(Ok(code)) => outcome(code, std::mem::take(&mut *complaints)),
             Some(Err(error)) => trapped(&error, &seen),
         };
-        Called { outcome, lines: take_lines(&log), cost: seen.cost(begun) }
+        Called { outcome, lines: take_lines(&log), cost: seen.cost(begun), effects: Effects::default(), answer: None }
     }
 
     /// Asks a command what it is.
@@ -115,8 +117,8 @@ impl Runtime {
         let (verb, input) = ("describe", Vec::new());
         let program = Program { verb, input, output: Some(output.clone()), complaints: complaints.clone() };
         let seen = Seen::default();
-        let mut guest = Guest::new(limits, Arc::default(), seen.memory.clone()).running(program);
-        guest.begin(limits.log_bytes, Arc::new(|_| {}));
+        let mut guest = Guest::new(limits, self.powerless.clone(), seen.memory.clone()).running(program);
+        guest.begin(limits.log_bytes, Arc::new(|_| {}), Draft::default());
         let place = self.place().await;
         let ended = self.run_command(command, guest, limits, limits.wall.min(DESCRIBE), &seen, place).await;
         let code = described(ended, &seen)?;

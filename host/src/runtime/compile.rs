@@ -66,6 +66,19 @@ impl Default for CompileLimits {
 const WALL_FACTOR: u32 = 5;
 const WALL: Duration = Duration::from_secs(120);
 
+/// How long a compiler may take that gets only the time that nobody else wants. On a machine that is always busy that may be none:
+/// then another takes its place, behind those that answer senders and beside plugins.
+const IDLE_WALL: Duration = Duration::from_secs(60);
+
+/// Which time a compiler gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// What nobody else wants.
+    Idle,
+    /// As plugins.
+    Guest,
+}
+
 /// How long what a failed compiler says may be, in bytes.
 const TOLD_BYTES: u64 = 4096;
 
@@ -98,8 +111,12 @@ pub(super) async fn in_child(
     bytes: Vec<u8>,
 ) -> Result<Vec<u8>, Refused> {
     let wall = WALL + limits.cpu * WALL_FACTOR;
-    let child = Child { program, limits, functions: Some(functions).filter(|_| bytes.len() >= LARGE_BYTES) };
-    let within = tokio::time::timeout(wall, child.compile(bytes)).await;
+    let functions = Some(functions).filter(|_| bytes.len() >= LARGE_BYTES);
+    let child = |priority| Child { program, limits, functions, priority };
+    if let Ok(compiled) = tokio::time::timeout(IDLE_WALL, child(Priority::Idle).compile(&bytes)).await {
+        return compiled;
+    }
+    let within = tokio::time::timeout(wall, child(Priority::Guest).compile(&bytes)).await;
     within.map_err(|_| Refused::passing(format!("compiling it took longer than {} s", wall.as_secs())))?
 }
 
@@ -108,6 +125,7 @@ struct Child<'a> {
     program: &'a Path,
     limits: &'a CompileLimits,
     functions: Option<&'a Path>,
+    priority: Priority,
 }
 
 /// Reads so many bytes, and whatever comes after them: whoever writes must not wait for a reader that has enough.
@@ -144,7 +162,7 @@ impl Drop for Draft<'_> {
 }
 
 impl Child<'_> {
-    async fn compile(&self, bytes: Vec<u8>) -> Result<Vec<u8>, Refused> {
+    async fn compile(&self, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
         let failed = |error: std::io::Error| Refused::passing(format!("its compiler cannot be started: {error}"));
         let mut child = self.command().spawn().map_err(failed)?;
         let process = child.id().unwrap_or_default();
@@ -156,7 +174,7 @@ impl Child<'_> {
         let (_, compiled, sentence) = tokio::join!(
             async move {
                 // One that has read enough to refuse it closes the pipe: what it says counts.
-                let _ = to.write_all(&bytes).await;
+                let _ = to.write_all(bytes).await;
             },
             read(from, COMPILED_BYTES),
             read(told, TOLD_BYTES),
@@ -178,6 +196,7 @@ impl Child<'_> {
             .arg(self.limits.memory_bytes.to_string())
             .arg("--cpu-s")
             .arg(self.limits.cpu.as_secs().to_string())
+            .args((self.priority == Priority::Idle).then_some("--idle"))
             .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
             .stdin(Stdio::piped())
@@ -222,6 +241,8 @@ pub struct Job {
     pub cpu_s: u64,
     /// Where functions that were compiled before are.
     pub functions: Option<PathBuf>,
+    /// Which time it gets.
+    pub priority: Priority,
 }
 
 /// The whole life of a compiler's process: a plugin's file on standard input, compiled code on standard output, or the
@@ -256,7 +277,7 @@ fn confined(job: &Job) -> Result<(), WorkError> {
     // Without the functions it takes longer, and that is all.
     let functions: Option<Arc<Functions>> = functions.unwrap_or_default();
     let held = functions.as_ref().map_or(0, |functions| functions.held_bytes());
-    limit(job.memory_bytes + held, job.cpu_s)?;
+    limit(job.memory_bytes + held, job.cpu_s, job.priority)?;
     shut()?;
     let engine = engine::for_compiling(functions.clone())?;
     let mut bytes = Vec::new();
@@ -270,7 +291,7 @@ fn confined(job: &Job) -> Result<(), WorkError> {
 }
 
 /// Bounds what this process may take, and ends it with the gateway.
-fn limit(memory_bytes: u64, cpu_s: u64) -> anyhow::Result<()> {
+fn limit(memory_bytes: u64, cpu_s: u64, priority: Priority) -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL)).context("it cannot be tied to its parent")?;
     let set = |resource: Resource, current: u64, maximum: u64| {
         // What somebody else has set lower stays so.
@@ -282,8 +303,11 @@ fn limit(memory_bytes: u64, cpu_s: u64) -> anyhow::Result<()> {
     set(Resource::Core, 0, 0)?;
     // The first of the two ends it with a signal of its own, which tells the cause.
     set(Resource::Cpu, cpu_s, cpu_s.saturating_add(5))?;
-    // Behind those that answer senders, beside plugins.
-    let _ = setpriority_process(None, threads::GUEST_NICENESS);
+    // The threads that it starts later are like this one.
+    match priority {
+        Priority::Idle => threads::only_when_idle(),
+        Priority::Guest => drop(setpriority_process(None, threads::GUEST_NICENESS)),
+    }
     Ok(())
 }
 

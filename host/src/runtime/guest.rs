@@ -1,6 +1,5 @@
-//! What a guest may touch: its log, its settings, a clock, randomness, and WASI with empty hands.
+//! What a guest may touch: its log, its settings, a clock, randomness, its powers, and WASI with empty hands.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +12,8 @@ use super::CallLimits;
 use super::bindings::hookgate::plugin::{clock, log, random, settings};
 use super::engine::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::lines::{Level, Lines, Log, OnLine, Output, Program, locked};
+use super::powers::{self, Draft, Powers};
+use super::wasi_http::WasiHttp;
 use crate::event::now_ms;
 
 /// The most random bytes in one call, as the contract says.
@@ -28,7 +29,10 @@ const HOST_RESOURCES: usize = 1000;
 pub(super) struct Guest {
     pub limiter: Limiter,
     log: Arc<Mutex<Log>>,
-    settings: Arc<BTreeMap<String, String>>,
+    pub powers: Arc<Powers>,
+    /// What the call did that outlives it, if it ends well.
+    pub draft: Draft,
+    pub wasi_http: WasiHttp,
     /// What a command begins with; nothing for others.
     program: Option<Program>,
     /// Standard output and error, once they are there.
@@ -37,17 +41,19 @@ pub(super) struct Guest {
     wasi: Option<WasiCtx>,
     /// The same for a program over preview 1.
     preview1: Option<WasiP1Ctx>,
-    table: ResourceTable,
+    pub table: ResourceTable,
 }
 
 impl Guest {
-    pub fn new(limits: &CallLimits, settings: Arc<BTreeMap<String, String>>, seen: Arc<Memory>) -> Guest {
+    pub fn new(limits: &CallLimits, powers: Arc<Powers>, seen: Arc<Memory>) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         Guest {
             limiter: Limiter { most_bytes: limits.memory_bytes, bytes: 0, elements: 0, seen },
             log: Arc::default(),
-            settings,
+            wasi_http: WasiHttp::new(powers.hosts.clone()),
+            powers,
+            draft: Draft::default(),
             program: None,
             lines: Vec::new(),
             wasi: None,
@@ -62,8 +68,10 @@ impl Guest {
         self
     }
 
-    /// Begins a call, with a log of its own.
-    pub fn begin(&mut self, log_bytes: usize, on_line: OnLine) {
+    /// Begins a call, with a log of its own, on behalf of an event.
+    pub fn begin(&mut self, log_bytes: usize, on_line: OnLine, draft: Draft) {
+        self.wasi_http.way.event = draft.event().to_owned();
+        self.draft = draft;
         *locked(&self.log) = Log::new(log_bytes, on_line);
         self.limiter.begin();
     }
@@ -85,6 +93,7 @@ pub(super) fn linker(engine: &Engine) -> anyhow::Result<Linker<Guest>> {
     super::bindings::Plugin::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)
         .map_err(anyhow::Error::from)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(anyhow::Error::from)?;
+    powers::add_wasi_http(&mut linker)?;
     Ok(linker)
 }
 
@@ -103,7 +112,7 @@ impl log::Host for Guest {
 
 impl settings::Host for Guest {
     fn get(&mut self, key: String) -> Option<String> {
-        self.settings.get(&key).cloned()
+        self.powers.settings.get(&key).cloned()
     }
 }
 

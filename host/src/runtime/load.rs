@@ -1,6 +1,5 @@
 //! From the bytes of a file to a plugin, from the cheapest check to the dearest.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::component::Component;
@@ -8,37 +7,43 @@ use wasmtime::{Engine, InstancePre, Module};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::bindings::PluginPre;
-use super::bindings::exports::hookgate::plugin::handler::{Ask, Manifest as Described};
 use super::cache::Compiled;
 use super::guest::Guest;
 use super::lines::one_line;
 use super::warm::{Idle, Warm};
-use super::{CallLimits, Compiler, EngineLimits, Generation, Manifest, Plugin, Runtime, SettingAsk, compile};
-use crate::event::Pattern;
+use super::responding::RespondingPluginPre;
+use super::{CallLimits, Compiler, EngineLimits, Generation, Manifest, Plugin, Powers, Runtime, compile, manifest};
 
 /// The contract that this gateway speaks, as it stands in a plugin's export.
 const HANDLER: &str = "hookgate:plugin/handler@0.1.0";
 const HANDLER_ANY: &str = "hookgate:plugin/handler@";
 
+/// What a plugin exports that answers senders.
+const RESPONDER: &str = "hookgate:plugin/responder@0.1.";
+
 /// What a program with a `main` exports.
 const COMMAND: &str = "wasi:cli/run@0.2.";
 
 /// What starts the names of all that can be imported.
-const OFFERED: [&str; 10] = [
+const OFFERED: [&str; 15] = [
     "hookgate:plugin/log@0.1.",
     "hookgate:plugin/settings@0.1.",
     "hookgate:plugin/clock@0.1.",
     "hookgate:plugin/random@0.1.",
+    "hookgate:plugin/errors@0.1.",
+    "hookgate:plugin/state@0.1.",
+    "hookgate:plugin/http@0.1.",
+    "hookgate:plugin/events@0.1.",
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",
+    "wasi:http/",
     "wasi:io/",
     "wasi:random/",
     "wasi:sockets/",
 ];
 
-/// The most subscriptions and asks of a plugin, and the longest text of each, in bytes.
-const LIST: usize = 256;
+/// The longest sentence about a file, in bytes.
 const TEXT_BYTES: usize = 1024;
 
 /// Why a file is no plugin, in a sentence for its author.
@@ -77,6 +82,8 @@ pub struct Loaded {
 pub(super) enum Code {
     /// It exports the contract's functions.
     Handler(PluginPre<Guest>),
+    /// It exports those that answer senders too.
+    Responder(PluginPre<Guest>, RespondingPluginPre<Guest>),
     /// It is a program with a `main`.
     Command(Command),
 }
@@ -91,13 +98,13 @@ pub(super) enum Command {
 }
 
 impl Loaded {
-    /// Makes it callable under a name, with these settings and limits.
+    /// Makes it callable under a name, with these powers and limits.
     ///
     /// An instance serves as many calls as `per_instance` says: one that serves a single call is fresh for each.
     pub fn grant(
         self,
         name: &str,
-        settings: BTreeMap<String, String>,
+        powers: Powers,
         limits: CallLimits,
         per_instance: u32,
     ) -> Plugin {
@@ -106,9 +113,24 @@ impl Loaded {
             manifest: self.manifest,
             generation: self.generation,
             limits,
-            settings: Arc::new(settings),
+            powers: Arc::new(powers),
             code: self.code,
             warm: Warm::new(self.idle, per_instance),
+        }
+    }
+}
+
+impl Plugin {
+    /// The same code with other powers and limits.
+    pub fn granted_anew(&self, powers: Powers, limits: CallLimits, per_instance: u32) -> Plugin {
+        Plugin {
+            name: self.name.clone(),
+            manifest: self.manifest.clone(),
+            generation: self.generation,
+            limits,
+            powers: Arc::new(powers),
+            code: self.code.clone(),
+            warm: self.warm.anew(per_instance),
         }
     }
 }
@@ -141,10 +163,10 @@ impl Runtime {
             Compiled::Program(module) => self.link_program(&module)?,
         };
         let described = match &code {
-            Code::Handler(pre) => self.describe(pre, limits).await?,
+            Code::Handler(pre) | Code::Responder(pre, _) => self.describe(pre, limits).await?,
             Code::Command(command) => self.describe_command(command, limits).await?,
         };
-        Ok(Loaded { manifest: check_manifest(described)?, generation, code, idle: self.idle.clone() })
+        Ok(Loaded { manifest: manifest::check(described)?, generation, code, idle: self.idle.clone() })
     }
 
     async fn compile(&self, generation: Generation, bytes: Vec<u8>) -> Result<Compiled, Refused> {
@@ -174,7 +196,13 @@ impl Runtime {
         let pre = self.linker.instantiate_pre(component);
         let code = match is_command {
             true => pre.and_then(CommandPre::new).map(|pre| Code::Command(Command::Preview2(pre))),
-            false => pre.and_then(PluginPre::new).map(Code::Handler),
+            false => pre.and_then(|pre| {
+                let handler = PluginPre::new(pre.clone())?;
+                Ok(match exports(&self.engine, component, RESPONDER) {
+                    true => Code::Responder(handler, RespondingPluginPre::new(pre)?),
+                    false => Code::Handler(handler),
+                })
+            }),
         };
         code.map_err(|error| Refused::new(format!("it does not fit {HANDLER}: {}", first_line(&error))))
     }
@@ -185,6 +213,10 @@ impl Runtime {
             pre.map_err(|error| Refused::new(format!("it does not fit WASI preview 1: {}", first_line(&error))))?;
         Ok(Code::Command(Command::Preview1(pre)))
     }
+}
+
+fn exports(engine: &Engine, component: &Component, name: &str) -> bool {
+    component.component_type().exports(engine).any(|(exported, _)| exported.starts_with(name))
 }
 
 /// Checks that it can be called, and tells whether it is a command.
@@ -217,45 +249,6 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), Refused> 
         return Ok(());
     }
     Err(Refused::new(format!("it imports {}, which this gateway does not offer", unknown.join(", "))))
-}
-
-/// Checks what a plugin says of itself.
-fn check_manifest(described: Described) -> Result<Manifest, Refused> {
-    let too_long = |text: &String| text.len() > TEXT_BYTES || text.chars().any(char::is_control);
-    if described.subscriptions.is_empty() {
-        return Err(Refused::new("its describe gives no subscription, so it would never run"));
-    }
-    if described.subscriptions.len() > LIST || described.asks.len() > LIST {
-        return Err(Refused::new(format!("its describe gives more than {LIST} subscriptions or asks")));
-    }
-    if [&described.name, &described.version].into_iter().any(too_long) {
-        return Err(Refused::new(format!(
-            "its describe gives a name or version of more than {TEXT_BYTES} bytes or with control characters"
-        )));
-    }
-    let subscriptions: Result<Vec<Pattern>, _> = described.subscriptions.iter().map(|text| text.parse()).collect();
-    let settings: Result<Vec<SettingAsk>, _> = described.asks.into_iter().map(check_ask).collect();
-    Ok(Manifest {
-        name: described.name,
-        version: described.version,
-        subscriptions: subscriptions
-            .map_err(|error| Refused::new(format!("its describe gives a wrong subscription: {error}")))?,
-        settings: settings?,
-    })
-}
-
-fn check_ask(ask: Ask) -> Result<SettingAsk, Refused> {
-    if ask.what != "setting" {
-        let (what, name) = (ask.what.escape_debug(), ask.name.escape_debug());
-        return Err(Refused::new(format!("it asks for {what} {name}, and this gateway can grant settings only")));
-    }
-    if ask.name.is_empty() || ask.name.len() > TEXT_BYTES || ask.name.chars().any(char::is_control) {
-        return Err(Refused::new("it asks for a setting whose key is empty, too long or not text"));
-    }
-    let detail = |name: &str| ask.detail.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let about = detail("about").unwrap_or_default().replace(char::is_control, " ");
-    let default = detail("default");
-    Ok(SettingAsk { key: ask.name, about, default })
 }
 
 /// A sentence that names what a stranger wrote, made one harmless line that is not too long.

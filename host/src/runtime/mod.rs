@@ -12,8 +12,11 @@ mod functions;
 mod guest;
 mod lines;
 mod load;
+mod manifest;
+mod powers;
 mod threads;
 mod warm;
+mod wasi_http;
 mod wasm;
 
 use std::collections::BTreeMap;
@@ -25,17 +28,21 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::event::Pattern;
+use crate::effects::depth;
+use crate::event::Event;
 
-pub use call::{Called, Cost};
-pub use compile::{CompileLimits, Compiler, Job, WORKER, work};
+pub use call::{Answer, Called, Cost};
+pub use compile::{CompileLimits, Compiler, Job, Priority, WORKER, work};
 
 pub use lines::{Level, Line};
 pub use load::{Loaded, Refused};
+pub use manifest::{HostAsk, Manifest, SettingAsk, SettingType, Want};
+pub use powers::Powers;
 
 use cache::Cache;
 use guest::Guest;
 use load::Code;
+use powers::Draft;
 use threads::Threads;
 use warm::{Idle, Warm};
 
@@ -44,8 +51,28 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "plugin",
-        imports: { "hookgate:plugin/random.bytes": trappable },
+        imports: { "hookgate:plugin/random.bytes": trappable, "hookgate:plugin/http.send": async },
         exports: { default: async },
+    });
+}
+
+/// The same for plugins that answer senders too.
+mod responding {
+    #![allow(missing_docs, unused_qualifications, clippy::all)]
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "responding-plugin",
+        exports: { default: async },
+        with: {
+            "hookgate:plugin/log": super::bindings::hookgate::plugin::log,
+            "hookgate:plugin/settings": super::bindings::hookgate::plugin::settings,
+            "hookgate:plugin/clock": super::bindings::hookgate::plugin::clock,
+            "hookgate:plugin/random": super::bindings::hookgate::plugin::random,
+            "hookgate:plugin/errors": super::bindings::hookgate::plugin::errors,
+            "hookgate:plugin/state": super::bindings::hookgate::plugin::state,
+            "hookgate:plugin/http": super::bindings::hookgate::plugin::http,
+            "hookgate:plugin/events": super::bindings::hookgate::plugin::events,
+        },
     });
 }
 
@@ -79,38 +106,29 @@ pub struct EngineLimits {
     pub compile: CompileLimits,
 }
 
-/// What a plugin says of itself, checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Manifest {
-    /// Its own name for itself.
-    pub name: String,
-    /// Its own version.
-    pub version: String,
-    /// Which events it wants.
-    pub subscriptions: Vec<Pattern>,
-    /// The settings that it asks for.
-    pub settings: Vec<SettingAsk>,
-}
-
-/// A setting that a plugin asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SettingAsk {
-    /// The key under `[plugins.<name>] settings`.
-    pub key: String,
-    /// A sentence for the operator.
-    pub about: String,
-    /// What is used where the operator says nothing; without it, the operator must.
-    pub default: Option<String>,
-}
-
 impl Plugin {
     /// Whether it is a program with a `main`, which serves one call an instance whatever the config says.
     pub fn is_command(&self) -> bool {
         matches!(self.code, Code::Command(_))
     }
+
+    /// Whether it can answer senders.
+    pub fn answers(&self) -> bool {
+        matches!(self.code, Code::Responder(..))
+    }
+
+    /// Whether it may remember, so that its calls have to do with each other.
+    pub fn remembers(&self) -> bool {
+        self.powers.state.is_some()
+    }
+
+    /// The beginning of a call with an event.
+    fn draft(&self, event: &Event) -> Draft {
+        Draft::new(&self.name, event.id.to_string(), depth(&event.attributes))
+    }
 }
 
-/// A plugin that can be called: code, the settings that it was granted, its limits.
+/// A plugin that can be called: code, what it was granted, its limits.
 pub struct Plugin {
     /// The file's stem: its name everywhere.
     pub name: Arc<str>,
@@ -119,7 +137,7 @@ pub struct Plugin {
     /// Which code it is.
     pub generation: Generation,
     limits: CallLimits,
-    settings: Arc<BTreeMap<String, String>>,
+    powers: Arc<Powers>,
     code: Code,
     warm: Warm,
 }
@@ -162,6 +180,8 @@ pub struct Runtime {
     limits: EngineLimits,
     cache: Arc<Cache>,
     idle: Arc<Idle>,
+    /// What a plugin may do while it describes itself.
+    powerless: Arc<Powers>,
     /// Turns to compile, of small files and of large ones: each takes a core and memory, and none that is quick waits for a slow one.
     compiling: [Semaphore; 2],
     /// A pool that is empty is an error and not a wait, so the wait is here.
@@ -182,6 +202,7 @@ impl Runtime {
         let idle_threads = Threads::start("guest-idle", threads::only_when_idle)?;
         let cache = Arc::new(Cache::open(limits.cache_folder.as_deref())?);
         let idle = Arc::default();
+        let powerless = Arc::new(Powers::only_settings("", BTreeMap::new()));
         let compiling = [(); 2].map(|()| Semaphore::new(threads::cores()));
         Ok(Arc::new(Runtime {
             engine,
@@ -190,6 +211,7 @@ impl Runtime {
             limits,
             cache,
             idle,
+            powerless,
             compiling,
             instances,
             threads,

@@ -12,6 +12,7 @@ use super::bindings::{Plugin, PluginPre};
 use super::call::Seen;
 use super::guest::Guest;
 use super::lines::OnLine;
+use super::powers::Draft;
 
 /// One instance of a plugin's code.
 pub(super) struct Instance {
@@ -27,10 +28,10 @@ pub(super) struct Instance {
 
 impl Instance {
     /// Begins a call.
-    pub fn begin(&mut self, log_bytes: usize, on_line: OnLine) {
+    pub fn begin(&mut self, log_bytes: usize, on_line: OnLine, draft: Draft) {
         self.calls += 1;
         self.seen.meter.begin();
-        self.store.data_mut().begin(log_bytes, on_line);
+        self.store.data_mut().begin(log_bytes, on_line, draft);
         self.store.set_epoch_deadline(1);
     }
 
@@ -100,6 +101,11 @@ impl Warm {
     pub fn new(idle: Arc<Idle>, per_instance: u32) -> Warm {
         static PLUGINS: AtomicU64 = AtomicU64::new(0);
         Warm { idle, number: PLUGINS.fetch_add(1, Ordering::Relaxed), per_instance }
+    }
+
+    /// For another plugin beside this one.
+    pub fn anew(&self, per_instance: u32) -> Warm {
+        Warm::new(self.idle.clone(), per_instance)
     }
 
     /// The one that was called last: what it touches is most likely still at hand.

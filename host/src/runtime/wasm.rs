@@ -12,11 +12,18 @@ pub(super) const WIT: &str = include_str!("../../../wit/plugin.wit");
 
 /// What the contract's functions are called in a core module, in front of `#describe` and `#handle`.
 const HANDLER: &str = "hookgate:plugin/handler@";
+const RESPONDER: &str = "hookgate:plugin/responder@";
 const VERSION: &str = "0.1.0";
 
 /// The functions of a module that calls them by their short names, and the ones that free what they returned.
-const SHORT: [(&str, &str); 4] =
-    [("describe", ""), ("handle", ""), ("cabi_post_describe", "cabi_post_"), ("cabi_post_handle", "cabi_post_")];
+const SHORT: [(&str, &str, &str); 6] = [
+    ("describe", "", HANDLER),
+    ("handle", "", HANDLER),
+    ("respond", "", RESPONDER),
+    ("cabi_post_describe", "cabi_post_", HANDLER),
+    ("cabi_post_handle", "cabi_post_", HANDLER),
+    ("cabi_post_respond", "cabi_post_", RESPONDER),
+];
 
 /// What is compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +50,14 @@ pub(super) fn binary(bytes: Vec<u8>) -> Result<Binary, String> {
     };
     let made = match module.shape() {
         Shape::Typed => encode(&bytes, module.wants_preview1.then_some(REACTOR)),
-        Shape::Contract(version) => typed(bytes, &version).and_then(|typed| module.encode(&typed)),
-        Shape::Short => rename(&bytes).and_then(|named| typed(named, VERSION)).and_then(|typed| module.encode(&typed)),
+        Shape::Contract(version) => {
+            let typed = typed(bytes, &version, module.responds());
+            typed.and_then(|typed| module.encode(&typed))
+        }
+        Shape::Short => {
+            let typed = rename(&bytes).and_then(|named| typed(named, VERSION, module.has("respond")));
+            typed.and_then(|typed| module.encode(&typed))
+        }
         Shape::Program => return module.only_preview1().map(|()| Binary::Program(bytes)),
         Shape::Other => return Err(module.no_plugin()),
     };
@@ -106,6 +119,11 @@ impl Module {
             None if self.has("_start") => Shape::Program,
             None => Shape::Other,
         }
+    }
+
+    /// Whether it answers senders too.
+    fn responds(&self) -> bool {
+        self.functions.iter().any(|name| name.starts_with(RESPONDER) && name.ends_with("#respond"))
     }
 
     fn encode(&self, typed: &[u8]) -> anyhow::Result<Vec<u8>> {
@@ -177,13 +195,14 @@ fn scan(bytes: &[u8]) -> Result<Found, wasmparser::BinaryReaderError> {
 }
 
 /// Has a module carry the contract as its component type.
-fn typed(mut module: Vec<u8>, version: &str) -> anyhow::Result<Vec<u8>> {
+fn typed(mut module: Vec<u8>, version: &str, responds: bool) -> anyhow::Result<Vec<u8>> {
     if !version.starts_with("0.1.") {
         anyhow::bail!("it exports {HANDLER}{version}, and this gateway speaks {HANDLER}{VERSION}");
     }
     let mut resolve = Resolve::default();
     let package = resolve.push_str("plugin.wit", &WIT.replace(&format!("@{VERSION};"), &format!("@{version};")))?;
-    let world = resolve.select_world(&[package], Some("plugin"))?;
+    let world = if responds { "responding-plugin" } else { "plugin" };
+    let world = resolve.select_world(&[package], Some(world))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     Ok(module)
 }
@@ -209,8 +228,8 @@ fn rename(module: &[u8]) -> anyhow::Result<Vec<u8>> {
 }
 
 fn full_name(name: &str) -> String {
-    match SHORT.iter().find(|(short, _)| *short == name) {
-        Some((_, prefix)) => format!("{prefix}{HANDLER}{VERSION}#{}", &name[prefix.len()..]),
+    match SHORT.iter().find(|(short, ..)| *short == name) {
+        Some((_, prefix, interface)) => format!("{prefix}{interface}{VERSION}#{}", &name[prefix.len()..]),
         None => name.to_owned(),
     }
 }
@@ -259,6 +278,7 @@ mod tests {
     fn short_names_become_those_of_the_contract() {
         assert_eq!(full_name("handle"), "hookgate:plugin/handler@0.1.0#handle");
         assert_eq!(full_name("cabi_post_describe"), "cabi_post_hookgate:plugin/handler@0.1.0#describe");
+        assert_eq!(full_name("respond"), "hookgate:plugin/responder@0.1.0#respond");
         assert_eq!(full_name("cabi_realloc"), "cabi_realloc");
     }
 }

@@ -40,6 +40,33 @@ type Result struct {
 	Err error
 	// Logs is what was logged, each line as info: MESSAGE.
 	Logs []string
+	// Emitted is the events that the handler made, if it is done.
+	Emitted []hookgate.Event
+}
+
+// Gateway stands in for the gateway over several events, and grants what the plugin asks for, and nothing else. It may
+// be made as it is: new(Gateway).
+type Gateway struct {
+	// Settings are those that are granted. Others have their defaults.
+	Settings map[string]string
+	// State is what the plugin remembers. A call that fails leaves it as it was.
+	State map[string][]byte
+	// HTTP answers requests. Without it they are denied.
+	HTTP func(hookgate.Request) (*hookgate.Response, error)
+
+	now   time.Duration
+	until map[string]time.Duration
+}
+
+// Wait lets time go by, after which what was to be kept for no longer is gone.
+func (g *Gateway) Wait(d time.Duration) {
+	g.now += d
+	for key, until := range g.until {
+		if until <= g.now {
+			delete(g.State, key)
+			delete(g.until, key)
+		}
+	}
 }
 
 // One at a time: what is logged and granted belongs to the process.
@@ -47,17 +74,42 @@ var mutex sync.Mutex
 
 // Handle gives an event to the plugin under test. Settings that are not granted have their defaults.
 func Handle(event hookgate.Event, settings map[string]string) Result {
+	return (&Gateway{Settings: settings}).Handle(event)
+}
+
+// Handle gives an event to the plugin under test.
+func (g *Gateway) Handle(event hookgate.Event) Result {
+	return g.call(func() error { return hookgate.Handle(event) })
+}
+
+// Respond has the plugin under test answer the sender of an event.
+func (g *Gateway) Respond(event hookgate.Event) (hookgate.Answer, Result) {
+	var answer hookgate.Answer
+	result := g.call(func() (err error) {
+		answer, err = hookgate.Respond(event)
+		return err
+	})
+	return answer, result
+}
+
+func (g *Gateway) call(plugin func() error) Result {
 	mutex.Lock()
 	defer mutex.Unlock()
-	native.Begin(settings)
+	call := newCall(g)
+	native.BeginWith(g.Settings, call)
 	defer native.End()
-	err := hookgate.Handle(event)
-	return Result{Outcome: outcome(err), Err: err, Logs: native.End()}
+	err := plugin()
+	result := Result{Outcome: outcome(err), Err: err, Logs: native.End()}
+	if err == nil {
+		g.State, g.until, result.Emitted = call.state, call.until, call.emitted
+	}
+	return result
 }
 
 func outcome(err error) string {
 	var reject *hookgate.RejectError
 	var retry *hookgate.RetryError
+	var power *hookgate.Error
 	switch {
 	case err == nil:
 		return "done"
@@ -65,6 +117,8 @@ func outcome(err error) string {
 		return "reject: " + err.Error()
 	case errors.As(err, &retry):
 		return fmt.Sprintf("retry after %v: %v", retry.After, err)
+	case errors.As(err, &power) && power.Kind == hookgate.Invalid:
+		return "reject: " + err.Error()
 	}
 	return "retry: " + err.Error()
 }

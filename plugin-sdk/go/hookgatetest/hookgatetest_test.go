@@ -11,7 +11,12 @@ import (
 )
 
 func init() {
-	hookgate.Plugin("test", "1.0.0", hookgate.Ask{Setting: "greeting", Default: "hello"})
+	hookgate.Plugin("test", "1.0.0",
+		hookgate.Ask{Setting: "greeting", Default: "hello"},
+		hookgate.Ask{State: true},
+		hookgate.Ask{Emit: "made.*"},
+		hookgate.Ask{Host: "api.example.com", Methods: "GET POST"},
+		hookgate.Ask{Host: "*.example.org"})
 	hookgate.On("greet", func(e hookgate.Event) error {
 		slog.Info(hookgate.Setting("greeting") + " " + e.UserID())
 		return nil

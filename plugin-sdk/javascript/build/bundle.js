@@ -34,10 +34,10 @@ const options = {
   logLevel: "silent",
 };
 
-/** The bundle, and which of its lines are the author's. */
-export async function bundle(file, folder) {
+/** The bundle for a world, and which of its lines are the author's. */
+export async function bundle(file, folder, world) {
   if (!existsSync(file)) throw new BuildError(`there is no file ${path.relative(folder, file)}`);
-  const stdin = { contents: entry(file), resolveDir: gateway, sourcefile: entryFile };
+  const stdin = { contents: entry(file, world), resolveDir: gateway, sourcefile: entryFile };
   const result = await esbuild.build({ ...options, stdin, outfile: path.join(folder, "plugin.js") }).catch(mistaken);
   const [map, code] = result.outputFiles.map(({ text }) => text);
   const lines = JSON.stringify(linesOf(code, map, folder));
@@ -45,7 +45,7 @@ export async function bundle(file, folder) {
 }
 
 /** The first line comes first, and the last one last: what is between may not see what was there before. */
-function entry(file) {
+function entry(file, world) {
   return `
     import "./globals.js";
     import plugin from ${JSON.stringify(file)};
@@ -53,7 +53,7 @@ function entry(file) {
     import { settle } from "./settle.js";
     import { readLines } from "./trace.js";
     readLines("${LINES}");
-    export const handler = serve(plugin);
+    export const { handler, responder } = serve(plugin, "${world}");
     settle();`;
 }
 

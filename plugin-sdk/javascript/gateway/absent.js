@@ -12,7 +12,3 @@ export const setImmediate = noWaiting("setImmediate");
 export const clearTimeout = () => {};
 export const clearInterval = () => {};
 export const clearImmediate = () => {};
-
-export function fetch() {
-  throw new Error("fetch: this version of the gateway does not grant outbound HTTP to plugins");
-}

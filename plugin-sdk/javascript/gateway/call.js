@@ -4,6 +4,7 @@
 // same in each instance. The gateway can be asked only in a call.
 
 let live = false;
+let wide = false;
 const starts = [];
 
 /** Whether there is a gateway to ask. */
@@ -16,8 +17,14 @@ export function atStart(job) {
   starts.push(job);
 }
 
-/** Begins a call. */
-export function begin() {
+/** A number of 64 bits as the engine takes it: engines differ. */
+export function wideOf(number) {
+  return wide && number !== undefined ? BigInt(number) : number;
+}
+
+/** Begins a call. `example` is a number of 64 bits as the engine gives it. */
+export function begin(example) {
   live = true;
+  wide = typeof example === "bigint";
   for (const job of starts) job();
 }

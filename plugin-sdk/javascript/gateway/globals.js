@@ -5,22 +5,30 @@
 import { log } from "hookgate:plugin/log@0.1.0";
 
 import { createConsole } from "../lib/console.js";
+import { createFetch } from "../lib/fetch.js";
+import { Headers } from "../lib/headers.js";
+import { Response } from "../lib/response.js";
+import { AbortController, AbortSignal } from "./abort.js";
 import * as absent from "./absent.js";
 import { atStart, isLive } from "./call.js";
 import { structuredClone } from "./clone.js";
 import { Date, performance } from "./clock.js";
+import { send } from "./powers.js";
 import { Promise, queueMicrotask } from "./promise.js";
 import { crypto, random } from "./random.js";
 import { URLSearchParams } from "./search-params.js";
 import { TextDecoder, TextEncoder } from "./text.js";
 import { URL } from "./url.js";
 
-/** Everywhere: the engine's own would stand still, or wait for jobs that nobody runs. */
-const ours = { Date, performance, Promise, queueMicrotask, crypto, ...absent };
+const web = { fetch: createFetch(send), Headers, Response, AbortController, AbortSignal };
+/** Everywhere: the engine's own would stand still, wait for jobs that nobody runs, or know no gateway. */
+const ours = { Date, performance, Promise, queueMicrotask, crypto, ...absent, ...web };
 /** Where the engine has none. */
 const missing = { structuredClone, TextDecoder, TextEncoder, URL, URLSearchParams };
 
 function install(name, value) {
+  // The build renames what is called like something that the author uses.
+  if (typeof value === "function") Object.defineProperty(value, "name", { value: name, configurable: true });
   Object.defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
 }
 

@@ -22,17 +22,36 @@ export class Retry extends Error {
   }
 }
 
-/** What a handler that threw this ends with. Anything but a `Reject` may work later. */
+/** The key under which an error of the SDK's own says whether trying again cannot help. */
+export const isFinal = Symbol("isFinal");
+
+/** The gateway did not do what it was asked for: a request, something with the state, an event. */
+export class PowerError extends Error {
+  constructor(kind, why, options) {
+    super(why, options);
+    this.kind = kind;
+  }
+
+  get name() {
+    return "PowerError";
+  }
+
+  get [isFinal]() {
+    return this.kind === "invalid";
+  }
+}
+
+/** What a handler that threw this ends with. Anything but a `Reject` may work later, unless it says so itself. */
 export function outcomeOf(thrown) {
   const why = oneLine(reason(thrown));
-  if (thrown instanceof Reject) return { outcome: "reject", why };
+  if (thrown instanceof Reject || thrown?.[isFinal] === true) return { outcome: "reject", why };
   if (thrown instanceof Retry && thrown.afterMs !== undefined) return { outcome: "retry", why, afterMs: thrown.afterMs };
   return { outcome: "retry", why };
 }
 
-/** Whether a handler said itself what is to become of the event. */
+/** Whether an error says all that there is to say. Of any other, a trace tells where it came from. */
 export function isDeliberate(thrown) {
-  return thrown instanceof Reject || thrown instanceof Retry;
+  return thrown instanceof Reject || thrown instanceof Retry || (thrown instanceof Error && isFinal in thrown);
 }
 
 /** The message, and those of everything that caused it. */

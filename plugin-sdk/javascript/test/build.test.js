@@ -37,6 +37,19 @@ test("a plugin in TypeScript becomes a component that is called like its package
   assert.deepEqual((await readdir(folder)).sort(), ["greeter.wasm", "package.json", "plugin.ts"]);
 });
 
+test("a plugin is built for the world that it belongs to", async () => {
+  const answers = (key) => `${PLUGIN.slice(0, -3)}, ["${key}"]: { y: () => ({}) } });`;
+  const exported = async (code) => {
+    await build(code, "-o", "out.wasm");
+    const component = await readFile(path.join(folder, "out.wasm"), "latin1");
+    return ["handler", "responder"].filter((name) => component.includes(`hookgate:plugin/${name}@0.1.0`));
+  };
+  assert.deepEqual(await exported(`// It does not respond.\n${PLUGIN}`), ["handler"]);
+  assert.deepEqual(await exported(answers("respond")), ["handler", "responder"]);
+  // Not to be seen before it runs.
+  assert.deepEqual(await exported(answers("res\\x70ond")), ["handler", "responder"]);
+});
+
 test("mistakes are told with their place, and nothing is left behind", async () => {
   const out = ["-o", "out.wasm"];
   assert.match(await refusal(PLUGIN), /no package\.json with a name here/);

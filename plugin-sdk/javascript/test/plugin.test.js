@@ -12,7 +12,7 @@ function handling(handler, more) {
 }
 
 async function ending(handler) {
-  const { logs, ...ended } = await run(handling(handler), event("x"));
+  const { logs, requests, emitted, state, ...ended } = await run(handling(handler), event("x"));
   return ended;
 }
 
@@ -29,6 +29,45 @@ test("the manifest has patterns and settings in order of writing", () => {
   });
 });
 
+test("the manifest has all that a plugin asks for", () => {
+  const { manifest } = plugin({
+    ...identity,
+    settings: {
+      most: { type: "integer", default: 10, about: "How many." },
+      rules: { type: "json", default: { a: [1] } },
+      mark: { type: "text", default: "5" },
+      strict: { type: "boolean" },
+    },
+    hosts: { "api.frame.io": { about: "Comments.", methods: ["GET", "POST"], credential: "bearer", optional: true }, "*.example.com": {} },
+    state: { about: "What was seen.", optional: false },
+    emits: ["review.*"],
+    respond: { "frameio:a, frameio:b": () => {} },
+  });
+  assert.deepEqual(manifest, {
+    ...identity,
+    subscriptions: [],
+    asks: [
+      { what: "setting", name: "most", detail: [["about", "How many."], ["type", "integer"], ["default", "10"]] },
+      { what: "setting", name: "rules", detail: [["type", "json"], ["default", '{"a":[1]}']] },
+      { what: "setting", name: "mark", detail: [["type", "text"], ["default", "5"]] },
+      { what: "setting", name: "strict", detail: [["type", "boolean"]] },
+      { what: "host", name: "api.frame.io", detail: [["about", "Comments."], ["methods", "GET POST"], ["credential", "bearer"], ["optional", "true"]] },
+      { what: "host", name: "*.example.com", detail: [] },
+      { what: "state", name: "", detail: [["about", "What was seen."]] },
+      { what: "emit", name: "review.*", detail: [] },
+      { what: "reply", name: "frameio:a", detail: [] },
+      { what: "reply", name: "frameio:b", detail: [] },
+    ],
+  });
+  const short = { ...identity, hosts: ["a.com"], state: true, emits: { x: { about: "X.", optional: true } }, on: { x: () => {} } };
+  assert.deepEqual(plugin(short).manifest.asks, [
+    { what: "host", name: "a.com", detail: [] },
+    { what: "state", name: "", detail: [] },
+    { what: "emit", name: "x", detail: [["about", "X."], ["optional", "true"]] },
+  ]);
+  assert.deepEqual(plugin({ ...short, hosts: [], state: false, emits: [] }).manifest.asks, []);
+});
+
 test("mistakes are told when the plugin is made", () => {
   const on = { x: () => {} };
   const table = [
@@ -39,7 +78,21 @@ test("mistakes are told when the plugin is made", () => {
     [{ ...identity, on: { x: 5 } }, "what handles `x` is not a function"],
     [{ ...identity, on: { " ,": () => {} } }, "a handler without a pattern takes no event"],
     [{ ...identity, on: { "x, y": () => {}, y: () => {} } }, "`y` has two handlers: the second would never run"],
+    [{ ...identity, respond: {} }, "a plugin without handlers takes no event: name them in `on`"],
+    [{ ...identity, respond: { x: "y" } }, "what handles `x` is not a function"],
+    [{ ...identity, respond: { "x, x": () => {} } }, "`x` has two handlers: the second would never run"],
     [{ ...identity, on, settings: { s: { default: 1 } } }, "the default of setting `s` is not a string"],
+    [{ ...identity, on, settings: { s: { type: "date" } } }, "the type of setting `s` is none of text, integer, number, boolean, json"],
+    [{ ...identity, on, settings: { s: { type: "integer", default: 0.5 } } }, "the setting `s` is no integer: 0.5"],
+    [{ ...identity, on, hosts: "a.com" }, "`hosts` is not an object"],
+    [{ ...identity, on, hosts: [5] }, "a name in `hosts` is not a string"],
+    [{ ...identity, on, hosts: ["https://a.com/"] }, "`https://a.com/` is no host: `api.example.com`, without a scheme, a port and a path"],
+    [{ ...identity, on, hosts: { "a.com": { methods: "GET" } } }, "the methods of host `a.com` are not an array"],
+    [{ ...identity, on, hosts: { "a.com": { methods: ["get"] } } }, "`get` is no method: `GET`"],
+    [{ ...identity, on, hosts: { "a.com": { credential: "token" } } }, "the credential of host `a.com` is none of bearer, basic, header"],
+    [{ ...identity, on, hosts: { "a.com": { optional: "yes" } } }, "`optional` is true or false"],
+    [{ ...identity, on, state: "yes" }, "`state` is not an object"],
+    [{ ...identity, on, emits: ["a b"] }, "`a b` is no pattern of types of events"],
   ];
   for (const [definition, message] of table) assert.throws(() => plugin(definition), new TypeError(message));
 });
@@ -86,6 +139,17 @@ test("settings are what was granted, else the default", async () => {
   await assert.rejects(run(greeter, event("x"), { settings: { greting: "" } }), new TypeError("the plugin has no setting `greting`"));
   const needy = handling(() => {}, { settings: { token: {} } });
   await assert.rejects(run(needy, event("x")), new TypeError("the setting `token` has no default: the test must grant it"));
+});
+
+test("settings of a type are read, and one that is wrong is told until it is mended", async () => {
+  const settings = { most: { type: "integer", default: 1 }, share: { type: "number", default: 0.5 }, on: { type: "boolean", default: false }, rules: { type: "json", default: "[]" } };
+  const shown = handling((_, { settings }) => console.log(settings), { settings });
+  assert.deepEqual((await run(shown, event("x"))).logs, ["info: { most: 1, share: 0.5, on: false, rules: [] }"]);
+  const granted = { most: 2, share: "1e3", on: true, rules: { a: 1 } };
+  assert.deepEqual((await run(shown, event("x"), { settings: granted })).logs, ["info: { most: 2, share: 1000, on: true, rules: { a: 1 } }"]);
+  for (const wrong of [{ most: "2.0" }, { share: "" }, { share: "inf" }, { on: "yes" }, { rules: "{" }]) {
+    await assert.rejects(run(shown, event("x"), { settings: wrong }), /^TypeError: the setting `\w+` is no \w+: /);
+  }
 });
 
 test("runs beside each other keep their lines apart", async () => {

@@ -2,6 +2,7 @@
 // Options used:
 //   * additional derives ["PartialEq"]
 //   * default-bindings-module: "::hookgate_plugin::bindings"
+//   * export-macro-name: export_responding
 //   * pub-export-macro
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
@@ -212,6 +213,1112 @@ pub mod hookgate {
                 }
             }
         }
+        /// What goes wrong with what a plugin was granted, or was not.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod errors {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Kind {
+                /// The plugin did not ask for it, or the operator did not grant it.
+                Denied,
+                /// What was asked for makes no sense: a wrong URL, an empty key.
+                Invalid,
+                /// More than is granted: bytes, keys, events, depth.
+                Limit,
+                /// Too much at a time, or within a minute: later it may go.
+                Busy,
+                /// It took too long.
+                Timeout,
+                /// It could not be done: no such name, no connection, no answer, a disk that fails.
+                Failed,
+            }
+            impl ::core::fmt::Debug for Kind {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Kind::Denied => f.debug_tuple("Kind::Denied").finish(),
+                        Kind::Invalid => f.debug_tuple("Kind::Invalid").finish(),
+                        Kind::Limit => f.debug_tuple("Kind::Limit").finish(),
+                        Kind::Busy => f.debug_tuple("Kind::Busy").finish(),
+                        Kind::Timeout => f.debug_tuple("Kind::Timeout").finish(),
+                        Kind::Failed => f.debug_tuple("Kind::Failed").finish(),
+                    }
+                }
+            }
+            impl Kind {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Kind {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Kind::Denied,
+                        1 => Kind::Invalid,
+                        2 => Kind::Limit,
+                        3 => Kind::Busy,
+                        4 => Kind::Timeout,
+                        5 => Kind::Failed,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[derive(Clone, PartialEq)]
+            pub struct Error {
+                pub kind: Kind,
+                /// A sentence for people.
+                pub why: _rt::String,
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Error")
+                        .field("kind", &self.kind)
+                        .field("why", &self.why)
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+        }
+        /// What a plugin remembers from one event to the next: bytes under keys, its own alone.
+        ///
+        /// What a call writes is kept if `handle` returns well, in the same commit that says so, and forgotten if it does not. A call
+        /// sees what it wrote itself. It is as if calls had run one after another: where another call changed what this one had read,
+        /// this one runs again, alone.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod state {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::hookgate::plugin::errors::Error;
+            #[allow(unused_unsafe, clippy::all)]
+            /// The value of a key.
+            #[allow(async_fn_in_trait)]
+            pub fn get(
+                key: &str,
+            ) -> ::core::result::Result<::core::option::Option<_rt::Vec<u8>>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/state@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l4 {
+                                    0 => None,
+                                    1 => {
+                                        let e = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            <_ as From<
+                                                _rt::Vec<_>,
+                                            >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7))
+                                        };
+                                        Some(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l9 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l10 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len11 = l10;
+                                let bytes11 = _rt::Vec::from_raw_parts(
+                                    l9.cast(),
+                                    len11,
+                                    len11,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l8 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes11),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets a key: for good, or for so many milliseconds from now.
+            #[allow(async_fn_in_trait)]
+            pub fn set(
+                key: &str,
+                value: &[u8],
+                keep_ms: ::core::option::Option<u64>,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = value;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result2_0, result2_1) = match keep_ms {
+                        Some(e) => (1i32, _rt::as_i64(e)),
+                        None => (0i32, 0i64),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/state@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "set"]
+                        fn wit_import4(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        result2_0,
+                        result2_1,
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result10 = match l5 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l6 = i32::from(
+                                    *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l7 = *ptr3
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *ptr3
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len9 = l8;
+                                let bytes9 = _rt::Vec::from_raw_parts(
+                                    l7.cast(),
+                                    len9,
+                                    len9,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l6 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes9),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Removes a key, whether it is there or not.
+            #[allow(async_fn_in_trait)]
+            pub fn delete(key: &str) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/state@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "delete"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result8 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr1
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len7 = l6;
+                                let bytes7 = _rt::Vec::from_raw_parts(
+                                    l5.cast(),
+                                    len7,
+                                    len7,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l4 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes7),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result8
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The keys that begin with a prefix and come after another, in the order of their bytes; at most 1,000.
+            #[allow(async_fn_in_trait)]
+            pub fn keys(
+                prefix: &str,
+                after: ::core::option::Option<&str>,
+                limit: u32,
+            ) -> ::core::result::Result<_rt::Vec<_rt::String>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = prefix;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match after {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/state@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "keys"]
+                        fn wit_import4(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        _rt::as_i32(&limit),
+                        ptr3,
+                    );
+                    let l5 = i32::from(*ptr3.add(0).cast::<u8>());
+                    let result16 = match l5 {
+                        0 => {
+                            let e = {
+                                let l6 = *ptr3
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l7 = *ptr3
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base11 = l6;
+                                let len11 = l7;
+                                let mut result11 = _rt::Vec::with_capacity(len11);
+                                for i in 0..len11 {
+                                    let base = base11
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e11 = {
+                                        let l8 = *base.add(0).cast::<*mut u8>();
+                                        let l9 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len10 = l9;
+                                        let bytes10 = _rt::Vec::from_raw_parts(
+                                            l8.cast(),
+                                            len10,
+                                            len10,
+                                        );
+                                        _rt::string_lift(bytes10)
+                                    };
+                                    result11.push(e11);
+                                }
+                                _rt::cabi_dealloc(
+                                    base11,
+                                    len11 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result11
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l12 = i32::from(
+                                    *ptr3.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l13 = *ptr3
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l14 = *ptr3
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len15 = l14;
+                                let bytes15 = _rt::Vec::from_raw_parts(
+                                    l13.cast(),
+                                    len15,
+                                    len15,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l12 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes15),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result16
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Adds to a number, which is kept as decimal text, and gives the sum. A key that is not there counts as 0; when a
+            /// key expires stays as it is.
+            #[allow(async_fn_in_trait)]
+            pub fn increment(key: &str, by: i64) -> ::core::result::Result<i64, Error> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/state@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "increment"]
+                        fn wit_import2(_: *mut u8, _: usize, _: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, _rt::as_i64(&by), ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result9 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1.add(8).cast::<i64>();
+                                l4
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(*ptr1.add(8).cast::<u8>());
+                                let l6 = *ptr1
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l7 = *ptr1
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len8 = l7;
+                                let bytes8 = _rt::Vec::from_raw_parts(
+                                    l6.cast(),
+                                    len8,
+                                    len8,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l5 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes8),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result9
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets a key if its value is as expected (nothing: it is not there), and tells whether it was.
+            #[allow(async_fn_in_trait)]
+            pub fn compare_and_set(
+                key: &str,
+                expected: ::core::option::Option<&[u8]>,
+                value: &[u8],
+                keep_ms: ::core::option::Option<u64>,
+            ) -> ::core::result::Result<bool, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match expected {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let vec3 = value;
+                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                    let len3 = vec3.len();
+                    let (result4_0, result4_1) = match keep_ms {
+                        Some(e) => (1i32, _rt::as_i64(e)),
+                        None => (0i32, 0i64),
+                    };
+                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/state@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "compare-and-set"]
+                        fn wit_import6(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import6(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import6(
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        ptr3.cast_mut(),
+                        len3,
+                        result4_0,
+                        result4_1,
+                        ptr5,
+                    );
+                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                    let result13 = match l7 {
+                        0 => {
+                            let e = {
+                                let l8 = i32::from(
+                                    *ptr5.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                _rt::bool_lift(l8 as u8)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l9 = i32::from(
+                                    *ptr5.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l10 = *ptr5
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr5
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l9 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes12),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
+                }
+            }
+        }
+        /// Requests to hosts that the operator granted.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod http {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::hookgate::plugin::errors::Error;
+            #[derive(Clone, PartialEq)]
+            pub struct Request {
+                pub method: _rt::String,
+                /// `https://api.example.com/v1/things?x=y`
+                pub url: _rt::String,
+                /// The host adds its credential for this host, if it was given one, in place of yours. `host`, `content-length` and
+                /// what belongs to a connection are its own.
+                pub headers: _rt::Vec<(_rt::String, _rt::String)>,
+                pub body: _rt::Vec<u8>,
+                /// For all of it, in milliseconds; at most, and without it, what the operator allows.
+                pub timeout_ms: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for Request {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Request")
+                        .field("method", &self.method)
+                        .field("url", &self.url)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .field("timeout-ms", &self.timeout_ms)
+                        .finish()
+                }
+            }
+            #[derive(Clone, PartialEq)]
+            pub struct Response {
+                pub status: u16,
+                pub headers: _rt::Vec<(_rt::String, _rt::String)>,
+                pub body: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for Response {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Response")
+                        .field("status", &self.status)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sends a request and waits for all of the answer, whatever its status. Redirects are answers and not followed.
+            #[allow(async_fn_in_trait)]
+            pub fn send(request: &Request) -> ::core::result::Result<Response, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let Request {
+                        method: method0,
+                        url: url0,
+                        headers: headers0,
+                        body: body0,
+                        timeout_ms: timeout_ms0,
+                    } = request;
+                    let vec1 = method0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec2 = url0;
+                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                    let len2 = vec2.len();
+                    let vec6 = headers0;
+                    let len6 = vec6.len();
+                    let layout6 = _rt::alloc::Layout::from_size_align(
+                            vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(layout6);
+                    for (i, e) in vec6.into_iter().enumerate() {
+                        let base = result6
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t3_0, t3_1) = e;
+                            let vec4 = t3_0;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len4;
+                            *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                            let vec5 = t3_1;
+                            let ptr5 = vec5.as_ptr().cast::<u8>();
+                            let len5 = vec5.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len5;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr5.cast_mut();
+                        }
+                    }
+                    let vec7 = body0;
+                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                    let len7 = vec7.len();
+                    let (result8_0, result8_1) = match timeout_ms0 {
+                        Some(e) => (1i32, _rt::as_i64(e)),
+                        None => (0i32, 0i64),
+                    };
+                    let ptr9 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/http@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send"]
+                        fn wit_import10(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import10(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import10(
+                        ptr1.cast_mut(),
+                        len1,
+                        ptr2.cast_mut(),
+                        len2,
+                        result6,
+                        len6,
+                        ptr7.cast_mut(),
+                        len7,
+                        result8_0,
+                        result8_1,
+                        ptr9,
+                    );
+                    let l11 = i32::from(*ptr9.add(0).cast::<u8>());
+                    let result29 = match l11 {
+                        0 => {
+                            let e = {
+                                let l12 = i32::from(
+                                    *ptr9.add(::core::mem::size_of::<*const u8>()).cast::<u16>(),
+                                );
+                                let l13 = *ptr9
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l14 = *ptr9
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base21 = l13;
+                                let len21 = l14;
+                                let mut result21 = _rt::Vec::with_capacity(len21);
+                                for i in 0..len21 {
+                                    let base = base21
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    let e21 = {
+                                        let l15 = *base.add(0).cast::<*mut u8>();
+                                        let l16 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len17 = l16;
+                                        let bytes17 = _rt::Vec::from_raw_parts(
+                                            l15.cast(),
+                                            len17,
+                                            len17,
+                                        );
+                                        let l18 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len20 = l19;
+                                        let bytes20 = _rt::Vec::from_raw_parts(
+                                            l18.cast(),
+                                            len20,
+                                            len20,
+                                        );
+                                        (_rt::string_lift(bytes17), _rt::string_lift(bytes20))
+                                    };
+                                    result21.push(e21);
+                                }
+                                _rt::cabi_dealloc(
+                                    base21,
+                                    len21 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l22 = *ptr9
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l23 = *ptr9
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len24 = l23;
+                                Response {
+                                    status: l12 as u16,
+                                    headers: result21,
+                                    body: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l22.cast(), len24, len24)),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l25 = i32::from(
+                                    *ptr9.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l26 = *ptr9
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l27 = *ptr9
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len28 = l27;
+                                let bytes28 = _rt::Vec::from_raw_parts(
+                                    l26.cast(),
+                                    len28,
+                                    len28,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l25 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes28),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result29
+                }
+            }
+        }
+        /// Events that a plugin makes. Others can subscribe to them as to any: `plugin:<type>`.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod events {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Error = super::super::super::hookgate::plugin::errors::Error;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Makes an event, whose source is `plugin:<name>` and whose provider is `plugin`. It is accepted in the same commit that
+            /// says that `handle` returned well, and not at all if it did not.
+            #[allow(async_fn_in_trait)]
+            pub fn emit(
+                type_: &str,
+                payload: &[u8],
+                attributes: &[(_rt::String, _rt::String)],
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = type_;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = payload;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec5 = attributes;
+                    let len5 = vec5.len();
+                    let layout5 = _rt::alloc::Layout::from_size_align(
+                            vec5.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result5, _cleanup5) = wit_bindgen::rt::Cleanup::new(layout5);
+                    for (i, e) in vec5.into_iter().enumerate() {
+                        let base = result5
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t2_0, t2_1) = e;
+                            let vec3 = t2_0;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len3;
+                            *base.add(0).cast::<*mut u8>() = ptr3.cast_mut();
+                            let vec4 = t2_1;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len4;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr4.cast_mut();
+                        }
+                    }
+                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "hookgate:plugin/events@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "emit"]
+                        fn wit_import7(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import7(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import7(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        result5,
+                        len5,
+                        ptr6,
+                    );
+                    let l8 = i32::from(*ptr6.add(0).cast::<u8>());
+                    let result13 = match l8 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l9 = i32::from(
+                                    *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let l10 = *ptr6
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l11 = *ptr6
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len12 = l11;
+                                let bytes12 = _rt::Vec::from_raw_parts(
+                                    l10.cast(),
+                                    len12,
+                                    len12,
+                                );
+                                super::super::super::hookgate::plugin::errors::Error {
+                                    kind: super::super::super::hookgate::plugin::errors::Kind::_lift(
+                                        l9 as u8,
+                                    ),
+                                    why: _rt::string_lift(bytes12),
+                                }
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result13
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -267,12 +1374,16 @@ pub mod exports {
                 /// Something that the operator is asked to grant in the section `[plugins.<name>]` of the config.
                 #[derive(Clone, PartialEq)]
                 pub struct Ask {
-                    /// The kind of thing: `setting` is the one kind that there is so far.
+                    /// The kind of thing: `setting`, `host`, `state`, `emit` or `reply`.
                     pub what: _rt::String,
-                    /// Which one: for a setting, its key.
+                    /// Which one: of a setting its key; of a host its name, `*.example.com` for all below it, or `*` for those that the
+                    /// operator names; of `emit` a pattern of event types; of `reply` a subscription; of `state` nothing.
                     pub name: _rt::String,
-                    /// More about it, as pairs: `about` is a sentence for the operator, `default` is used where nothing is granted.
-                    /// A setting without a default must be granted before the plugin runs.
+                    /// More about it, as pairs. `about` is a sentence for the operator.
+                    ///
+                    /// Of a setting: `default` is used where nothing is granted, and without one the plugin does not run until it is;
+                    /// `type` is `text`, `integer`, `number`, `boolean` or `json`. Of anything else: with `optional` the plugin runs
+                    /// without it too. Of a host: `methods` and `credential` (`bearer`, `basic` or `header`) tell what will be needed.
                     pub detail: _rt::Vec<(_rt::String, _rt::String)>,
                 }
                 impl ::core::fmt::Debug for Ask {
@@ -841,6 +1952,357 @@ pub mod exports {
                         + 6 * ::core::mem::size_of::<*const u8>()],
                 );
             }
+            /// What a plugin exports besides, if it answers senders that wait: Frame.io's custom actions, Discord's and Slack's interactions.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod responder {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                pub type Event = super::super::super::super::exports::hookgate::plugin::handler::Event;
+                pub type Failure = super::super::super::super::exports::hookgate::plugin::handler::Failure;
+                #[derive(Clone, PartialEq)]
+                pub struct Answer {
+                    pub status: u16,
+                    pub headers: _rt::Vec<(_rt::String, _rt::String)>,
+                    pub body: _rt::Vec<u8>,
+                }
+                impl ::core::fmt::Debug for Answer {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Answer")
+                            .field("status", &self.status)
+                            .field("headers", &self.headers)
+                            .field("body", &self.body)
+                            .finish()
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_respond_cabi<T_: Guest>(
+                    arg0: *mut u8,
+                    arg1: usize,
+                    arg2: *mut u8,
+                    arg3: usize,
+                    arg4: *mut u8,
+                    arg5: usize,
+                    arg6: *mut u8,
+                    arg7: usize,
+                    arg8: i64,
+                    arg9: i32,
+                    arg10: *mut u8,
+                    arg11: usize,
+                    arg12: *mut u8,
+                    arg13: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result12 = {
+                            let len0 = arg1;
+                            let bytes0 = _rt::Vec::from_raw_parts(
+                                arg0.cast(),
+                                len0,
+                                len0,
+                            );
+                            let len1 = arg3;
+                            let bytes1 = _rt::Vec::from_raw_parts(
+                                arg2.cast(),
+                                len1,
+                                len1,
+                            );
+                            let len2 = arg5;
+                            let bytes2 = _rt::Vec::from_raw_parts(
+                                arg4.cast(),
+                                len2,
+                                len2,
+                            );
+                            let len3 = arg7;
+                            let bytes3 = _rt::Vec::from_raw_parts(
+                                arg6.cast(),
+                                len3,
+                                len3,
+                            );
+                            let base10 = arg10;
+                            let len10 = arg11;
+                            let mut result10 = _rt::Vec::with_capacity(len10);
+                            for i in 0..len10 {
+                                let base = base10
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                let e10 = {
+                                    let l4 = *base.add(0).cast::<*mut u8>();
+                                    let l5 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len6 = l5;
+                                    let bytes6 = _rt::Vec::from_raw_parts(
+                                        l4.cast(),
+                                        len6,
+                                        len6,
+                                    );
+                                    let l7 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l8 = *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len9 = l8;
+                                    let bytes9 = _rt::Vec::from_raw_parts(
+                                        l7.cast(),
+                                        len9,
+                                        len9,
+                                    );
+                                    (_rt::string_lift(bytes6), _rt::string_lift(bytes9))
+                                };
+                                result10.push(e10);
+                            }
+                            _rt::cabi_dealloc(
+                                base10,
+                                len10 * (4 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            );
+                            let len11 = arg13;
+                            T_::respond(super::super::super::super::exports::hookgate::plugin::handler::Event {
+                                id: _rt::string_lift(bytes0),
+                                source: _rt::string_lift(bytes1),
+                                provider: _rt::string_lift(bytes2),
+                                type_: _rt::string_lift(bytes3),
+                                received_at_ms: arg8 as u64,
+                                attempt: arg9 as u32,
+                                attributes: result10,
+                                payload: <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(
+                                    _rt::Vec::from_raw_parts(arg12.cast(), len11, len11),
+                                ),
+                            })
+                        };
+                        let ptr13 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result12 {
+                            Ok(e) => {
+                                *ptr13.add(0).cast::<u8>() = (0i32) as u8;
+                                let Answer {
+                                    status: status14,
+                                    headers: headers14,
+                                    body: body14,
+                                } = e;
+                                *ptr13.add(8).cast::<u16>() = (_rt::as_i32(status14))
+                                    as u16;
+                                let vec18 = headers14;
+                                let len18 = vec18.len();
+                                let layout18 = _rt::alloc::Layout::from_size_align(
+                                        vec18.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result18, _cleanup18) = wit_bindgen::rt::Cleanup::new(
+                                    layout18,
+                                );
+                                if let Some(cleanup) = _cleanup18 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec18.into_iter().enumerate() {
+                                    let base = result18
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let (t15_0, t15_1) = e;
+                                        let vec16 = (t15_0.into_bytes()).into_boxed_slice();
+                                        let ptr16 = vec16.as_ptr().cast::<u8>();
+                                        let len16 = vec16.len();
+                                        ::core::mem::forget(vec16);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len16;
+                                        *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
+                                        let vec17 = (t15_1.into_bytes()).into_boxed_slice();
+                                        let ptr17 = vec17.as_ptr().cast::<u8>();
+                                        let len17 = vec17.len();
+                                        ::core::mem::forget(vec17);
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len17;
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr17.cast_mut();
+                                    }
+                                }
+                                *ptr13
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len18;
+                                *ptr13
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result18;
+                                let vec19 = <_ as Into<_rt::Vec<_>>>::into(body14)
+                                    .into_boxed_slice();
+                                let ptr19 = vec19.as_ptr().cast::<u8>();
+                                let len19 = vec19.len();
+                                ::core::mem::forget(vec19);
+                                *ptr13
+                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len19;
+                                *ptr13
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr19.cast_mut();
+                            }
+                            Err(e) => {
+                                *ptr13.add(0).cast::<u8>() = (1i32) as u8;
+                                use super::super::super::super::exports::hookgate::plugin::handler::Failure as V23;
+                                match e {
+                                    V23::Reject(e) => {
+                                        *ptr13.add(8).cast::<u8>() = (0i32) as u8;
+                                        let vec20 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr20 = vec20.as_ptr().cast::<u8>();
+                                        let len20 = vec20.len();
+                                        ::core::mem::forget(vec20);
+                                        *ptr13
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len20;
+                                        *ptr13.add(16).cast::<*mut u8>() = ptr20.cast_mut();
+                                    }
+                                    V23::Retry(e) => {
+                                        *ptr13.add(8).cast::<u8>() = (1i32) as u8;
+                                        let super::super::super::super::exports::hookgate::plugin::handler::Retry {
+                                            why: why21,
+                                            after_ms: after_ms21,
+                                        } = e;
+                                        let vec22 = (why21.into_bytes()).into_boxed_slice();
+                                        let ptr22 = vec22.as_ptr().cast::<u8>();
+                                        let len22 = vec22.len();
+                                        ::core::mem::forget(vec22);
+                                        *ptr13
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len22;
+                                        *ptr13.add(16).cast::<*mut u8>() = ptr22.cast_mut();
+                                        match after_ms21 {
+                                            Some(e) => {
+                                                *ptr13
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                *ptr13
+                                                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                            None => {
+                                                *ptr13
+                                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                    }
+                                }
+                            }
+                        };
+                        ptr13
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_respond<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = i32::from(*arg0.add(0).cast::<u8>());
+                        match l0 {
+                            0 => {
+                                let l1 = *arg0
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l2 = *arg0
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base7 = l1;
+                                let len7 = l2;
+                                for i in 0..len7 {
+                                    let base = base7
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l3 = *base.add(0).cast::<*mut u8>();
+                                        let l4 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l3, l4, 1);
+                                        let l5 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l6 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l5, l6, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base7,
+                                    len7 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l8 = *arg0
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l9 = *arg0
+                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base10 = l8;
+                                let len10 = l9;
+                                _rt::cabi_dealloc(base10, len10 * 1, 1);
+                            }
+                            _ => {
+                                let l11 = i32::from(*arg0.add(8).cast::<u8>());
+                                match l11 {
+                                    0 => {
+                                        let l12 = *arg0.add(16).cast::<*mut u8>();
+                                        let l13 = *arg0
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l12, l13, 1);
+                                    }
+                                    _ => {
+                                        let l14 = *arg0.add(16).cast::<*mut u8>();
+                                        let l15 = *arg0
+                                            .add(16 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l14, l15, 1);
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                pub trait Guest {
+                    /// Answers the sender of an event, which waits a few seconds at most. The event is written down before. What this writes
+                    /// and emits is kept if it returns well.
+                    #[allow(async_fn_in_trait)]
+                    fn respond(event: Event) -> ::core::result::Result<Answer, Failure>;
+                }
+                #[doc(hidden)]
+                #[macro_export]
+                macro_rules! __export_hookgate_plugin_responder_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "hookgate:plugin/responder@0.1.0#respond")] unsafe extern "C" fn
+                        export_respond(arg0 : * mut u8, arg1 : usize, arg2 : * mut u8,
+                        arg3 : usize, arg4 : * mut u8, arg5 : usize, arg6 : * mut u8,
+                        arg7 : usize, arg8 : i64, arg9 : i32, arg10 : * mut u8, arg11 :
+                        usize, arg12 : * mut u8, arg13 : usize,) -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_respond_cabi::<$ty > (arg0, arg1,
+                        arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11,
+                        arg12, arg13) } } #[unsafe (export_name =
+                        "cabi_post_hookgate:plugin/responder@0.1.0#respond")] unsafe
+                        extern "C" fn _post_return_respond(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_respond::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub use __export_hookgate_plugin_responder_0_1_0_cabi;
+                #[repr(align(8))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 32 + 2 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 32
+                        + 2 * ::core::mem::size_of::<*const u8>()],
+                );
+            }
         }
     }
 }
@@ -922,20 +2384,6 @@ mod _rt {
             self as i32
         }
     }
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        wit_bindgen::rt::run_ctors_once();
-    }
-    pub use alloc_crate::alloc;
-    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
-        if size == 0 {
-            return;
-        }
-        unsafe {
-            let layout = alloc::Layout::from_size_align_unchecked(size, align);
-            alloc::dealloc(ptr, layout);
-        }
-    }
     pub fn as_i64<T: AsI64>(t: T) -> i64 {
         t.as_i64()
     }
@@ -959,8 +2407,157 @@ mod _rt {
             self as i64
         }
     }
+    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
+        if size == 0 {
+            return;
+        }
+        unsafe {
+            let layout = alloc::Layout::from_size_align_unchecked(size, align);
+            alloc::dealloc(ptr, layout);
+        }
+    }
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
+    }
+    pub use alloc_crate::alloc;
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        wit_bindgen::rt::run_ctors_once();
+    }
     extern crate alloc as alloc_crate;
 }
+/// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
+/// the root implementation of all generated traits.
+///
+/// For more information see the documentation of `wit_bindgen::generate!`.
+///
+/// ```rust
+/// # macro_rules! export_responding{ ($($t:tt)*) => (); }
+/// # trait Guest {}
+/// struct MyType;
+///
+/// impl Guest for MyType {
+///     // ...
+/// }
+///
+/// export_responding!(MyType);
+/// ```
+#[allow(unused_macros)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_responding_plugin_impl {
+    ($ty:ident) => {
+        ::hookgate_plugin::bindings::export_responding!($ty
+        with_types_in::hookgate_plugin::bindings);
+    };
+    ($ty:ident with_types_in $($path_to_types_root:tt)*) => {
+        $($path_to_types_root)*::
+        exports::hookgate::plugin::handler::__export_hookgate_plugin_handler_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::hookgate::plugin::handler);
+        $($path_to_types_root)*::
+        exports::hookgate::plugin::responder::__export_hookgate_plugin_responder_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::hookgate::plugin::responder);
+        const _ : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe
+        (link_section =
+        "component-type:wit-bindgen:0.61.1:hookgate:plugin@0.1.0:responding-plugin:imports and exports")]
+        #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1687] = *
+        b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8f\x0c\x01A\x02\x01\
+A\x17\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
+l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x19\
+hookgate:plugin/log@0.1.0\x05\0\x01B\x03\x01ks\x01@\x01\x03keys\0\0\x04\0\x03get\
+\x01\x01\x03\0\x1ehookgate:plugin/settings@0.1.0\x05\x01\x01B\x02\x01@\0\0w\x04\0\
+\x06now-ms\x01\0\x03\0\x1bhookgate:plugin/clock@0.1.0\x05\x02\x01B\x03\x01p}\x01\
+@\x01\x06lengthy\0\0\x04\0\x05bytes\x01\x01\x03\0\x1chookgate:plugin/random@0.1.\
+0\x05\x03\x01B\x04\x01m\x06\x06denied\x07invalid\x05limit\x04busy\x07timeout\x06\
+failed\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x03whys\x04\0\x05error\x03\0\x02\
+\x03\0\x1chookgate:plugin/errors@0.1.0\x05\x04\x02\x03\0\x04\x05error\x01B\x18\x02\
+\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\
+\x01\x03keys\0\x04\x04\0\x03get\x01\x05\x01kw\x01j\0\x01\x01\x01@\x03\x03keys\x05\
+value\x02\x07keep-ms\x06\0\x07\x04\0\x03set\x01\x08\x01@\x01\x03keys\0\x07\x04\0\
+\x06delete\x01\x09\x01ks\x01ps\x01j\x01\x0b\x01\x01\x01@\x03\x06prefixs\x05after\
+\x0a\x05limity\0\x0c\x04\0\x04keys\x01\x0d\x01j\x01x\x01\x01\x01@\x02\x03keys\x02\
+byx\0\x0e\x04\0\x09increment\x01\x0f\x01j\x01\x7f\x01\x01\x01@\x04\x03keys\x08ex\
+pected\x03\x05value\x02\x07keep-ms\x06\0\x10\x04\0\x0fcompare-and-set\x01\x11\x03\
+\0\x1bhookgate:plugin/state@0.1.0\x05\x06\x01B\x0d\x02\x03\x02\x01\x05\x04\0\x05\
+error\x03\0\0\x01o\x02ss\x01p\x02\x01p}\x01kw\x01r\x05\x06methods\x03urls\x07hea\
+ders\x03\x04body\x04\x0atimeout-ms\x05\x04\0\x07request\x03\0\x06\x01r\x03\x06st\
+atus{\x07headers\x03\x04body\x04\x04\0\x08response\x03\0\x08\x01j\x01\x09\x01\x01\
+\x01@\x01\x07request\x07\0\x0a\x04\0\x04send\x01\x0b\x03\0\x1ahookgate:plugin/ht\
+tp@0.1.0\x05\x07\x01B\x08\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01o\x02\
+ss\x01p\x03\x01j\0\x01\x01\x01@\x03\x04types\x07payload\x02\x0aattributes\x04\0\x05\
+\x04\0\x04emit\x01\x06\x03\0\x1chookgate:plugin/events@0.1.0\x05\x08\x01B\x15\x01\
+o\x02ss\x01p\0\x01p}\x01r\x08\x02ids\x06sources\x08providers\x04types\x0ereceive\
+d-at-msw\x07attempty\x0aattributes\x01\x07payload\x02\x04\0\x05event\x03\0\x03\x01\
+r\x03\x04whats\x04names\x06detail\x01\x04\0\x03ask\x03\0\x05\x01ps\x01p\x06\x01r\
+\x04\x04names\x07versions\x0dsubscriptions\x07\x04asks\x08\x04\0\x08manifest\x03\
+\0\x09\x01kw\x01r\x02\x03whys\x08after-ms\x0b\x04\0\x05retry\x03\0\x0c\x01q\x02\x06\
+reject\x01s\0\x05retry\x01\x0d\0\x04\0\x07failure\x03\0\x0e\x01@\0\0\x0a\x04\0\x08\
+describe\x01\x10\x01j\0\x01\x0f\x01@\x01\x05event\x04\0\x11\x04\0\x06handle\x01\x12\
+\x04\0\x1dhookgate:plugin/handler@0.1.0\x05\x09\x02\x03\0\x08\x05event\x02\x03\0\
+\x08\x07failure\x01B\x0c\x02\x03\x02\x01\x0a\x04\0\x05event\x03\0\0\x02\x03\x02\x01\
+\x0b\x04\0\x07failure\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x03\x06status{\x07\
+headers\x05\x04body\x06\x04\0\x06answer\x03\0\x07\x01j\x01\x08\x01\x03\x01@\x01\x05\
+event\x01\0\x09\x04\0\x07respond\x01\x0a\x04\0\x1fhookgate:plugin/responder@0.1.\
+0\x05\x0c\x04\0'hookgate:plugin/responding-plugin@0.1.0\x04\0\x0b\x17\x01\0\x11r\
+esponding-plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-componen\
+t\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+        };
+    };
+}
+#[doc(inline)]
+pub use __export_responding_plugin_impl as export_responding;
+#[rustfmt::skip]
+#[cfg(target_arch = "wasm32")]
+#[unsafe(
+    link_section = "component-type:wit-bindgen:0.61.1:hookgate:plugin@0.1.0:responding-plugin-with-all-of-its-exports-removed:encoded world"
+)]
+#[doc(hidden)]
+#[allow(clippy::octal_escapes)]
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1237] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xad\x08\x01A\x02\x01\
+A\x11\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
+l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x19\
+hookgate:plugin/log@0.1.0\x05\0\x01B\x03\x01ks\x01@\x01\x03keys\0\0\x04\0\x03get\
+\x01\x01\x03\0\x1ehookgate:plugin/settings@0.1.0\x05\x01\x01B\x02\x01@\0\0w\x04\0\
+\x06now-ms\x01\0\x03\0\x1bhookgate:plugin/clock@0.1.0\x05\x02\x01B\x03\x01p}\x01\
+@\x01\x06lengthy\0\0\x04\0\x05bytes\x01\x01\x03\0\x1chookgate:plugin/random@0.1.\
+0\x05\x03\x01B\x04\x01m\x06\x06denied\x07invalid\x05limit\x04busy\x07timeout\x06\
+failed\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x03whys\x04\0\x05error\x03\0\x02\
+\x03\0\x1chookgate:plugin/errors@0.1.0\x05\x04\x02\x03\0\x04\x05error\x01B\x18\x02\
+\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\
+\x01\x03keys\0\x04\x04\0\x03get\x01\x05\x01kw\x01j\0\x01\x01\x01@\x03\x03keys\x05\
+value\x02\x07keep-ms\x06\0\x07\x04\0\x03set\x01\x08\x01@\x01\x03keys\0\x07\x04\0\
+\x06delete\x01\x09\x01ks\x01ps\x01j\x01\x0b\x01\x01\x01@\x03\x06prefixs\x05after\
+\x0a\x05limity\0\x0c\x04\0\x04keys\x01\x0d\x01j\x01x\x01\x01\x01@\x02\x03keys\x02\
+byx\0\x0e\x04\0\x09increment\x01\x0f\x01j\x01\x7f\x01\x01\x01@\x04\x03keys\x08ex\
+pected\x03\x05value\x02\x07keep-ms\x06\0\x10\x04\0\x0fcompare-and-set\x01\x11\x03\
+\0\x1bhookgate:plugin/state@0.1.0\x05\x06\x01B\x0d\x02\x03\x02\x01\x05\x04\0\x05\
+error\x03\0\0\x01o\x02ss\x01p\x02\x01p}\x01kw\x01r\x05\x06methods\x03urls\x07hea\
+ders\x03\x04body\x04\x0atimeout-ms\x05\x04\0\x07request\x03\0\x06\x01r\x03\x06st\
+atus{\x07headers\x03\x04body\x04\x04\0\x08response\x03\0\x08\x01j\x01\x09\x01\x01\
+\x01@\x01\x07request\x07\0\x0a\x04\0\x04send\x01\x0b\x03\0\x1ahookgate:plugin/ht\
+tp@0.1.0\x05\x07\x01B\x08\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01o\x02\
+ss\x01p\x03\x01j\0\x01\x01\x01@\x03\x04types\x07payload\x02\x0aattributes\x04\0\x05\
+\x04\0\x04emit\x01\x06\x03\0\x1chookgate:plugin/events@0.1.0\x05\x08\x04\0Ghookg\
+ate:plugin/responding-plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b7\x01\
+\01responding-plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+#[inline(never)]
+#[doc(hidden)]
+pub fn __link_custom_section_describing_imports() {
+    wit_bindgen::rt::maybe_link_cabi_realloc();
+}
+
 /// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
 /// the root implementation of all generated traits.
 ///
@@ -993,50 +2590,45 @@ macro_rules! __export_plugin_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:hookgate:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 780] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1491] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8f\x05\x01A\x02\x01\
-A\x0a\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd6\x0a\x01A\x02\x01\
+A\x13\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
 l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x19\
 hookgate:plugin/log@0.1.0\x05\0\x01B\x03\x01ks\x01@\x01\x03keys\0\0\x04\0\x03get\
 \x01\x01\x03\0\x1ehookgate:plugin/settings@0.1.0\x05\x01\x01B\x02\x01@\0\0w\x04\0\
 \x06now-ms\x01\0\x03\0\x1bhookgate:plugin/clock@0.1.0\x05\x02\x01B\x03\x01p}\x01\
 @\x01\x06lengthy\0\0\x04\0\x05bytes\x01\x01\x03\0\x1chookgate:plugin/random@0.1.\
-0\x05\x03\x01B\x15\x01o\x02ss\x01p\0\x01p}\x01r\x08\x02ids\x06sources\x08provide\
-rs\x04types\x0ereceived-at-msw\x07attempty\x0aattributes\x01\x07payload\x02\x04\0\
-\x05event\x03\0\x03\x01r\x03\x04whats\x04names\x06detail\x01\x04\0\x03ask\x03\0\x05\
-\x01ps\x01p\x06\x01r\x04\x04names\x07versions\x0dsubscriptions\x07\x04asks\x08\x04\
-\0\x08manifest\x03\0\x09\x01kw\x01r\x02\x03whys\x08after-ms\x0b\x04\0\x05retry\x03\
-\0\x0c\x01q\x02\x06reject\x01s\0\x05retry\x01\x0d\0\x04\0\x07failure\x03\0\x0e\x01\
-@\0\0\x0a\x04\0\x08describe\x01\x10\x01j\0\x01\x0f\x01@\x01\x05event\x04\0\x11\x04\
-\0\x06handle\x01\x12\x04\0\x1dhookgate:plugin/handler@0.1.0\x05\x04\x04\0\x1choo\
-kgate:plugin/plugin@0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+0\x05\x03\x01B\x04\x01m\x06\x06denied\x07invalid\x05limit\x04busy\x07timeout\x06\
+failed\x04\0\x04kind\x03\0\0\x01r\x02\x04kind\x01\x03whys\x04\0\x05error\x03\0\x02\
+\x03\0\x1chookgate:plugin/errors@0.1.0\x05\x04\x02\x03\0\x04\x05error\x01B\x18\x02\
+\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01k\x02\x01j\x01\x03\x01\x01\x01@\
+\x01\x03keys\0\x04\x04\0\x03get\x01\x05\x01kw\x01j\0\x01\x01\x01@\x03\x03keys\x05\
+value\x02\x07keep-ms\x06\0\x07\x04\0\x03set\x01\x08\x01@\x01\x03keys\0\x07\x04\0\
+\x06delete\x01\x09\x01ks\x01ps\x01j\x01\x0b\x01\x01\x01@\x03\x06prefixs\x05after\
+\x0a\x05limity\0\x0c\x04\0\x04keys\x01\x0d\x01j\x01x\x01\x01\x01@\x02\x03keys\x02\
+byx\0\x0e\x04\0\x09increment\x01\x0f\x01j\x01\x7f\x01\x01\x01@\x04\x03keys\x08ex\
+pected\x03\x05value\x02\x07keep-ms\x06\0\x10\x04\0\x0fcompare-and-set\x01\x11\x03\
+\0\x1bhookgate:plugin/state@0.1.0\x05\x06\x01B\x0d\x02\x03\x02\x01\x05\x04\0\x05\
+error\x03\0\0\x01o\x02ss\x01p\x02\x01p}\x01kw\x01r\x05\x06methods\x03urls\x07hea\
+ders\x03\x04body\x04\x0atimeout-ms\x05\x04\0\x07request\x03\0\x06\x01r\x03\x06st\
+atus{\x07headers\x03\x04body\x04\x04\0\x08response\x03\0\x08\x01j\x01\x09\x01\x01\
+\x01@\x01\x07request\x07\0\x0a\x04\0\x04send\x01\x0b\x03\0\x1ahookgate:plugin/ht\
+tp@0.1.0\x05\x07\x01B\x08\x02\x03\x02\x01\x05\x04\0\x05error\x03\0\0\x01p}\x01o\x02\
+ss\x01p\x03\x01j\0\x01\x01\x01@\x03\x04types\x07payload\x02\x0aattributes\x04\0\x05\
+\x04\0\x04emit\x01\x06\x03\0\x1chookgate:plugin/events@0.1.0\x05\x08\x01B\x15\x01\
+o\x02ss\x01p\0\x01p}\x01r\x08\x02ids\x06sources\x08providers\x04types\x0ereceive\
+d-at-msw\x07attempty\x0aattributes\x01\x07payload\x02\x04\0\x05event\x03\0\x03\x01\
+r\x03\x04whats\x04names\x06detail\x01\x04\0\x03ask\x03\0\x05\x01ps\x01p\x06\x01r\
+\x04\x04names\x07versions\x0dsubscriptions\x07\x04asks\x08\x04\0\x08manifest\x03\
+\0\x09\x01kw\x01r\x02\x03whys\x08after-ms\x0b\x04\0\x05retry\x03\0\x0c\x01q\x02\x06\
+reject\x01s\0\x05retry\x01\x0d\0\x04\0\x07failure\x03\0\x0e\x01@\0\0\x0a\x04\0\x08\
+describe\x01\x10\x01j\0\x01\x0f\x01@\x01\x05event\x04\0\x11\x04\0\x06handle\x01\x12\
+\x04\0\x1dhookgate:plugin/handler@0.1.0\x05\x09\x04\0\x1chookgate:plugin/plugin@\
+0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
 #[doc(inline)]
 pub use __export_plugin_impl as export;
-#[rustfmt::skip]
-#[cfg(target_arch = "wasm32")]
-#[unsafe(
-    link_section = "component-type:wit-bindgen:0.61.1:hookgate:plugin@0.1.0:plugin-with-all-of-its-exports-removed:encoded world"
-)]
-#[doc(hidden)]
-#[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 504] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdb\x02\x01A\x02\x01\
-A\x08\x01B\x04\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05leve\
-l\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0\x19\
-hookgate:plugin/log@0.1.0\x05\0\x01B\x03\x01ks\x01@\x01\x03keys\0\0\x04\0\x03get\
-\x01\x01\x03\0\x1ehookgate:plugin/settings@0.1.0\x05\x01\x01B\x02\x01@\0\0w\x04\0\
-\x06now-ms\x01\0\x03\0\x1bhookgate:plugin/clock@0.1.0\x05\x02\x01B\x03\x01p}\x01\
-@\x01\x06lengthy\0\0\x04\0\x05bytes\x01\x01\x03\0\x1chookgate:plugin/random@0.1.\
-0\x05\x03\x04\0<hookgate:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\
-\0\x0b,\x01\0&plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
-#[inline(never)]
-#[doc(hidden)]
-pub fn __link_custom_section_describing_imports() {
-    wit_bindgen::rt::maybe_link_cabi_realloc();
-}

@@ -25,20 +25,37 @@ fn bindings_are_current() {
 }
 
 /// The whole text of `src/bindings.rs`.
+///
+/// The larger world has everything, and what a plugin does not use is not in its file. Only what it exports has to be said:
+/// so there are the macros of both worlds, and each plugin takes one.
 fn generate() -> String {
+    let everything = bindings("responding-plugin", "export_responding");
+    everything + "\n" + export_macro(&bindings("plugin", "export"))
+}
+
+fn bindings(world: &str, macro_name: &str) -> String {
     let mut resolve = Resolve::default();
     let package = resolve.push_file(WIT).unwrap();
-    let world = resolve.select_world(&[package], Some("plugin")).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     let mut files = Files::default();
-    options().build().generate(&mut resolve, world, &mut files).unwrap();
+    options(macro_name).build().generate(&mut resolve, world, &mut files).unwrap();
     let (_name, text) = files.iter().next().unwrap();
     String::from_utf8(text.to_vec()).unwrap()
 }
 
-fn options() -> Opts {
+/// From the words that stand above the macro to its name for others.
+fn export_macro(bindings: &str) -> &str {
+    let (begin, name) = ("/// Generates `#[unsafe(no_mangle)]` functions", "pub use __export_plugin_impl as export;\n");
+    let begin = bindings.find(begin).unwrap();
+    let end = bindings.find(name).unwrap() + name.len();
+    &bindings[begin..end]
+}
+
+fn options(macro_name: &str) -> Opts {
     Opts {
         format: true,
         pub_export_macro: true,
+        export_macro_name: Some(macro_name.to_string()),
         default_bindings_module: Some("::hookgate_plugin::bindings".to_string()),
         additional_derive_attributes: vec!["PartialEq".to_string()],
         ..Opts::default()

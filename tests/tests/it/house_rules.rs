@@ -287,7 +287,7 @@ fn only_the_queues_store_and_reader_know_sql() {
     let verbs = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "UPDATE delivery", "CREATE TABLE ", "PRAGMA ", "rusqlite"];
     for source in sources("host/src") {
         let knows = verbs.iter().find(|verb| source.text.contains(*verb));
-        let may = ["host/src/queue/store.rs", "host/src/queue/reader.rs"].contains(&source.path.as_str());
+        let may = ["host/src/queue/store.rs", "host/src/queue/reader.rs", "host/src/queue/state.rs"].contains(&source.path.as_str());
         assert!(knows.is_none() || may, "{} has {knows:?}", source.path);
     }
 }

@@ -12,23 +12,34 @@ var levels = [...]string{"trace", "debug", "info", "warn", "error"}
 var (
 	mutex   sync.Mutex
 	granted map[string]string
+	powers  any
 	lines   []string
 )
 
 // Begin grants settings and forgets what was logged.
-func Begin(settings map[string]string) {
+func Begin(settings map[string]string) { BeginWith(settings, nil) }
+
+// BeginWith also gives what stands in for the gateway's powers.
+func BeginWith(settings map[string]string, standIn any) {
 	mutex.Lock()
 	defer mutex.Unlock()
-	granted, lines = settings, nil
+	granted, powers, lines = settings, standIn, nil
 }
 
-// End takes the settings back and says what was logged.
+// End takes all of it back and says what was logged.
 func End() []string {
 	mutex.Lock()
 	defer mutex.Unlock()
 	logged := lines
-	granted, lines = nil, nil
+	granted, powers, lines = nil, nil, nil
 	return logged
+}
+
+// Powers is what stands in for the gateway's.
+func Powers() any {
+	mutex.Lock()
+	defer mutex.Unlock()
+	return powers
 }
 
 // Log keeps a line, and shows it where tests show their output.

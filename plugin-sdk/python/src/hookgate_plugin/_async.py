@@ -7,19 +7,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> None:
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Runs it to its end. Where nobody imported asyncio there is nothing to wait for, and no loop is needed."""
     if "asyncio" in sys.modules:
         from ._loop import Loop
 
         loop = Loop()
         try:
-            loop.run_until_complete(coroutine)
+            return loop.run_until_complete(coroutine)
         finally:
             loop.close()
-    else:
-        try:
-            while True:
-                coroutine.send(None)
-        except StopIteration:
-            pass
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration as end:
+        return end.value

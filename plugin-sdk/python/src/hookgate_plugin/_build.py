@@ -31,7 +31,7 @@ try:
     plugin = _guest.Plugin({module!r}, said)
     report = {{"name": plugin.name, "said": said}}
 except BaseException as error:
-    report = {{"failed": _guest.told(error), "said": said}}
+    report = {{"failed": _guest.told(error), "said": said, "other_world": isinstance(error, _guest.OtherWorld)}}
     raise
 finally:
     with open("/0/report.json", "w") as file:
@@ -40,7 +40,13 @@ finally:
 
 def Handler():
     return plugin
+
+
+Responder = Handler
 """
+
+# What is looked for in a module that is yet to be run. Where it misleads, the build is done once more.
+_RESPONDS = ".respond("
 
 
 class BuildError(Exception):
@@ -58,30 +64,22 @@ def build(file: Path, out: Path | None = None) -> Path:
         entry = Path(folder, "hookgate_entry.py")
         entry.write_text(_ENTRY.format(module=file.stem), encoding="utf-8")
         made = Path(folder, "made.wasm")
-        report = _componentize(entry, file.parent, made)
+        report = _in_its_world(entry, file, made)
         out = out or file.parent / f"{report['name']}.wasm"
         _place(made, out)
     return out
 
 
-def _componentize(entry: Path, folder: Path, made: Path) -> dict[str, Any]:
-    """Runs the author's module inside a component and keeps what became of it, which takes some seconds."""
-    import componentize_py  # type: ignore[import-untyped]
-
-    wit, world = str(_HERE / "plugin.wit"), "plugin"
-    # In this order they are `/0`, `/1` and so on. WASI is not stubbed: through it Python's clock, randomness and files behave.
-    search = [str(entry.parent), str(folder), *_installed()]
-    failed: BaseException | None = None
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        componentize_py.componentize(
-            [wit], [world], [], False, None, search, [], entry.stem, str(made), False, [], [], False, None
-        )
-    except BaseException as error:  # A panic in there is no Exception.
-        failed = error
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
-    report = _report(entry)
+def _in_its_world(entry: Path, file: Path, made: Path) -> dict[str, Any]:
+    """Makes a component that exports a responder if the app has one, which is known for sure when it has run."""
+    worlds = ["plugin", "responding-plugin"]
+    if _RESPONDS in file.read_text(encoding="utf-8", errors="replace"):
+        worlds.reverse()
+    for world in worlds:
+        failed = _componentize(world, entry, file.parent, made)
+        report = _report(entry)
+        if not report.get("other_world"):
+            break
     for line in report.get("said", []):
         print(line, file=sys.stderr)
     if failed:
@@ -89,11 +87,33 @@ def _componentize(entry: Path, folder: Path, made: Path) -> dict[str, Any]:
     return report
 
 
-def _report(entry: Path) -> dict[str, Any]:
+def _componentize(world: str, entry: Path, folder: Path, made: Path) -> BaseException | None:
+    """Runs the author's module inside a component and keeps what became of it, which takes some seconds."""
+    import componentize_py  # type: ignore[import-untyped]
+
+    wit = str(_HERE / "plugin.wit")
+    # In this order they are `/0`, `/1` and so on. WASI is not stubbed: through it Python's clock, randomness and files behave.
+    search = [str(entry.parent), str(folder), *_installed()]
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        report: dict[str, Any] = json.loads(entry.with_name("report.json").read_text(encoding="utf-8"))
+        componentize_py.componentize(
+            [wit], [world], [], False, None, search, [], entry.stem, str(made), False, [], [], False, None
+        )
+    except BaseException as error:  # A panic in there is no Exception.
+        return error
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+    return None
+
+
+def _report(entry: Path) -> dict[str, Any]:
+    """What the component left, which is taken away so that nobody takes it for the next one's."""
+    left = entry.with_name("report.json")
+    try:
+        report: dict[str, Any] = json.loads(left.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    left.unlink()
     return report
 
 

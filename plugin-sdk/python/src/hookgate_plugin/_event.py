@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ._failure import Reject
+from ._values import read_json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -84,8 +84,8 @@ class Event:
     def json(self) -> Any:
         """The body, read as JSON. One that is not JSON is rejected."""
         try:
-            return json.loads(self.text)
-        except (ValueError, RecursionError) as error:
+            return read_json(self.text)
+        except ValueError as error:
             raise Reject(f"the body is not JSON: {error}") from error
 
     def __repr__(self) -> str:

@@ -10,11 +10,16 @@ _PATTERN_BYTES = 256
 
 def matches(pattern: str, source: str, provider: str, event_type: str) -> bool:
     """Whether `type-pattern` or `source:type-pattern` means this event."""
-    left, colon, rest = pattern.partition(":")
-    # Some senders have colons in their types: only a name may stand on the left.
-    if colon and is_name(left):
-        return left in (source, provider) and _glob(rest, event_type)
-    return _glob(pattern, event_type)
+    if not names_source(pattern):
+        return glob(pattern, event_type)
+    left, _, rest = pattern.partition(":")
+    return left in (source, provider) and glob(rest, event_type)
+
+
+def names_source(pattern: str) -> bool:
+    """Whether a pattern begins with a source or a provider. Some senders have colons in their types too, but not after a name."""
+    left, colon, _ = pattern.partition(":")
+    return bool(colon) and is_name(left)
 
 
 def mistake(pattern: str) -> str | None:
@@ -38,7 +43,7 @@ def is_name(text: str) -> bool:
     return 1 <= len(text) <= 64 and text[0] not in "-_" and _NAME.issuperset(text)
 
 
-def _glob(pattern: str, text: str) -> bool:
+def glob(pattern: str, text: str) -> bool:
     """Whether a text is what a pattern says, where `*` stands for any characters."""
     start, *middle = pattern.split("*")
     if not middle:

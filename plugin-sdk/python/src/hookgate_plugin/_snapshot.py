@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from types import ModuleType
+from typing import Any
 
 from ._app import App, trace
 from ._event import Event
@@ -34,6 +35,7 @@ _filled: list[bytes] = []
 def settle(folder: str) -> None:
     """Is called when the author's modules, those below a folder, are imported."""
     _import_on_use(folder)
+    _tell_of_no_network()
     _log_less()
     _warm_up()
     gc.collect()
@@ -85,6 +87,16 @@ def _import_if_there(name: str) -> None:
     # Where it is needed, it is missed then.
     with suppress(Exception):
         importlib.import_module(name)
+
+
+def _tell_of_no_network() -> None:
+    """Has `urllib` and its like say what to do in their place. They would end in an error that only puzzles."""
+    if "socket" in sys.modules:
+        sys.modules["socket"].__dict__["getaddrinfo"] = _no_network
+
+
+def _no_network(*_: Any, **__: Any) -> None:
+    raise OSError("a plugin has no sockets: send requests with hookgate_plugin.http")
 
 
 def _log_less() -> None:

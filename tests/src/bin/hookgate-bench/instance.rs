@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hookgate::config::DEFAULT_CALLS;
 use hookgate::event::{Event, EventId, now_ms};
-use hookgate::runtime::{CompileLimits, Compiler, EngineLimits, Plugin, Runtime};
+use hookgate::runtime::{CompileLimits, Compiler, EngineLimits, Plugin, Powers, Runtime};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, Store};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -113,14 +113,18 @@ async fn ours(bytes: Vec<u8>) -> anyhow::Result<(std::sync::Arc<Runtime>, Plugin
         compile: CompileLimits::default(),
     })?;
     let loaded = runtime.load(bytes, &limits, || {}).await?;
-    Ok((runtime, loaded.grant("file-ready", Default::default(), limits, 1)))
+    Ok((runtime, loaded.grant("file-ready", Powers::only_settings("file-ready", Default::default()), limits, 1)))
 }
 
 fn pre(module: &[u8], config: &Config) -> anyhow::Result<PluginPre<Nothing>> {
     let component = ComponentEncoder::default().module(module)?.encode()?;
     let engine = Engine::new(config)?;
     let mut linker = Linker::new(&engine);
-    bindings::Plugin::add_to_linker::<_, HasSelf<Nothing>>(&mut linker, |nothing| nothing)?;
+    use bindings::hookgate::plugin::{clock, log, random, settings};
+    log::add_to_linker::<_, HasSelf<Nothing>>(&mut linker, |nothing| nothing)?;
+    settings::add_to_linker::<_, HasSelf<Nothing>>(&mut linker, |nothing| nothing)?;
+    clock::add_to_linker::<_, HasSelf<Nothing>>(&mut linker, |nothing| nothing)?;
+    random::add_to_linker::<_, HasSelf<Nothing>>(&mut linker, |nothing| nothing)?;
     let component = Component::new(&engine, component)?;
     Ok(PluginPre::new(linker.instantiate_pre(&component)?)?)
 }

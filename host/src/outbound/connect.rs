@@ -1,0 +1,205 @@
+//! Connections: a name is looked up once, its addresses are looked at, and the connection goes to the very address that was
+//! looked at. What a name means a moment later does not matter.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+
+use super::address::is_public;
+use super::{Counters, HostGrant};
+
+/// What all plugins' connections have in common.
+pub struct Outbound {
+    pub(super) counters: Counters,
+    names: Arc<dyn Resolve>,
+    /// Where this gateway itself listens: never to be connected to.
+    own: Vec<SocketAddr>,
+    roots: Roots,
+    tls: OnceLock<Arc<ClientConfig>>,
+}
+
+/// Whose certificates are believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// A file of certificates in PEM, believed beside those of the system (`ca_file`).
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The addresses of a name, when they are known.
+pub type Resolving = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// What looks names up.
+pub trait Resolve: Send + Sync {
+    /// The addresses of a name, with a port.
+    fn resolve(&self, name: &str, port: u16) -> Resolving;
+}
+
+/// The system's own way to look names up.
+pub struct SystemNames;
+
+impl Resolve for SystemNames {
+    fn resolve(&self, name: &str, port: u16) -> Resolving {
+        let name = name.to_owned();
+        Box::pin(async move { Ok(tokio::net::lookup_host((&*name, port)).await?.collect()) })
+    }
+}
+
+impl Outbound {
+    /// Connections for plugins of a gateway that listens on `own`.
+    pub fn new(roots: Roots, own: Vec<SocketAddr>, names: Arc<dyn Resolve>, counters: Counters) -> Arc<Outbound> {
+        Arc::new(Outbound { counters, names, own, roots, tls: OnceLock::new() })
+    }
+
+    /// For a command that serves nobody.
+    pub fn of_a_command(roots: Roots) -> Arc<Outbound> {
+        Outbound::new(roots, Vec::new(), Arc::new(SystemNames), Counters::default())
+    }
+
+    /// Read when it is first needed: most gateways' plugins speak to nobody.
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.get_or_init(|| Arc::new(tls(&self.roots))).clone()
+    }
+}
+
+fn tls(roots: &Roots) -> ClientConfig {
+    let mut store = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(found.certs);
+    if let Some(file) = &roots.ca_file {
+        match CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(own) => drop(store.add_parsable_certificates(own)),
+            Err(error) => tracing::error!("no certificate of {} is believed: {error}", file.display()),
+        }
+    }
+    if store.is_empty() {
+        tracing::error!("this system has no certificates that can be believed, so no https host can be spoken to: install ca-certificates");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::DEFAULT_VERSIONS);
+    match versions {
+        Ok(builder) => builder.with_root_certificates(store).with_no_client_auth(),
+        // The provider has the default versions.
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Unreachable {
+    /// No address of the host may be connected to.
+    Denied(String),
+    /// Connecting took too long.
+    Late(Duration),
+    /// It could not be done.
+    Failed(String),
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreachable::Denied(told) | Unreachable::Failed(told) => f.write_str(told),
+            Unreachable::Late(after) => write!(f, "no connection within {} ms (connect_ms)", after.as_millis()),
+        }
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// Connects to the hosts of one grant.
+#[derive(Clone)]
+pub(super) struct Connector(Arc<Way>);
+
+struct Way {
+    names: Arc<dyn Resolve>,
+    own: Vec<SocketAddr>,
+    allow_private: Vec<SocketAddr>,
+    within: Duration,
+}
+
+impl Connector {
+    pub fn new(outbound: &Outbound, grant: &HostGrant) -> Connector {
+        Connector(Arc::new(Way {
+            names: outbound.names.clone(),
+            own: outbound.own.clone(),
+            allow_private: grant.allow_private.clone(),
+            within: grant.limits.connect,
+        }))
+    }
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = Unreachable;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, Unreachable>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unreachable>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let way = self.0.clone();
+        Box::pin(async move {
+            let connected = tokio::time::timeout(way.within, way.connect(&uri)).await;
+            connected.unwrap_or(Err(Unreachable::Late(way.within))).map(TokioIo::new)
+        })
+    }
+}
+
+impl Way {
+    async fn connect(&self, uri: &Uri) -> Result<TcpStream, Unreachable> {
+        let host = uri.host().unwrap_or_default();
+        let default = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+        let port = uri.port_u16().unwrap_or(default);
+        let found = self.look_up(host, port).await?;
+        let allowed = found.iter().filter(|address| self.allows(**address));
+        let mut failed = None;
+        for address in allowed {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(match (failed, found.first()) {
+            (Some(error), _) => Unreachable::Failed(format!("cannot connect to {host} port {port}: {error}")),
+            (None, Some(address)) => Unreachable::Denied(format!(
+                "{host} is at {}, which is not on the public internet: if it is meant, write allow_private = [\"{address}\"] beside the host",
+                address.ip()
+            )),
+            (None, None) => Unreachable::Failed(format!("{host} has no address")),
+        })
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
+        let literal = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = literal.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let found = self.names.resolve(host, port).await;
+        let found = found.map_err(|error| Unreachable::Failed(format!("cannot look up {host}: {error}")))?;
+        // A name that means another port means nothing that was granted.
+        Ok(found.into_iter().map(|address| SocketAddr::new(address.ip(), port)).collect())
+    }
+
+    fn allows(&self, address: SocketAddr) -> bool {
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        let public = is_public(address.ip());
+        // Whatever else is said: a gateway that listens on all addresses of its machine has many that are its own.
+        let is_own = self.own.iter().any(|own| own.port() == port && (!public || own.ip().to_canonical() == ip));
+        let is_named = self.allow_private.iter().any(|named| named.ip().to_canonical() == ip && named.port() == port);
+        !is_own && (public || is_named)
+    }
+}

@@ -1,0 +1,91 @@
+//! The config's files are looked at while the gateway runs. What of a new one can be taken is taken at once; a wrong one changes nothing.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::SourceFace;
+use crate::config::Config;
+use crate::ingress::{self, Sources};
+use crate::plugins::{Change, Granting, Plugins};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a new config is taken by.
+pub struct Reload {
+    /// The config that counts now.
+    pub config: Config,
+    /// Who may send.
+    pub sources: Arc<Sources>,
+    /// The same as operators see it, made anew.
+    pub faces: Arc<RwLock<Vec<SourceFace>>>,
+    /// How a source is shown.
+    pub show: Box<dyn Fn(&Config) -> Vec<SourceFace> + Send + Sync>,
+    /// Who is granted what.
+    pub plugins: Arc<Plugins>,
+    /// Who hears what changed for plugins.
+    pub tell: UnboundedSender<Change>,
+}
+
+/// What is granted to whom by a config.
+pub fn granting(config: &Config) -> Granting {
+    let (granting, trust) = (config.clone(), config.trust.clone());
+    Granting { grants: Box::new(move |name: &str| granting.grant(name)), trust }
+}
+
+impl Reload {
+    /// Looks until it is told to stop.
+    pub async fn watch(mut self, stop: CancellationToken) {
+        let mut seen = stamps(&self.config.files);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = stamps(&self.config.files);
+            if now != seen {
+                // What is being written is looked at when it is whole.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                seen = stamps(&self.config.files);
+                self.look().await;
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        match self.config.read_again() {
+            Err(error) => tracing::error!("the config was changed and is not taken, the one before counts on: {error}"),
+            Ok(config) => self.take(config).await,
+        }
+    }
+
+    async fn take(&mut self, config: Config) {
+        let later = self.config.needs_restart(&config);
+        *self.sources.write().unwrap_or_else(PoisonError::into_inner) = ingress::by_name(&config.sources);
+        *self.faces.write().unwrap_or_else(PoisonError::into_inner) = (self.show)(&config);
+        let taken = self.config.with_what_can_change(config);
+        self.config = taken;
+        match self.plugins.grant_anew(granting(&self.config), &self.tell).await {
+            Ok(loads) => loads.ended().await,
+            Err(error) => tracing::warn!("cannot look into the plugins folder: {error}"),
+        }
+        match later.as_slice() {
+            [] => tracing::info!("the config was changed, and is taken"),
+            later => tracing::warn!("the config was changed, and is taken but for what needs a restart: {}", later.join(", ")),
+        }
+    }
+}
+
+/// What files look like from outside.
+fn stamps(files: &[PathBuf]) -> Vec<Option<(u64, u64, i64, i64)>> {
+    let stamp = |file: &PathBuf| {
+        let meta = std::fs::metadata(file).ok()?;
+        Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
+    };
+    files.iter().map(stamp).collect()
+}
