@@ -233,6 +233,12 @@ impl Config {
     }
 }
 
+/// A variable of the environment, or of the `.env` beside a config file, where it says something.
+pub fn variable(config: &Path, name: &str) -> Option<String> {
+    let beside = || dotenv(&config.with_file_name(".env")).ok()?.remove(name);
+    std::env::var(name).ok().or_else(beside).filter(|value| !value.is_empty())
+}
+
 /// Whether a variable of the environment is there and says something.
 pub fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())

@@ -172,8 +172,14 @@ impl Dispatch {
         Ok(())
     }
 
+    /// Tells the queue about the plugins that there are at the start.
+    pub async fn take_up(&self, changes: &mut UnboundedReceiver<Change>) {
+        self.apply(std::iter::from_fn(|| changes.try_recv().ok())).await;
+        self.miss_the_gone().await;
+    }
+
     /// Tells the queue about subscribers whose files went while nobody looked.
-    pub async fn miss_the_gone(&self) {
+    async fn miss_the_gone(&self) {
         let standings = self.plugins.standings();
         for name in self.queue.subscribers().await {
             if !standings.iter().any(|standing| *standing.name == *name) {

@@ -29,7 +29,8 @@ impl Effects {
 
     /// About how much there is to write, in bytes.
     pub fn bytes(&self) -> usize {
-        let values = self.writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.bytes.len()));
+        let values =
+            self.writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.bytes.len()));
         values.sum::<usize>() + self.emitted.iter().map(|event| event.payload.len()).sum::<usize>()
     }
 }

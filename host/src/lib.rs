@@ -17,9 +17,9 @@ pub mod secret;
 pub mod queue;
 
 pub mod attempt;
+pub mod dispatch;
 pub mod effects;
 pub mod outbound;
-pub mod dispatch;
 pub mod plugins;
 pub mod runtime;
 pub mod schedule;

@@ -25,6 +25,7 @@ enum Command {
     New(commands::new::New),
     Try(commands::try_plugin::Try),
     Providers(commands::providers::Providers),
+    Frameio(commands::frameio::Frameio),
     #[command(name = hookgate::runtime::WORKER, hide = true)]
     CompileWorker(commands::compile_worker::CompileWorker),
 }
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::New(command) => command.run(),
         Command::Try(command) => command.run(),
         Command::Providers(command) => command.run(),
+        Command::Frameio(command) => command.run(),
         Command::CompileWorker(command) => command.run(),
     };
     match done {

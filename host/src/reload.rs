@@ -2,13 +2,12 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::SourceFace;
 use crate::config::Config;
 use crate::ingress::{self, Sources};
 use crate::plugins::{Change, Granting, Plugins};
@@ -22,10 +21,6 @@ pub struct Reload {
     pub config: Config,
     /// Who may send.
     pub sources: Arc<Sources>,
-    /// The same as operators see it, made anew.
-    pub faces: Arc<RwLock<Vec<SourceFace>>>,
-    /// How a source is shown.
-    pub show: Box<dyn Fn(&Config) -> Vec<SourceFace> + Send + Sync>,
     /// Who is granted what.
     pub plugins: Arc<Plugins>,
     /// Who hears what changed for plugins.
@@ -67,7 +62,6 @@ impl Reload {
     async fn take(&mut self, config: Config) {
         let later = self.config.needs_restart(&config);
         *self.sources.write().unwrap_or_else(PoisonError::into_inner) = ingress::by_name(&config.sources);
-        *self.faces.write().unwrap_or_else(PoisonError::into_inner) = (self.show)(&config);
         let taken = self.config.with_what_can_change(config);
         self.config = taken;
         match self.plugins.grant_anew(granting(&self.config), &self.tell).await {
@@ -76,7 +70,10 @@ impl Reload {
         }
         match later.as_slice() {
             [] => tracing::info!("the config was changed, and is taken"),
-            later => tracing::warn!("the config was changed, and is taken but for what needs a restart: {}", later.join(", ")),
+            later => tracing::warn!(
+                "the config was changed, and is taken but for what needs a restart: {}",
+                later.join(", ")
+            ),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! The gateway, put together and run until it is told to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use axum::response::IntoResponse;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -14,11 +13,10 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::admin::{Admin, SourceFace};
 use crate::config::Config;
 use crate::dispatch::Dispatch;
-use crate::ingress::{Asking, Ingress};
+use crate::ingress::{Answer, Asking, Ingress, Sources};
 use crate::listen::{Bounds, serve};
 use crate::outbound::{self, Outbound, SystemNames};
 use crate::plugins::{Change, Plugins, Standing};
-use crate::provider::Source;
 use crate::queue::Queue;
 use crate::reload::{Reload, granting};
 use crate::runtime::{EngineLimits, Runtime};
@@ -59,10 +57,8 @@ pub async fn run(
     let (tell, mut changes) = mpsc::unbounded_channel();
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
-    dispatch.apply(std::iter::from_fn(|| changes.try_recv().ok())).await;
-    dispatch.miss_the_gone().await;
-    let show = faces(&hooks)?;
-    let faces = show(&config);
+    dispatch.take_up(&mut changes).await;
+    let base = base(&config, &hooks)?;
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
@@ -70,35 +66,27 @@ pub async fn run(
     let mut dispatching =
         runtime.threads().spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
     let bounds = bounds(&config);
-    let sources = Arc::new(std::sync::RwLock::new(ingress::by_name(&config.sources)));
-    let shown_sources = Arc::new(std::sync::RwLock::new(faces.clone()));
+    let admin_bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds.clone() };
+    let sources: Arc<Sources> = Arc::new(RwLock::new(ingress::by_name(&config.sources)));
     let ingress = Ingress::new(sources.clone(), queue.clone(), asking, &config.ingress, came_in.clone());
-    let reload = Reload {
-        config: config.clone(),
-        sources,
-        faces: shown_sources.clone(),
-        show: Box::new(show),
-        plugins: plugins.clone(),
-        tell,
-    };
-    let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
-    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
-    let (token, standing) = (config.server.admin_token.clone(), plugins.clone());
-    let stop_too = stop.clone();
+    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds, ingress_stop.clone()));
     let shown = Admin {
-        sources: shown_sources,
-        plugins: standing,
+        sources: sources.clone(),
+        base,
+        plugins: plugins.clone(),
         queue: queue.clone(),
         came_in,
         went_out,
         registry,
-        token,
+        token: config.server.admin_token.clone(),
         started,
-        stop: stop_too,
+        stop: stop.clone(),
     };
-    let admin_bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds };
+    let running = Running { sources: shown.faces(), plugins: plugins.standings() };
     let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
-    on_ready(&Running { sources: faces, plugins: plugins.standings() });
+    let reloading = Reload { config, sources, plugins, tell }.watch(dispatch_stop.clone());
+    let reloading = runtime.threads().spawn(reloading);
+    on_ready(&running);
 
     let failed = tokio::select! {
         () = stop.cancelled() => None,
@@ -116,12 +104,16 @@ pub async fn run(
     let _ = taking.await;
     dispatch_stop.cancel();
     let cut_off = dispatching.await.unwrap_or(0);
-    if cut_off > 0 {
-        tracing::warn!("{cut_off} calls did not end in time: they are tried again at the next start");
-    }
+    tell_of_cut_off(cut_off);
     let _ = tokio::join!(watching, reloading, showing);
     queue.close().await;
     Ok(())
+}
+
+fn tell_of_cut_off(calls: usize) {
+    if calls > 0 {
+        tracing::warn!("{calls} calls did not end in time: they are tried again at the next start");
+    }
 }
 
 /// Begins to load every plugin, and waits for them, but not for a slow compiler.
@@ -164,7 +156,7 @@ fn asking(dispatch: &Arc<Dispatch>, runtime: &Arc<Runtime>) -> Asking {
         let answering = AbortOnDropHandle::new(runtime.threads().spawn(answering));
         Box::pin(async move {
             let answer = answering.await.map_err(|_| "the host failed while it ran".to_owned())??;
-            Ok((answer.status, answer.headers, answer.body).into_response())
+            Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body })
         })
     })
 }
@@ -213,19 +205,9 @@ fn unreadable_folder(config: &Config) -> String {
     format!("cannot look into the plugins folder {folder}: make it, or name another (plugins_dir, --plugins)")
 }
 
-/// How the sources of a config are shown.
-fn faces(hooks: &TcpListener) -> anyhow::Result<impl Fn(&Config) -> Vec<SourceFace> + Send + Sync + 'static> {
+/// What stands in front of `/hooks/<source>`, as senders see it.
+fn base(config: &Config, hooks: &TcpListener) -> anyhow::Result<String> {
     let bound = hooks.local_addr()?;
-    Ok(move |config: &Config| faces_at(config, bound))
-}
-
-fn faces_at(config: &Config, bound: std::net::SocketAddr) -> Vec<SourceFace> {
     let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
-    let base = base.trim_end_matches('/').to_owned();
-    let face = |source: &Source| SourceFace {
-        name: source.name.clone(),
-        provider: source.provider.name.clone(),
-        url: format!("{base}/hooks/{}", source.name),
-    };
-    config.sources.iter().map(face).collect()
+    Ok(base.trim_end_matches('/').to_owned())
 }

@@ -1,20 +1,15 @@
 // The contract's functions, lowered by hand to the canonical ABI. Offsets are those of the types in wit/plugin.wit.
 
 import { Event } from "./event";
+import { putList, putPairs, putString, release, takeBytes, takePairs, takeString } from "./memory";
 import { Ask, current, dispatch } from "./plugin";
 import { Result } from "./result";
 import "./std";
-import { decode, encode } from "./utf8";
 
-/** Two strings, or any two pairs of address and length. */
-const PAIR = 16;
 const ASK = 24;
 
 /** A manifest takes 32 bytes and a result 40, the latter in steps of 8. */
 const area = memory.data(40, 8);
-
-/** What the gateway still has to read of the last answer. */
-const kept: ArrayBuffer[] = [];
 
 /** Gives the gateway memory for what it hands in. Each piece is freed once it is read. */
 export function cabi_realloc(old: usize, oldBytes: usize, align: usize, bytes: usize): usize {
@@ -52,19 +47,45 @@ export function handle(
   payload: usize,
   payloadBytes: usize,
 ): usize {
+  const event = takeEvent(
+    id, idBytes, source, sourceBytes, provider, providerBytes, type, typeBytes, receivedAtMs, attempt, attributes,
+    attributesCount, payload, payloadBytes,
+  );
+  putResult(area, dispatch(event));
+  return area;
+}
+
+/** What `handle` is called with, and the responder's `respond` too. */
+export function takeEvent(
+  id: usize,
+  idBytes: usize,
+  source: usize,
+  sourceBytes: usize,
+  provider: usize,
+  providerBytes: usize,
+  type: usize,
+  typeBytes: usize,
+  receivedAtMs: i64,
+  attempt: u32,
+  attributes: usize,
+  attributesCount: usize,
+  payload: usize,
+  payloadBytes: usize,
+): Event {
   release();
-  const event = new Event(
+  const pairs = takePairs(attributes, attributesCount);
+  const byName = new Map<string, string>();
+  for (let i = 0; i < pairs.length; i++) byName.set(pairs[i].name, pairs[i].value);
+  return new Event(
     takeString(id, idBytes),
     takeString(source, sourceBytes),
     takeString(provider, providerBytes),
     takeString(type, typeBytes),
     receivedAtMs,
     attempt,
-    takePairs(attributes, attributesCount),
+    byName,
     takeBytes(payload, payloadBytes),
   );
-  putResult(dispatch(event));
-  return area;
 }
 
 export function cabi_post_describe(_area: usize): void {
@@ -75,70 +96,20 @@ export function cabi_post_handle(_area: usize): void {
   release();
 }
 
-function release(): void {
-  kept.length = 0;
-}
-
 function allPatterns(): string[] {
   let all: string[] = [];
   for (let i = 0; i < current.handlers.length; i++) all = all.concat(current.handlers[i].patterns);
   return all;
 }
 
-function takeString(at: usize, bytes: usize): string {
-  const text = decode(at, bytes);
-  if (bytes) heap.free(at);
-  return text;
-}
-
-function takeBytes(at: usize, bytes: usize): Uint8Array {
-  const taken = new Uint8Array(<i32>bytes);
-  memory.copy(taken.dataStart, at, bytes);
-  if (bytes) heap.free(at);
-  return taken;
-}
-
-function takePairs(at: usize, count: usize): Map<string, string> {
-  const pairs = new Map<string, string>();
-  for (let pair = at; pair < at + count * PAIR; pair += PAIR) {
-    const name = takeString(load<usize>(pair), load<usize>(pair, 4));
-    pairs.set(name, takeString(load<usize>(pair, 8), load<usize>(pair, 12)));
-  }
-  if (count) heap.free(at);
-  return pairs;
-}
-
-function putString(at: usize, text: string): void {
-  const bytes = encode(text);
-  kept.push(bytes);
-  store<usize>(at, changetype<usize>(bytes));
-  store<usize>(at, bytes.byteLength, 4);
-}
-
-/** Puts a list of so many elements and gives where they go. */
-function putList(at: usize, count: i32, elementBytes: i32): usize {
-  const elements = new ArrayBuffer(count * elementBytes);
-  kept.push(elements);
-  store<usize>(at, changetype<usize>(elements));
-  store<usize>(at, count, 4);
-  return changetype<usize>(elements);
-}
-
 function putAsk(at: usize, ask: Ask): void {
-  const fallback = ask.fallback;
-  putString(at, "setting");
-  putString(at + 8, ask.key);
-  const detail = putList(at + 16, fallback === null ? 1 : 2, PAIR);
-  putString(detail, "about");
-  putString(detail + 8, ask.about);
-  if (fallback !== null) {
-    putString(detail + 16, "default");
-    putString(detail + 24, fallback);
-  }
+  putString(at, ask.what);
+  putString(at + 8, ask.name);
+  putPairs(at + 16, ask.detail);
 }
 
 /** `result<_, failure>`: 0 or 1; at 8 reject or retry; at 16 why; at 24 whether, and at 32 how long to wait. */
-function putResult(result: Result): void {
+export function putResult(area: usize, result: Result): void {
   const why = result.why;
   memory.fill(area, 0, 40);
   if (why === null) return;

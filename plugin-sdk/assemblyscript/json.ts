@@ -1,4 +1,5 @@
 // Looks one value up in a body that is JSON. The whole body is checked on the way, and nothing of it is copied but the answer.
+// And writes texts as JSON.
 
 import { decode, isUtf8 } from "./utf8";
 
@@ -230,6 +231,39 @@ function unescape(at: usize, end: usize): string {
   const text = String.UTF16.decodeUnsafe(units, to - units);
   heap.free(units);
   return text;
+}
+
+/** A text as JSON writes it, quotes and all. */
+export function quote(text: string): string {
+  // No unit becomes more than six.
+  const units = heap.alloc(text.length * 12 + 4);
+  store<u16>(units, QUOTE);
+  let to = units + 2;
+  for (let i = 0; i < text.length; i++) {
+    const c: u32 = text.charCodeAt(i);
+    if (c < 0x20) {
+      store<u64>(to, 0x003000300075005c); // \u00
+      store<u16>(to, digit(c >> 4), 8);
+      store<u16>(to, digit(c & 15), 10);
+      to += 12;
+      continue;
+    }
+    if (c == QUOTE || c == BACKSLASH) {
+      store<u16>(to, BACKSLASH);
+      to += 2;
+    }
+    store<u16>(to, c);
+    to += 2;
+  }
+  store<u16>(to, QUOTE);
+  const quoted = String.UTF16.decodeUnsafe(units, to + 2 - units);
+  heap.free(units);
+  return quoted;
+}
+
+/** A hexadecimal digit. */
+function digit(value: u32): u32 {
+  return value < 10 ? ZERO + value : 0x61 + value - 10;
 }
 
 /** The UTF-16 unit that four digits count. */

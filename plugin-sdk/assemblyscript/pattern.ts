@@ -2,6 +2,14 @@
 
 import { Event } from "./event";
 
+/** Whether one of these patterns means this event. */
+export function matchesAny(patterns: string[], event: Event): bool {
+  for (let i = 0; i < patterns.length; i++) {
+    if (matches(patterns[i], event)) return true;
+  }
+  return false;
+}
+
 /** Whether `type-pattern` or `source:type-pattern` means this event. */
 export function matches(pattern: string, event: Event): bool {
   const colon = pattern.indexOf(":");

@@ -646,6 +646,7 @@ const char *hookgate_json(const hookgate_event *event, const char *pointer) {
 
 const char *hookgate_quote(const char *text) {
     static const char digits[] = "0123456789abcdef";
+    if (text == NULL) return "null";
     size_t size = strlen(text);
     const char *valid = as_utf8(text, &size);
     char *made = (char *)hookgate_alloc(6 * size + 3), *out = made;

@@ -250,7 +250,7 @@ const char *hookgate_response_json(const hookgate_response *response, const char
 const hookgate_problem *hookgate_emit(const char *type, const void *payload, size_t size, const hookgate_pairs *attributes);
 const hookgate_problem *hookgate_emit_text(const char *type, const char *payload);
 
-/* A text as JSON writes it, quotes and all. */
+/* A text as JSON writes it, quotes and all; NULL is `null`. */
 const char *hookgate_quote(const char *text);
 
 /* What the sender of an event is answered that waits for it. It begins as 200 without headers and body. */

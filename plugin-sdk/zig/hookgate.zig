@@ -27,15 +27,39 @@ const builtin = @import("builtin");
 
 pub const testing = @import("testing.zig");
 
+const powers = @import("powers.zig");
+pub const Error = powers.Error;
+pub const Pair = powers.Pair;
+pub const state = powers.state;
+pub const http = powers.http;
+pub const emit = powers.emit;
+pub const emitJson = powers.emitJson;
+pub const json = powers.json;
+pub const fail = powers.fail;
+
+const reply = @import("reply.zig");
+pub const Answer = reply.Answer;
+pub const Responder = reply.Responder;
+pub const Response = reply.Response;
+pub const frameio = reply.frameio;
+
 const is_wasm = builtin.cpu.arch.isWasm();
 
-/// A plugin: what it is called, what it does for which events, and what the operator may set.
+/// A plugin: what it is called, what it does for which events, and what the operator may set and grant.
 pub const Plugin = struct {
     name: []const u8,
     version: []const u8,
     /// The first with a pattern that matches gets the event.
-    handlers: []const Handler,
+    handlers: []const Handler = &.{},
+    /// The same for events whose senders wait for an answer.
+    responders: []const Responder = &.{},
     settings: []const Setting = &.{},
+    /// Where requests go to.
+    hosts: []const Host = &.{},
+    /// Without it there is no state: `.state = .{}`.
+    state: ?State = null,
+    /// The types of events that it makes.
+    emits: []const Emit = &.{},
 };
 
 /// What is done for which events.
@@ -52,9 +76,30 @@ pub const Setting = struct {
     default: ?[]const u8 = null,
     /// A sentence for the operator.
     about: ?[]const u8 = null,
+    /// What it must be. Without it, text.
+    type: ?enum { text, integer, number, boolean, json } = null,
 };
 
-/// An attribute, as the canonical ABI has it on WebAssembly.
+/// A host that the operator is asked to grant.
+pub const Host = struct {
+    /// `api.example.com`, `*.example.com` for all below it, or `*` for those that the operator names.
+    name: []const u8,
+    about: ?[]const u8 = null,
+    /// What will be needed: `GET POST`.
+    methods: ?[]const u8 = null,
+    /// What the operator has to give, if anything.
+    credential: ?enum { bearer, basic, header } = null,
+    /// Whether the plugin runs without it too.
+    optional: bool = false,
+};
+
+/// What is said about a state.
+pub const State = struct { about: ?[]const u8 = null, optional: bool = false };
+
+/// The types of events that a pattern means, which the operator is asked to grant.
+pub const Emit = struct { pattern: []const u8, about: ?[]const u8 = null, optional: bool = false };
+
+/// An attribute of an event, or a header of a response, as the canonical ABI has it on WebAssembly.
 pub const Attribute = extern struct {
     name_ptr: [*]const u8,
     name_len: usize,
@@ -262,25 +307,42 @@ pub fn utf8(text: []const u8) []const u8 {
     return print("{f}", .{std.unicode.fmtUtf8(text)});
 }
 
+/// Why the last power did not work, for people.
+pub fn why() []const u8 {
+    return if (powers.last) |last| last.why else "";
+}
+
 /// Gives an event to the plugin's handler for it.
 pub fn handle(plugin: Plugin, event: Event) Outcome {
-    reason = null;
-    const run = find(plugin, event) orelse return .{ .reject = print("no handler for {s}", .{event.type}) };
-    run(event) catch |err| {
-        const failed = reason orelse Outcome.Retry{ .why = @errorName(err) };
-        return switch (err) {
-            error.Rejected => .{ .reject = failed.why },
-            error.Retry => .{ .retry = failed },
-            else => .{ .retry = .{ .why = @errorName(err) } },
-        };
-    };
+    const handler = find(plugin.handlers, event) orelse return .{ .reject = print("no handler for {s}", .{event.type}) };
+    handler.run(event) catch |err| return failed(err);
     return .done;
 }
 
-fn find(plugin: Plugin, event: Event) ?*const fn (Event) anyerror!void {
-    for (plugin.handlers) |handler| {
-        for (handler.on) |pattern| {
-            if (matches(pattern, event)) return handler.run;
+/// Gives an event to the plugin's responder for it.
+pub fn respond(plugin: Plugin, event: Event) Response {
+    const responder = find(plugin.responders, event) orelse
+        return .{ .failed = .{ .reject = print("no responder for {s}", .{event.type}) } };
+    return .{ .answer = responder.run(event) catch |err| return .{ .failed = failed(err) } };
+}
+
+/// What an error means that a handler returned.
+fn failed(err: anyerror) Outcome {
+    const said = reason orelse Outcome.Retry{ .why = @errorName(err) };
+    if (err == error.Rejected) return .{ .reject = said.why };
+    if (err == error.Retry) return .{ .retry = said };
+    const last = powers.last orelse return .{ .retry = .{ .why = @errorName(err) } };
+    if (err != last.err) return .{ .retry = .{ .why = @errorName(err) } };
+    return if (err == error.Invalid) .{ .reject = last.why } else .{ .retry = .{ .why = last.why } };
+}
+
+/// The first of some handlers or responders whose pattern means an event. A new call begins: nothing has failed yet.
+fn find(all: anytype, event: Event) ?@typeInfo(@TypeOf(all)).pointer.child {
+    reason = null;
+    powers.last = null;
+    for (all) |one| {
+        for (one.on) |pattern| {
+            if (matches(pattern, event)) return one;
         }
     }
     return null;
@@ -306,7 +368,7 @@ fn isName(text: []const u8) bool {
 }
 
 /// Whether a text is what a pattern says, where `*` stands for any characters.
-fn isLike(pattern: []const u8, text: []const u8) bool {
+pub fn isLike(pattern: []const u8, text: []const u8) bool {
     var p: usize = 0;
     var t: usize = 0;
     var star: ?usize = null;
@@ -330,7 +392,7 @@ fn isLike(pattern: []const u8, text: []const u8) bool {
 }
 
 /// What the gateway offers.
-const host = if (is_wasm) @import("abi.zig") else testing.host;
+pub const host = if (is_wasm) @import("abi.zig") else testing.host;
 
 /// Makes the plugin what the gateway calls. Outside WebAssembly it does nothing.
 pub fn exportPlugin(comptime plugin: Plugin) void {
@@ -419,4 +481,9 @@ test "attributes, settings, randomness and the log" {
     logFn(.warn, .default, "{d}", .{1});
     logFn(.debug, .lib, "{d}", .{2});
     try testing.expectLog(&.{ "error: a\u{fffd}b", "warn: 1", "debug: (lib) 2" });
+}
+
+test {
+    _ = powers;
+    _ = reply;
 }

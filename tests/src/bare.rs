@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use hookgate::config::DEFAULT_CALLS;
 use hookgate::event::{Event, EventId};
-use hookgate::runtime::{CallLimits, Called, CompileLimits, Compiler, EngineLimits, Level, Plugin, Powers, Refused, Runtime};
+use hookgate::runtime::{
+    CallLimits, Called, CompileLimits, Compiler, EngineLimits, Level, Plugin, Powers, Refused, Runtime,
+};
 
 use crate::process::from_environment;
 

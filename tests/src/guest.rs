@@ -18,11 +18,12 @@ pub struct Guest {
     name: String,
     version: String,
     wants: Vec<String>,
-    asks: Vec<(String, Option<String>)>,
+    asks: Vec<(String, String, Vec<(String, String)>)>,
     handle: String,
     describe: String,
     imports: String,
     fields: String,
+    world: &'static str,
     memory_pages: u32,
     wit: String,
 }
@@ -31,11 +32,29 @@ pub struct Guest {
 const WORDS_AT: usize = 1024;
 
 /// Every import that instructions may call: it is there where it is called.
-const IMPORTS: [(&str, &str); 9] = [
+const IMPORTS: [(&str, &str); 15] = [
     ("log", r#"(import "hookgate:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))"#),
     ("setting", r#"(import "hookgate:plugin/settings@0.1.0" "get" (func $setting (param i32 i32 i32)))"#),
     ("now", r#"(import "hookgate:plugin/clock@0.1.0" "now-ms" (func $now (result i64)))"#),
     ("random", r#"(import "hookgate:plugin/random@0.1.0" "bytes" (func $random (param i32 i32)))"#),
+    ("state_get", r#"(import "hookgate:plugin/state@0.1.0" "get" (func $state_get (param i32 i32 i32)))"#),
+    (
+        "state_set",
+        r#"(import "hookgate:plugin/state@0.1.0" "set" (func $state_set (param i32 i32 i32 i32 i32 i64 i32)))"#,
+    ),
+    (
+        "state_increment",
+        r#"(import "hookgate:plugin/state@0.1.0" "increment" (func $state_increment (param i32 i32 i64 i32)))"#,
+    ),
+    (
+        "state_keys",
+        r#"(import "hookgate:plugin/state@0.1.0" "keys" (func $state_keys (param i32 i32 i32 i32 i32 i32 i32)))"#,
+    ),
+    (
+        "send",
+        r#"(import "hookgate:plugin/http@0.1.0" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i32)))"#,
+    ),
+    ("emit", r#"(import "hookgate:plugin/events@0.1.0" "emit" (func $emit (param i32 i32 i32 i32 i32 i32 i32)))"#),
     (
         "fd_write",
         r#"(import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))"#,
@@ -67,6 +86,7 @@ impl Guest {
             describe: String::new(),
             imports: String::new(),
             fields: String::new(),
+            world: "plugin",
             memory_pages: 2,
             wit: WIT.into(),
         }
@@ -93,13 +113,40 @@ impl Guest {
 
     /// Asks for a setting, with a default or without.
     pub fn asking(mut self, key: &str, default: Option<&str>) -> Guest {
-        self.asks.push((key.into(), default.map(str::to_owned)));
+        let detail = default.map(|default| ("default".to_owned(), default.to_owned()));
+        self.asks.push(("setting".into(), key.into(), detail.into_iter().collect()));
+        self
+    }
+
+    /// Asks for something else, with details.
+    pub fn asking_for(mut self, what: &str, name: &str, detail: &[(&str, &str)]) -> Guest {
+        let detail = detail.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.asks.push((what.into(), name.into(), detail));
         self
     }
 
     /// What `handle` does. Where it does not return, all is well.
     pub fn handling(mut self, instructions: &str) -> Guest {
         self.handle = instructions.into();
+        self
+    }
+
+    /// What it answers senders with: the instructions may use the locals of `handle`, and `$answer`, which takes a status and a text.
+    pub fn responding(mut self, instructions: &str) -> Guest {
+        self.world = "responding-plugin";
+        let parameters = "(param $id i32) (param $id_len i32) (param $source i32) (param $source_len i32)
+            (param $provider i32) (param $provider_len i32) (param $type i32) (param $type_len i32)
+            (param $received i64) (param $attempt i32) (param $attributes i32) (param $attributes_len i32)
+            (param $payload i32) (param $payload_len i32) (result i32)";
+        let answer = "(func $answer (param $status i32) (param $at i32) (param $len i32) (result i32)
+            (i32.store8 (i32.const 0) (i32.const 0)) (i32.store16 (i32.const 8) (local.get $status))
+            (i32.store (i32.const 12) (i32.const 0)) (i32.store (i32.const 16) (i32.const 0))
+            (i32.store (i32.const 20) (local.get $at)) (i32.store (i32.const 24) (local.get $len)) (i32.const 0))";
+        write!(
+            self.fields,
+            "{answer} (func (export \"hookgate:plugin/responder@0.1.0#respond\") {parameters} {instructions})"
+        )
+        .unwrap();
         self
     }
 
@@ -143,7 +190,7 @@ impl Guest {
     pub fn module(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
         let package = resolve.push_str("plugin.wit", &self.wit).unwrap();
-        let world = resolve.select_world(&[package], Some("plugin")).unwrap();
+        let world = resolve.select_world(&[package], Some(self.world)).unwrap();
         let mut module = self.core();
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         module
@@ -185,7 +232,7 @@ impl Guest {
 
     fn manifest(&self, words: &mut Words) -> usize {
         let wants: Vec<u8> = self.wants.iter().flat_map(|pattern| words.string(pattern)).collect();
-        let asks: Vec<u8> = self.asks.iter().flat_map(|(key, default)| words.ask(key, default.as_deref())).collect();
+        let asks: Vec<u8> = self.asks.iter().flat_map(|(what, name, detail)| words.ask(what, name, detail)).collect();
         let mut manifest = Vec::new();
         manifest.extend(words.string(&self.name));
         manifest.extend(words.string(&self.version));
@@ -228,13 +275,13 @@ impl Words {
         Words::pair(self.put(items), count)
     }
 
-    fn ask(&mut self, key: &str, default: Option<&str>) -> [u8; 24] {
-        let detail: Vec<u8> =
-            default.map(|text| [self.string("default"), self.string(text)].concat()).unwrap_or_default();
+    fn ask(&mut self, what: &str, name: &str, detail: &[(String, String)]) -> [u8; 24] {
+        let pairs: Vec<u8> =
+            detail.iter().flat_map(|(key, value)| [self.string(key), self.string(value)].concat()).collect();
         let mut ask = [0; 24];
-        ask[..8].copy_from_slice(&self.string("setting"));
-        ask[8..16].copy_from_slice(&self.string(key));
-        ask[16..].copy_from_slice(&self.list(&detail, usize::from(default.is_some())));
+        ask[..8].copy_from_slice(&self.string(what));
+        ask[8..16].copy_from_slice(&self.string(name));
+        ask[16..].copy_from_slice(&self.list(&pairs, detail.len()));
         ask
     }
 

@@ -115,6 +115,13 @@ impl Doors {
         named(&self.status()["plugins"], name)
     }
 
+    /// A number of the metrics, by its name and labels as they are written there; 0 where there is none.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = String::from_utf8_lossy(&self.get("/metrics").body).into_owned();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or_default()
+    }
+
     /// In which slot a plugin is: `live`, `stale`, `broken`, `blocked` or `none`.
     pub fn slot(&self, plugin: &str) -> String {
         self.plugin(plugin)["slot"].as_str().unwrap_or("none").to_owned()

@@ -1,5 +1,6 @@
 //! The queue's file, read as an operator's tool would read it: while the gateway runs, and without asking it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hookgate::event::EventId;
@@ -97,6 +98,26 @@ impl Ledger {
     /// How each attempt of a plugin at an event ended, in order.
     pub fn outcomes(&self, plugin: &str, id: &str) -> Vec<&'static str> {
         self.attempts(plugin).into_iter().filter(|attempt| attempt.event == id).map(|attempt| attempt.outcome).collect()
+    }
+
+    /// What a plugin remembers, by key.
+    pub fn remembered(&self, plugin: &str) -> BTreeMap<String, String> {
+        let db = self.read();
+        let sql = "SELECT key, CAST(value AS TEXT) FROM state JOIN subscriber s ON s.id = subscriber WHERE s.name = ?1";
+        let mut statement = db.prepare(sql).unwrap();
+        let rows = statement.query_map([plugin], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// The events that a plugin made, as their types and bodies, in their order.
+    pub fn emitted(&self, plugin: &str) -> Vec<(String, String)> {
+        let db = self.read();
+        let sql = "SELECT t.name, CAST(b.payload AS TEXT) FROM event e JOIN source s ON s.id = e.source
+                   JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id WHERE s.name = ?1 ORDER BY e.id";
+        let mut statement = db.prepare(sql).unwrap();
+        let source = format!("plugin:{plugin}");
+        let rows = statement.query_map([source], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
     }
 
     /// Damages one byte of an event's stored payload, as a failing disk would. Only while no gateway runs.

@@ -13,6 +13,7 @@
 )]
 
 pub mod bare;
+pub mod frameio;
 mod gateway;
 mod guest;
 mod home;

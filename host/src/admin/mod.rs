@@ -1,6 +1,6 @@
 //! For operators: is it alive, how does it stand, what did it count. On a port of its own.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
@@ -17,15 +17,19 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::ingress::Sources;
 use crate::plugins::Plugins;
+use crate::provider::Source;
 use crate::queue::Queue;
 use crate::secret::Secret;
 use crate::{dispatch, ingress};
 
 /// What is shown.
 pub struct Admin {
-    /// Each source: its name, its provider's, its URL.
-    pub sources: Arc<RwLock<Vec<SourceFace>>>,
+    /// Who may send.
+    pub sources: Arc<Sources>,
+    /// What stands in front of `/hooks/<source>`.
+    pub base: String,
     /// How plugins stand.
     pub plugins: Arc<Plugins>,
     /// How much there is to do.
@@ -56,6 +60,17 @@ pub struct SourceFace {
 }
 
 impl Admin {
+    /// Each source, as it is now.
+    pub fn faces(&self) -> Vec<SourceFace> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let face = |source: &Arc<Source>| SourceFace {
+            name: source.name.clone(),
+            provider: source.provider.name.clone(),
+            url: format!("{}/hooks/{}", self.base, source.name),
+        };
+        sources.values().map(face).collect()
+    }
+
     /// The routes.
     pub fn router(self) -> Router {
         let admin = Arc::new(self);
@@ -96,8 +111,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
             return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
         }
     };
-    let faces = admin.sources.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let sources: Vec<Value> = faces.iter().map(|source| admin.source(source)).collect();
+    let sources: Vec<Value> = admin.faces().iter().map(|source| admin.source(source)).collect();
     let plugins: Vec<Value> = admin.plugins.standings().iter().map(|standing| admin.plugin(standing)).collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),

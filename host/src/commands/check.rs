@@ -39,7 +39,7 @@ impl Check {
     }
 }
 
-async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
+pub async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
     let folder = config.server.plugins_dir.clone();
     let runtime = Runtime::new(EngineLimits {
         memory_bytes: config.most_memory_bytes(),
@@ -52,8 +52,7 @@ async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
     let (granting, trust) = (config.clone(), config.trust.clone());
     let granting = Granting { grants: Box::new(move |name: &str| granting.grant(name)), trust };
     let outbound = Outbound::of_a_command(config.roots.clone());
-    let plugins =
-        Plugins::new(folder.clone(), runtime, outbound, Arc::new(Blank), granting, config.plugin_bytes);
+    let plugins = Plugins::new(folder.clone(), runtime, outbound, Arc::new(Blank), granting, config.plugin_bytes);
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
     let unreadable = || format!("cannot look into the plugins folder {}", folder.display());
     plugins.scan(&tell).await.with_context(unreadable)?.ended().await;

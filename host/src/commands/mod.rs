@@ -12,6 +12,7 @@ macro_rules! outln {
 
 pub mod check;
 pub mod compile_worker;
+pub mod frameio;
 pub mod init;
 pub mod new;
 pub mod providers;

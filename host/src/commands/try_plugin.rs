@@ -15,7 +15,9 @@ use hookgate::event::{Event, EventId, NewEvent, Pattern, now_ms};
 use hookgate::outbound::{Hosts, Outbound, Roots};
 use hookgate::plugins::{Grant, asked};
 use hookgate::provider::{Provider, Received, catalogue, fresh_id};
-use hookgate::runtime::{Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Powers, Runtime};
+use hookgate::runtime::{
+    Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Powers, Runtime,
+};
 use hookgate::secret::Secret;
 
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost

@@ -47,7 +47,8 @@ impl Reading<'_> {
         let methods = methods.iter().filter_map(|method| match Method::from_bytes(method.as_bytes()) {
             Ok(known) if method.bytes().all(|c| c.is_ascii_uppercase()) => Some(known),
             _ => {
-                section.mistake("methods", format_args!("{method:?} is no method: write it in capitals, as in \"POST\""));
+                section
+                    .mistake("methods", format_args!("{method:?} is no method: write it in capitals, as in \"POST\""));
                 None
             }
         });
@@ -115,7 +116,8 @@ fn allow_private(section: &mut Section) -> Vec<SocketAddr> {
     let texts: Vec<String> = section.or("allow_private", Vec::new());
     let read = |text: &String| match text.parse::<SocketAddr>() {
         Ok(address) if is_public(address.ip()) => {
-            section.mistake("allow_private", format_args!("{text} is on the public internet, which needs no word here"));
+            section
+                .mistake("allow_private", format_args!("{text} is on the public internet, which needs no word here"));
             None
         }
         Ok(address) => Some(address),
@@ -155,7 +157,8 @@ fn emit(section: &mut Section) -> Vec<Pattern> {
     let read = |text: &String| match text.parse::<Pattern>() {
         Ok(pattern) if pattern.source().is_none() => Some(pattern),
         Ok(_) => {
-            section.mistake("emit", format_args!("{text:?} names a source, and the source is the plugin: write the type"));
+            section
+                .mistake("emit", format_args!("{text:?} names a source, and the source is the plugin: write the type"));
             None
         }
         Err(error) => {
@@ -193,7 +196,8 @@ pub(super) fn trust(section: &mut Section) -> Trust {
         .filter_map(|text| match minisign_verify::PublicKey::from_base64(text) {
             Ok(key) => Some(key),
             Err(_) => {
-                let told = format_args!("{text:?} is no key: take the second line of the .pub file that minisign makes");
+                let told =
+                    format_args!("{text:?} is no key: take the second line of the .pub file that minisign makes");
                 section.mistake("trusted_keys", told);
                 None
             }

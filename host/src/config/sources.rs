@@ -10,13 +10,21 @@ use crate::section::Section;
 
 impl Reading<'_> {
     /// Reads `[sources.<name>]`.
-    pub(super) fn source(&self, name: &str, mut section: Section, most_bytes: usize, public_url: Option<&str>) -> Option<Source> {
+    pub(super) fn source(
+        &self,
+        name: &str,
+        mut section: Section,
+        most_bytes: usize,
+        public_url: Option<&str>,
+    ) -> Option<Source> {
         if !is_name(name) {
             let rule = "is no name for a source: take lower-case letters, digits, - and _, at most 64";
             section.mistake("", rule);
         }
         let provider = read_provider(name, &mut section);
+        let first = self.files.borrow().len();
         let secrets = self.secrets(&mut section);
+        let secret_files = self.files.borrow()[first..].to_vec();
         let body_bytes = body_bytes(&mut section, most_bytes);
         let provider = Arc::new(provider?);
         if provider.signs_url() && public_url.is_none() {
@@ -33,7 +41,7 @@ impl Reading<'_> {
         let keys = keys.collect();
         let answering = answering(&mut section);
         section.finish();
-        Some(Source { name: name.into(), provider, keys, body_bytes, url, answering })
+        Some(Source { name: name.into(), provider, keys, body_bytes, url, secret_files, answering })
     }
 
     fn secrets(&self, section: &mut Section) -> Vec<Secret> {

@@ -1,5 +1,6 @@
 //! HTTP in: receive, verify, parse, accept, answer. Knows nothing of plugins: what it hands on is on disk.
 
+mod counters;
 mod refusal;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,142 +17,14 @@ use axum::routing::any;
 use axum::{Json, Router};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{Event, NewEvent, now_ms};
 use crate::provider::{Answering, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
 
+pub use counters::{Counters, Tally};
 pub use refusal::Refusal;
-
-/// What is counted of requests since the start.
-#[derive(Clone)]
-pub struct Counters {
-    accepted: Family<SourceLabel, Counter>,
-    duplicates: Family<SourceLabel, Counter>,
-    refused: Family<RefusedLabels, Counter>,
-    unknown: Counter,
-    verified: Family<SecretLabels, Counter>,
-    answers: Family<AnswerLabels, Counter>,
-    answer_seconds: Histogram,
-    accept_seconds: Histogram,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabel {
-    source: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusedLabels {
-    source: String,
-    cause: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SecretLabels {
-    source: String,
-    secret: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerLabels {
-    source: String,
-    result: &'static str,
-}
-
-/// What came in by one source since the start.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Tally {
-    /// Events written down.
-    pub accepted: u64,
-    /// Repeats of events that were.
-    pub duplicates: u64,
-    /// Requests refused, by cause.
-    pub refused: BTreeMap<&'static str, u64>,
-}
-
-impl Counters {
-    /// Makes the counters and registers them.
-    pub fn new(registry: &mut Registry) -> Counters {
-        let counters = Counters {
-            accepted: Family::default(),
-            duplicates: Family::default(),
-            refused: Family::default(),
-            unknown: Counter::default(),
-            verified: Family::default(),
-            answers: Family::default(),
-            answer_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
-            accept_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
-        };
-        registry.register("hookgate_accepted", "Events written down", counters.accepted.clone());
-        registry.register(
-            "hookgate_duplicates",
-            "Repeats of events that were written down",
-            counters.duplicates.clone(),
-        );
-        registry.register("hookgate_refused", "Requests refused, by cause", counters.refused.clone());
-        registry.register(
-            "hookgate_unknown_source",
-            "Requests to sources that there are not",
-            counters.unknown.clone(),
-        );
-        registry.register(
-            "hookgate_verified",
-            "Requests verified, by which of the source's secrets",
-            counters.verified.clone(),
-        );
-        let help = "Senders that waited for a plugin's answer: answered, late, or failed";
-        registry.register("hookgate_answers", help, counters.answers.clone());
-        let help = "From the commit of an event to the answer of a plugin";
-        registry.register("hookgate_answer_seconds", help, counters.answer_seconds.clone());
-        let help = "From a request's headers to the answer that it is on disk";
-        registry.register("hookgate_accept_seconds", help, counters.accept_seconds.clone());
-        counters
-    }
-
-    /// Begins a source's counters at zero, so that the first refusal is an increase.
-    fn begin(&self, source: &Source) {
-        let label = SourceLabel { source: source.name.to_string() };
-        drop(self.accepted.get_or_create(&label));
-        drop(self.duplicates.get_or_create(&label));
-        for cause in Refusal::CAUSES {
-            drop(self.refused.get_or_create(&RefusedLabels { source: source.name.to_string(), cause }));
-        }
-    }
-
-    /// The sums of one source.
-    pub fn tally(&self, source: &str) -> Tally {
-        let label = SourceLabel { source: source.to_owned() };
-        let refused = |cause| {
-            let labels = RefusedLabels { source: source.to_owned(), cause };
-            (cause, self.refused.get(&labels).map_or(0, |counter| counter.get()))
-        };
-        Tally {
-            accepted: self.accepted.get(&label).map_or(0, |counter| counter.get()),
-            duplicates: self.duplicates.get(&label).map_or(0, |counter| counter.get()),
-            refused: Refusal::CAUSES.map(refused).into(),
-        }
-    }
-
-    fn count_refused(&self, source: &str, refusal: Refusal) {
-        let labels = RefusedLabels { source: source.to_owned(), cause: refusal.cause() };
-        self.refused.get_or_create(&labels).inc();
-    }
-
-    fn count_accepted(&self, source: &str, receipts: &[Receipt]) {
-        let label = SourceLabel { source: source.to_owned() };
-        for receipt in receipts {
-            let counter = if receipt.duplicate { &self.duplicates } else { &self.accepted };
-            counter.get_or_create(&label).inc();
-        }
-    }
-}
 
 /// Limits of requests and connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,10 +42,10 @@ pub struct Limits {
 }
 
 /// The sources that requests are taken for now; clones are the same.
-pub type Sources = RwLock<HashMap<Arc<str>, Arc<Source>>>;
+pub type Sources = RwLock<BTreeMap<Arc<str>, Arc<Source>>>;
 
 /// Sources by their names.
-pub fn by_name(sources: &[Source]) -> HashMap<Arc<str>, Arc<Source>> {
+pub fn by_name(sources: &[Source]) -> BTreeMap<Arc<str>, Arc<Source>> {
     sources.iter().map(|source| (source.name.clone(), Arc::new(source.clone()))).collect()
 }
 
@@ -180,7 +53,18 @@ pub fn by_name(sources: &[Source]) -> HashMap<Arc<str>, Arc<Source>> {
 pub type Asking = Arc<dyn Fn(Arc<str>, Event) -> Answered + Send + Sync>;
 
 /// The answer to a sender, when there is one.
-pub type Answered = Pin<Box<dyn Future<Output = Result<Response, String>> + Send>>;
+pub type Answered = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
+
+/// What a sender that waits is told.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
 
 /// What takes requests.
 pub struct Ingress {
@@ -229,8 +113,7 @@ impl Ingress {
         // Only now: whoever sends slowly holds a connection and a few bytes, and no place.
         let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
         let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
-        let secret = SecretLabels { source: source_name.to_string(), secret: verified.secret() as u64 };
-        self.counters.verified.get_or_create(&secret).inc();
+        self.counters.count_verified(&source_name, verified.secret());
         let event = provider.parse_event(verified).map_err(Refusal::Unreadable)?;
         let asked = source.answering.as_ref().map(|answering| (answering, event.clone()));
         let receipts = self.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
@@ -251,10 +134,7 @@ impl Ingress {
         let event = event.accepted(receipt.id);
         let asked = (self.asking)(answering.plugin.clone(), event);
         let (result, response) = match tokio::time::timeout(answering.within, asked).await {
-            Ok(Ok(response)) => {
-                self.counters.answer_seconds.observe(begun.elapsed().as_secs_f64());
-                ("answered", response)
-            }
+            Ok(Ok(answer)) => ("answered", (answer.status, answer.headers, answer.body).into_response()),
             Ok(Err(why)) => {
                 tracing::warn!(source = %name, event = %receipt.id, "{name}: {} did not answer: {why}", answering.plugin);
                 ("failed", late_answer(&source.provider, receipt))
@@ -265,7 +145,7 @@ impl Ingress {
                 ("late", late_answer(&source.provider, receipt))
             }
         };
-        self.counters.answers.get_or_create(&AnswerLabels { source: name.to_string(), result }).inc();
+        self.counters.count_answer(name, result, begun.elapsed());
         response
     }
 
@@ -302,13 +182,13 @@ impl Ingress {
 async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
     let source = ingress.sources.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned();
     let Some(source) = source else {
-        ingress.counters.unknown.inc();
+        ingress.counters.count_unknown();
         return Refusal::UnknownSource.into_response();
     };
     let begun = Instant::now();
     match ingress.take(&source, request).await {
         Ok(answer) => {
-            ingress.counters.accept_seconds.observe(begun.elapsed().as_secs_f64());
+            ingress.counters.note_accepted_in(begun.elapsed());
             answer
         }
         Err(refusal) => {

@@ -83,7 +83,9 @@ fn tls(roots: &Roots) -> ClientConfig {
         }
     }
     if store.is_empty() {
-        tracing::error!("this system has no certificates that can be believed, so no https host can be spoken to: install ca-certificates");
+        tracing::error!(
+            "this system has no certificates that can be believed, so no https host can be spoken to: install ca-certificates"
+        );
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::DEFAULT_VERSIONS);

@@ -118,7 +118,8 @@ impl Credential {
                 let pair = Zeroizing::new([username.as_bytes(), b":", password.expose()].concat());
                 let encoded = Zeroizing::new(STANDARD.encode(&*pair));
                 let value = Zeroizing::new(format!("Basic {}", &**encoded).into_bytes());
-                let forms = vec![Zeroizing::new(encoded.as_bytes().to_vec()), Zeroizing::new(password.expose().to_vec())];
+                let forms =
+                    vec![Zeroizing::new(encoded.as_bytes().to_vec()), Zeroizing::new(password.expose().to_vec())];
                 (AUTHORIZATION, value, forms)
             }
             Credential::Header { name, value } => {

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 pub use address::is_public;
-pub use connect::{Outbound, Resolve, Resolving, SystemNames, Roots};
+pub use connect::{Outbound, Resolve, Resolving, Roots, SystemNames};
 pub use target::{HostPattern, NotAHost};
 
 use crate::secret::Held;

@@ -129,7 +129,9 @@ mod tests {
         for (pattern, host, expected) in table {
             assert_eq!(pattern.parse::<HostPattern>().unwrap().covers(host), expected, "{pattern} on {host}");
         }
-        for bad in ["", "https://x.com", "x.com/path", "x.com:80", "a b", "*.com", "*.127.0.0.1", "a.*.com", "user@x.com"] {
+        for bad in
+            ["", "https://x.com", "x.com/path", "x.com:80", "a b", "*.com", "*.127.0.0.1", "a.*.com", "user@x.com"]
+        {
             assert!(bad.parse::<HostPattern>().is_err(), "{bad}");
         }
     }

@@ -147,7 +147,8 @@ async fn no_form_of_an_own_address_reaches_a_listener() {
     let hosts = hosts(grant(&[canary.port, 80, 443]));
     let mut forms = 0;
     let inserted = FORMS.replace("PORT", &canary.port.to_string());
-    let odd = [" http://127.0.0.1:PORT/", "ht\ttp://127.0.0.1:PORT/", "http://127.0.0.1\n:PORT/", "http://127.0.\r0.1:PORT/"];
+    let odd =
+        [" http://127.0.0.1:PORT/", "ht\ttp://127.0.0.1:PORT/", "http://127.0.0.1\n:PORT/", "http://127.0.\r0.1:PORT/"];
     let odd = odd.map(|form| form.replace("PORT", &canary.port.to_string()));
     for form in inserted.split_whitespace().map(str::to_owned).chain(odd) {
         forms += 1;
@@ -223,10 +224,7 @@ async fn credentials_go_out_and_do_not_come_back() {
     let name = HeaderName::from_static("x-api-key");
     for (credential, sent) in [
         (Credential::Bearer(held()), "authorization: Bearer t0k3n-secret"),
-        (
-            Credential::Basic { username: "u".into(), password: held() },
-            "authorization: Basic dTp0MGszbi1zZWNyZXQ=",
-        ),
+        (Credential::Basic { username: "u".into(), password: held() }, "authorization: Basic dTp0MGszbi1zZWNyZXQ="),
         (Credential::Header { name, value: held() }, "x-api-key: t0k3n-secret"),
     ] {
         let mut request = request(&format!("http://{at}/")).unwrap();
@@ -264,7 +262,12 @@ async fn what_is_not_granted_is_denied_with_the_key() {
             "path_prefix",
         ),
         (base.clone(), Request { body: vec![0; 1001].into(), ..get() }, Cause::Limit, "request_bytes"),
-        (HostGrant { host: "other.example".parse().unwrap(), ..base.clone() }, get(), Cause::Denied, "[plugins.tested.hosts."),
+        (
+            HostGrant { host: "other.example".parse().unwrap(), ..base.clone() },
+            get(),
+            Cause::Denied,
+            "[plugins.tested.hosts.",
+        ),
     ];
     for (grant, request, kind, expected) in table {
         let failed = hosts(grant).send(request, "evt").await.unwrap_err();
@@ -286,9 +289,12 @@ async fn answers_have_limits() {
     let large = format!("HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n{}", "x".repeat(2000));
     let broken = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx".to_owned();
     let headers = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(100 << 10));
-    for (answer, expected) in
-        [(large, Cause::Limit), (broken, Cause::Failed), ("nonsense\r\n\r\n".into(), Cause::Failed), (headers, Cause::Limit)]
-    {
+    for (answer, expected) in [
+        (large, Cause::Limit),
+        (broken, Cause::Failed),
+        ("nonsense\r\n\r\n".into(), Cause::Failed),
+        (headers, Cause::Limit),
+    ] {
         let (at, _) = server(answer).await;
         let failed = hosts(granted(at)).send(request(&format!("http://{at}/")).unwrap(), "evt").await.unwrap_err();
         assert_eq!(failed.kind, expected, "{failed:?}");

@@ -27,7 +27,11 @@ pub(super) struct Code<'a> {
 impl Plugins {
     /// Grants anew. What runs goes on with what it is granted now, or not at all; files that were refused for what the config
     /// said are looked at again.
-    pub async fn grant_anew(self: &Arc<Self>, granting: Granting, tell: &UnboundedSender<Change>) -> std::io::Result<Loads> {
+    pub async fn grant_anew(
+        self: &Arc<Self>,
+        granting: Granting,
+        tell: &UnboundedSender<Change>,
+    ) -> std::io::Result<Loads> {
         *self.granting.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(granting);
         let (names, waiting): (Vec<String>, Vec<String>) = {
             let slots = self.slots();
@@ -60,8 +64,7 @@ impl Plugins {
                     let make = |_: &str, powers, calls: &Calls| {
                         plugin.granted_anew(powers, calls.each.clone(), calls.per_instance)
                     };
-                    let code =
-                        Code { manifest: &plugin.manifest, generation: plugin.generation, make: Box::new(make) };
+                    let code = Code { manifest: &plugin.manifest, generation: plugin.generation, make: Box::new(make) };
                     self.granted(name, code, &grant, live.trusted.clone())
                 }
                 Err(why) => Err(Refusal { untrusted: true, ..Refusal::new(plugin.generation, why) }),

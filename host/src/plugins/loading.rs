@@ -84,7 +84,8 @@ impl Plugins {
         let generation = Generation::of(&contents.bytes);
         // Held until the ticket is written down, so that the task cannot end before.
         let mut loading = self.loading();
-        let is_the_same = |loading: &Loading| loading.generation == generation && loading.signature == contents.signature;
+        let is_the_same =
+            |loading: &Loading| loading.generation == generation && loading.signature == contents.signature;
         if loading.get(&name).is_some_and(is_the_same) {
             return None;
         }

@@ -169,7 +169,8 @@ impl Plugins {
         let granting = self.granting();
         let loading = self.loading();
         let slots = self.slots();
-        let mut standings: Vec<Standing> = slots.iter().map(|(name, slot)| standing(name, slot, &(granting.grants)(name))).collect();
+        let mut standings: Vec<Standing> =
+            slots.iter().map(|(name, slot)| standing(name, slot, &(granting.grants)(name))).collect();
         for (name, _) in loading.iter().filter(|(_, loading)| loading.compiling) {
             match standings.iter_mut().find(|standing| standing.name == *name) {
                 Some(standing) => standing.compiling = true,
@@ -298,7 +299,12 @@ impl Plugins {
     }
 
     /// Puts another slot in the place of a plugin's, if there is one to put.
-    fn turn_with(&self, name: &str, tell: &UnboundedSender<Change>, next: impl FnOnce(&PluginSlot) -> Option<PluginSlot>) {
+    fn turn_with(
+        &self,
+        name: &str,
+        tell: &UnboundedSender<Change>,
+        next: impl FnOnce(&PluginSlot) -> Option<PluginSlot>,
+    ) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(after) = slots.get(name).and_then(next) {
             self.put(&mut slots, name, Some(after), tell);

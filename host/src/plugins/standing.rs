@@ -74,7 +74,8 @@ pub(super) fn say(standing: &Standing) {
     match why {
         None => {
             let has = said(asks.iter().filter(|asked| asked.granted && asked.what != "setting"), "; may use ");
-            let lacks = said(asks.iter().filter(|asked| !asked.granted && asked.what != "setting"), "; was not granted ");
+            let lacks =
+                said(asks.iter().filter(|asked| !asked.granted && asked.what != "setting"), "; was not granted ");
             tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}{has}{lacks}", subscriptions.join(", "))
         }
         Some(why) => tracing::warn!(plugin = %name, "{name} is {slot}: {why}"),

@@ -48,7 +48,13 @@ impl Trust {
     }
 
     /// Whether what was trusted for this is so still.
-    pub(super) fn holds(&self, name: &str, generation: Generation, trusted: &Trusted, grant: &Grant) -> Result<(), String> {
+    pub(super) fn holds(
+        &self,
+        name: &str,
+        generation: Generation,
+        trusted: &Trusted,
+        grant: &Grant,
+    ) -> Result<(), String> {
         match (self, trusted) {
             (Trust::Any, _) => Ok(()),
             (Trust::Pinned, _) => pinned(name, generation, grant).map(drop),
@@ -63,14 +69,19 @@ fn pinned(name: &str, generation: Generation, grant: &Grant) -> Result<Trusted, 
         return Ok(Trusted::Pinned);
     }
     let digest = hex::encode(generation.0);
-    Err(format!("its digest is not pinned: if it is the file that you mean, add to the config\n[plugins.{name}]\nsha256 = \"{digest}\""))
+    Err(format!(
+        "its digest is not pinned: if it is the file that you mean, add to the config\n[plugins.{name}]\nsha256 = \"{digest}\""
+    ))
 }
 
 fn signed(name: &str, bytes: &[u8], signature: Option<&str>, keys: &[PublicKey]) -> Result<Trusted, String> {
     let Some(signature) = signature else {
-        return Err(format!("it is not signed: `minisign -Sm {name}.wasm` writes the signature, to {name}.wasm{SIGNATURE} beside it"));
+        return Err(format!(
+            "it is not signed: `minisign -Sm {name}.wasm` writes the signature, to {name}.wasm{SIGNATURE} beside it"
+        ));
     };
-    let signature = Signature::decode(signature).map_err(|_| format!("{name}.wasm{SIGNATURE} is no signature of minisign's"))?;
+    let signature =
+        Signature::decode(signature).map_err(|_| format!("{name}.wasm{SIGNATURE} is no signature of minisign's"))?;
     let by = keys.iter().find(|key| key.verify(bytes, &signature, false).is_ok());
     let by = by.ok_or_else(|| format!("{name}.wasm{SIGNATURE} is not a signature of this file by a trusted key"))?;
     Ok(Trusted::By(by.clone()))

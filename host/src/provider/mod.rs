@@ -4,6 +4,7 @@
 //! way in, [`Provider::sign`] for whoever plays the sender.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Source {
     pub body_bytes: usize,
     /// The address that senders see, where one is configured.
     pub url: Option<Arc<str>>,
+    /// The files that its secrets are read from, those that are not there yet included.
+    pub secret_files: Vec<PathBuf>,
     /// Who answers, where it is not the gateway at once.
     pub answering: Option<Answering>,
 }

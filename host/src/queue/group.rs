@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::settling::{Kept, Settling};
 use super::store::{State, StoreError};
 use super::subscriber::Ready;
-use super::writer::{Group, Kept, READY, READY_BYTES, REFILL, Settling, Writer, Written, not_run};
+use super::writer::{Group, READY, READY_BYTES, REFILL, Writer, Written, not_run};
 use super::{Delivery, Receipt, Settlement};
 use crate::attempt::Outcome;
 use crate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN};

@@ -9,6 +9,7 @@
 mod group;
 mod reader;
 mod seen;
+mod settling;
 mod state;
 mod store;
 mod subscriber;
@@ -30,9 +31,10 @@ use crate::schedule::{Schedule, Verdict};
 
 pub use reader::Counts;
 use reader::Reader;
+use settling::{Kept, Settling};
 use state::Remembered;
 use store::Store;
-use writer::{Kept, Order, Settling, Subscription, Writer};
+use writer::{Order, Subscription, Writer};
 
 /// How long the queue keeps what.
 #[derive(Debug, Clone, PartialEq, Eq)]

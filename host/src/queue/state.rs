@@ -11,9 +11,11 @@ use crate::effects::{Effects, Memory, Quota, Range, Read, Value};
 use crate::event::UnixMs;
 
 const GET: &str = "SELECT value, expires_ms FROM state WHERE subscriber = ?1 AND key = ?2 AND (expires_ms IS NULL OR expires_ms > ?3)";
-const KEYS: &str = "SELECT key FROM state WHERE subscriber = ?1 AND key >= ?2 AND key > ?3 AND substr(key, 1, length(?2)) = ?2
+const KEYS: &str =
+    "SELECT key FROM state WHERE subscriber = ?1 AND key >= ?2 AND key > ?3 AND substr(key, 1, length(?2)) = ?2
     AND (expires_ms IS NULL OR expires_ms > ?4) ORDER BY key LIMIT ?5";
-const EXPIRED: &str = "SELECT subscriber, key FROM state WHERE expires_ms IS NOT NULL AND expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2";
+const EXPIRED: &str =
+    "SELECT subscriber, key FROM state WHERE expires_ms IS NOT NULL AND expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2";
 
 /// The queries of the hot path, for the test of their plans.
 #[cfg(test)]
@@ -152,7 +154,8 @@ impl Remembered {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let read = || {
             let db = free.map_or_else(|| reader::open(&self.file), Ok)?;
-            let id = db.prepare_cached("SELECT id FROM subscriber WHERE name = ?1")?.query_row([plugin], |row| row.get(0));
+            let id =
+                db.prepare_cached("SELECT id FROM subscriber WHERE name = ?1")?.query_row([plugin], |row| row.get(0));
             let found = match id.optional()? {
                 Some(subscriber) => what(&db, subscriber)?,
                 None => T::default(),
@@ -186,7 +189,8 @@ mod tests {
 
     fn writing(entries: &[(&str, Option<&str>, Option<UnixMs>)]) -> Effects {
         let entry = |(key, value, expires_ms): &(&str, Option<&str>, Option<UnixMs>)| {
-            let value = value.map(|value| Value { bytes: Bytes::copy_from_slice(value.as_bytes()), expires_ms: *expires_ms });
+            let value =
+                value.map(|value| Value { bytes: Bytes::copy_from_slice(value.as_bytes()), expires_ms: *expires_ms });
             ((*key).to_owned(), value)
         };
         Effects {
@@ -206,7 +210,9 @@ mod tests {
         let file = folder.path().join("t.db");
         let store = Store::open(&file).unwrap();
         let (ours, other) = (store.subscribe("ours", &[]).unwrap(), store.subscribe("other", &[]).unwrap());
-        store.remember(ours, &writing(&[("a", Some("1"), None), ("a2", Some("22"), Some(50)), ("b", Some("x"), None)])).unwrap();
+        store
+            .remember(ours, &writing(&[("a", Some("1"), None), ("a2", Some("22"), Some(50)), ("b", Some("x"), None)]))
+            .unwrap();
         store.remember(other, &writing(&[("a", Some("theirs"), None)])).unwrap();
         let memory = Remembered::new(&file);
         let value = |bytes: &'static str, expires_ms| Some(Value { bytes: bytes.into(), expires_ms });
@@ -232,8 +238,14 @@ mod tests {
         let store = Store::open(&folder.path().join("t.db")).unwrap();
         let ours = store.subscribe("ours", &[]).unwrap();
         store.remember(ours, &writing(&[("a", Some("1"), Some(50))])).unwrap();
-        let key = |key: &str, seen: Option<&'static str>| Read::Key { key: key.into(), seen: seen.map(|seen| Bytes::from_static(seen.as_bytes())) };
-        let keys = |seen: &[&str]| Read::Keys { range: range("", None, 9), seen: seen.iter().map(|key| (*key).into()).collect() };
+        let key = |key: &str, seen: Option<&'static str>| Read::Key {
+            key: key.into(),
+            seen: seen.map(|seen| Bytes::from_static(seen.as_bytes())),
+        };
+        let keys = |seen: &[&str]| Read::Keys {
+            range: range("", None, 9),
+            seen: seen.iter().map(|key| (*key).into()).collect(),
+        };
         let table = [
             (key("a", Some("1")), 10, false),
             (key("a", Some("2")), 10, true),

@@ -87,7 +87,8 @@ impl Writer {
         };
         self.tidied_to = came_to.unwrap_or(EventId::from_i64(0));
         // At once where there is more to do and nobody waits, after a while where not.
-        self.tidy_at = Instant::now() + if came_to.is_some() || expired == TIDY_EVENTS { Duration::from_millis(20) } else { TIDY_EVERY };
+        self.tidy_at = Instant::now()
+            + if came_to.is_some() || expired == TIDY_EVENTS { Duration::from_millis(20) } else { TIDY_EVERY };
         if Instant::now() >= self.thin_at {
             self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
             self.thin_at = Instant::now() + THIN_KEYS_EVERY;

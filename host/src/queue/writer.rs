@@ -9,11 +9,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use super::seen::Seen;
+use super::settling::Settling;
 use super::store::{State, Store, StoreError};
 use super::subscriber::Subscriber;
-use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Settlement};
+use super::{AcceptError, Delivery, Keep, NotKept, Receipt};
 use crate::attempt::{Attempt, Outcome};
-use crate::effects::Effects;
 use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, now_ms};
 use crate::schedule::{Schedule, Verdict, judge};
 
@@ -64,23 +64,6 @@ pub(super) struct Subscription {
 }
 
 type Accepting = (Vec<NewEvent>, Answer<Vec<Receipt>>);
-
-/// What became of a delivery, or of a call without one.
-pub(super) struct Settling {
-    pub plugin: Arc<str>,
-    pub event: EventId,
-    pub attempt: u32,
-    /// Nothing, where there is no delivery.
-    pub settlement: Option<Settlement>,
-    /// What the call wants kept, if anything.
-    pub kept: Option<Kept>,
-}
-
-/// What a call wants kept, and who wants to know whether it is.
-pub(super) struct Kept {
-    pub effects: Effects,
-    pub answer: oneshot::Sender<Result<(), NotKept>>,
-}
 
 /// What goes into one commit.
 #[derive(Default)]

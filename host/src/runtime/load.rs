@@ -10,8 +10,8 @@ use super::bindings::PluginPre;
 use super::cache::Compiled;
 use super::guest::Guest;
 use super::lines::one_line;
-use super::warm::{Idle, Warm};
 use super::responding::RespondingPluginPre;
+use super::warm::{Idle, Warm};
 use super::{CallLimits, Compiler, EngineLimits, Generation, Manifest, Plugin, Powers, Runtime, compile, manifest};
 
 /// The contract that this gateway speaks, as it stands in a plugin's export.
@@ -101,13 +101,7 @@ impl Loaded {
     /// Makes it callable under a name, with these powers and limits.
     ///
     /// An instance serves as many calls as `per_instance` says: one that serves a single call is fresh for each.
-    pub fn grant(
-        self,
-        name: &str,
-        powers: Powers,
-        limits: CallLimits,
-        per_instance: u32,
-    ) -> Plugin {
+    pub fn grant(self, name: &str, powers: Powers, limits: CallLimits, per_instance: u32) -> Plugin {
         Plugin {
             name: name.into(),
             manifest: self.manifest,

@@ -14,6 +14,7 @@ mod lines;
 mod load;
 mod manifest;
 mod powers;
+mod respond;
 mod threads;
 mod warm;
 mod wasi_http;
@@ -31,13 +32,14 @@ use wasmtime::component::Linker;
 use crate::effects::depth;
 use crate::event::Event;
 
-pub use call::{Answer, Called, Cost};
+pub use call::{Called, Cost};
 pub use compile::{CompileLimits, Compiler, Job, Priority, WORKER, work};
 
 pub use lines::{Level, Line};
 pub use load::{Loaded, Refused};
 pub use manifest::{HostAsk, Manifest, SettingAsk, SettingType, Want};
 pub use powers::Powers;
+pub use respond::Answer;
 
 use cache::Cache;
 use guest::Guest;

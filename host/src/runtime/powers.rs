@@ -119,7 +119,10 @@ impl Guest {
     fn quota(&self) -> Result<Quota, Error> {
         let told = || {
             let plugin = &self.draft.plugin;
-            error(Kind::Denied, format!("state was not asked for or not granted: write state = true under [plugins.{plugin}]"))
+            error(
+                Kind::Denied,
+                format!("state was not asked for or not granted: write state = true under [plugins.{plugin}]"),
+            )
         };
         self.powers.state.ok_or_else(told)
     }
@@ -232,9 +235,13 @@ impl state::Host for Guest {
         let found = found.map_err(|why| error(Kind::Failed, why))?;
         let is_written = |key: &String| self.draft.writes.contains_key(key);
         let mut keys: Vec<String> = found.iter().filter(|key| !is_written(key)).cloned().collect();
-        let is_there = |value: &Option<Value>| value.as_ref().is_some_and(|value| value.expires_ms.is_none_or(|at| at > now));
-        let within = |key: &&String| key.starts_with(&range.prefix) && range.after.as_ref().is_none_or(|after| *key > after);
-        keys.extend(self.draft.writes.iter().filter(|(_, value)| is_there(value)).map(|(key, _)| key).filter(within).cloned());
+        let is_there =
+            |value: &Option<Value>| value.as_ref().is_some_and(|value| value.expires_ms.is_none_or(|at| at > now));
+        let within =
+            |key: &&String| key.starts_with(&range.prefix) && range.after.as_ref().is_none_or(|after| *key > after);
+        keys.extend(
+            self.draft.writes.iter().filter(|(_, value)| is_there(value)).map(|(key, _)| key).filter(within).cloned(),
+        );
         keys.sort();
         keys.truncate(limit);
         self.draft.ranges.push((range, found));
@@ -276,12 +283,16 @@ impl events::Host for Guest {
         let plugin = &self.draft.plugin;
         if !may_emit(asked_to_emit, granted, &event_type) {
             let told: String = event_type.chars().take(TYPE_BYTES).collect();
-            let told = format!("events of type {told:?} were not asked for or not granted: emit = [...] under [plugins.{plugin}]");
+            let told = format!(
+                "events of type {told:?} were not asked for or not granted: emit = [...] under [plugins.{plugin}]"
+            );
             return Err(error(Kind::Denied, told));
         }
         check_emitted(&event_type, &attributes)?;
         if self.draft.depth >= DEPTH_MOST {
-            let told = format!("{DEPTH_MOST} plugins have made events of each other's already ({DEPTH}): this looks like a loop");
+            let told = format!(
+                "{DEPTH_MOST} plugins have made events of each other's already ({DEPTH}): this looks like a loop"
+            );
             return Err(error(Kind::Limit, told));
         }
         let bytes = self.draft.emitted_bytes + payload.len();
@@ -302,7 +313,9 @@ fn check_emitted(event_type: &str, attributes: &[(String, String)]) -> Result<()
     }
     let too_long = |(name, value): &(String, String)| name.is_empty() || name.len() + value.len() > ATTRIBUTE_BYTES;
     if attributes.len() > ATTRIBUTES || attributes.iter().any(too_long) {
-        let told = format!("an event has at most {ATTRIBUTES} attributes of at most {ATTRIBUTE_BYTES} bytes, each with a name");
+        let told = format!(
+            "an event has at most {ATTRIBUTES} attributes of at most {ATTRIBUTE_BYTES} bytes, each with a name"
+        );
         return Err(error(Kind::Limit, told));
     }
     let mut names: Vec<&str> = attributes.iter().map(|(name, _)| &**name).collect();

@@ -52,7 +52,12 @@ type Finishing = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Finishing), Error>> + Send>;
 
 impl WasiHttpHooks for Way {
-    fn send_request(&mut self, request: http::Request<WasiBody>, options: Option<RequestOptions>, _: Finishing) -> Sending {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Finishing,
+    ) -> Sending {
         let (hosts, event, places) = (self.hosts.clone(), self.event.clone(), self.places.clone());
         Box::new(async move {
             let sent = async {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { event, load } from "hookgate-plugin-as/testing";
+import { event, load, Problem, State } from "hookgate-plugin-as/testing";
 
 const plugin = load("probe.wasm");
 
@@ -16,8 +16,23 @@ test("the manifest says what was declared", () => {
   assert.equal(plugin.manifest.subscriptions[0], "probe.matches");
   assert.deepEqual(plugin.manifest.asks, [
     { what: "setting", name: "needed", detail: { about: "Has no default." } },
-    { what: "setting", name: "mark", detail: { about: "", default: "!" } },
+    { what: "setting", name: "mark", detail: { default: "!" } },
+    { what: "setting", name: "limit", detail: { default: "5", type: "integer" } },
+    {
+      what: "host",
+      name: "api.example.com",
+      detail: { about: "Where things are.", methods: "GET POST", credential: "bearer" },
+    },
+    { what: "host", name: "*.example.org", detail: { optional: "true" } },
+    { what: "state", name: "", detail: { about: "What was touched." } },
+    { what: "emit", name: "made.*", detail: {} },
+    { what: "reply", name: "probe.answer", detail: {} },
+    { what: "reply", name: "frameio:ask.*", detail: {} },
   ]);
+});
+
+test("a responder that is not exported is told", () => {
+  assert.throws(() => load("mute.wasm"), /add the line export \{ respond, cabi_post_respond \}/);
 });
 
 test("patterns mean what the contract says", () => {
@@ -163,6 +178,163 @@ test("settings are granted, defaulted or missing", () => {
   assert.deepEqual(logs("probe.settings", {}, { settings: { needed: "" } }), ["info:  ! true"]);
 });
 
+/** Runs steps in one call, and gives what they logged. */
+function steps(state, ...lines) {
+  return logs("probe.state", { payload: lines.join("\n") }, { state }).map((line) => line.slice(6));
+}
+
+test("state is set, read and removed", () => {
+  const state = new State();
+  assert.deepEqual(
+    steps(state, "get a", "set a grüße", "get a", "set a ", "get a", "bytes b 3", "size b", "get b", "remove a", "remove a", "get a"),
+    ["nothing", "=grüße", "=", "3", "nothing", "nothing"],
+  );
+  assert.deepEqual(state.get("b"), Buffer.of(255, 255, 255));
+  assert.deepEqual(state.keys(), ["b"]);
+  const empty = "invalid: a key is not empty";
+  assert.deepEqual(steps(state, "get ''", "set '' x", "remove ''", "add '' 1", "swap '' - x"), [empty, empty, empty, empty, empty]);
+});
+
+test("keys are listed in the order of their bytes", () => {
+  const state = new State({ "b:2": "", "b:é": "", a: "", "b:1": "", b: "", c: "", "\u{1f3ac}": "", "\uffff": "" });
+  assert.deepEqual(steps(state, "remove b:1", "keys b - 1000", "keys b b 1", "keys z - 5"), ["[b b:2 b:é]", "[b:2]", "[]"]);
+  assert.deepEqual(steps(state, "keys '' c 9"), ["[\uffff \u{1f3ac}]"]);
+});
+
+test("numbers are added to", () => {
+  const state = new State({ most: "9223372036854775807", text: "7 apples" });
+  assert.deepEqual(steps(state, "add n 40", "add n -82", "get n", "value n"), ["40", "-42", "=-42", "-41"]);
+  assert.deepEqual(steps(state, "add most 0", "add most 1", "add text 1"), [
+    "9223372036854775807",
+    "invalid: the sum is out of range",
+    "invalid: what stands under this key is no number",
+  ]);
+});
+
+test("a key is set only if it is as expected", () => {
+  const state = new State();
+  const swaps = ["swap a '' 0", "swap a - 1", "swap a - 2", "swap a 1 3", "swap a 1 4", "get a"];
+  assert.deepEqual(steps(state, ...swaps), ["false", "true", "false", "true", "false", "=3"]);
+});
+
+test("what is kept for a while is gone then", () => {
+  const state = new State();
+  steps(state, "set a 7 1000");
+  state.wait(999);
+  assert.deepEqual(steps(state, "add a 1"), ["8"]);
+  state.wait(1);
+  assert.deepEqual(steps(state, "get a", "keys '' - 9", "add a 1"), ["nothing", "[]", "1"]);
+});
+
+test("what a handler does is kept if it is done", () => {
+  const state = new State({ a: "before" });
+  const run = (...lines) => plugin.handle(event("probe.state", { payload: lines.join("\n") }), { state });
+  const [failed, trapped] = [run("set a after", "emit made.one {}", "return a"), run("set a after", "emit made.one {}", "value a")];
+  assert.deepEqual([failed.outcome, failed.why, failed.emitted], ["retry", "not now", undefined]);
+  assert.deepEqual([trapped.outcome, trapped.emitted, state.text("a")], ["trapped", undefined, "before"]);
+  assert.match(trapped.logs.at(-1), /error: what stands under this key is no number/);
+  const done = run("set a after", "emit made.one {} ü", "emit made.two 2");
+  assert.deepEqual([done.outcome, state.text("a")], ["done", "after"]);
+  assert.deepEqual(done.emitted, [
+    { type: "made.one", payload: "{}", attributes: { n: "ü" } },
+    { type: "made.two", payload: "2", attributes: {} },
+  ]);
+  const rejected = run("return ''");
+  assert.deepEqual([rejected.outcome, rejected.why], ["reject", "a key is not empty"]);
+});
+
+test("an event has a type that was asked for", () => {
+  assert.deepEqual(steps(new State(), "emit other x", "emit made. x", "emit made.a\tb x", "emit smade.x x"), [
+    'denied: the plugin does not ask for it: plugin(...).emits("other")',
+    "invalid: an event's type is a word",
+    'denied: the plugin does not ask for it: plugin(...).emits("smade.x")',
+  ]);
+});
+
+test("a request is answered", () => {
+  let asked;
+  const http = (request) => {
+    asked = request;
+    return { status: 201, headers: [["x-two", "a"], ["X-Two", "b"]], body: { n: 7 } };
+  };
+  const url = "https://api.example.com:8443/v1?x=y";
+  const send = (fields) => plugin.handle(event("probe.http", fields), { http });
+  const posted = send({ attributes: { method: "POST", url, quick: "yes" }, payload: 'ü "\n' });
+  assert.deepEqual(posted.logs.slice(1), ["info: 201 2 a true", 'info: {"n":7} 7.0 7']);
+  assert.deepEqual(posted.emitted, [{ type: "made.answer", payload: '{"n":7}', attributes: {} }]);
+  assert.deepEqual(JSON.parse(asked.body), { text: 'ü "\n' });
+  assert.deepEqual([asked.method, asked.url, asked.timeoutMs], ["POST", url, 250]);
+  assert.deepEqual(asked.headers, [["x-one", "ü"], ["content-type", "application/json"]]);
+  send({ attributes: { method: "GET", url: "https://a.example.org/" } });
+  assert.deepEqual([asked.method, asked.timeoutMs, asked.body.length], ["GET", undefined, 0]);
+  const bytes = plugin.handle(event("probe.http", { attributes: { method: "GET", url } }), {
+    http: () => ({ headers: { "x-two": "" }, body: Uint8Array.of(255, 0) }),
+  });
+  assert.deepEqual(bytes.logs.slice(1), ["info: 200 1  true", "info: no text NaN 2"]);
+});
+
+test("a request that is not answered is a problem", () => {
+  const http = ({ url }) => {
+    throw url.endsWith("/odd") ? new TypeError("a mistake in the test") : new Problem(url.split("/").at(-1), "why ü");
+  };
+  const outcome = (method, url, options = { http }) => {
+    const { outcome, why } = plugin.handle(event("probe.http", { attributes: { method, url } }), options);
+    return `${outcome}: ${why}`;
+  };
+  for (const kind of ["denied", "limit", "busy", "timeout", "failed"]) {
+    assert.equal(outcome("GET", `https://api.example.com/${kind}`), "retry: why ü");
+  }
+  assert.equal(outcome("GET", "https://api.example.com/invalid"), "reject: why ü");
+  assert.equal(outcome("GET", "/v1"), "reject: /v1 is no URL of a host");
+  const unasked = "retry: the plugin does not ask for it: plugin(...).host";
+  assert.equal(outcome("PUT", "https://api.example.com/busy"), `${unasked}("api.example.com") for PUT`);
+  assert.equal(outcome("GET", "https://example.org/"), `${unasked}("example.org") for GET`);
+  assert.equal(outcome("GET", "https://api.example.com/", {}), "retry: nobody answers requests in this test: { http }");
+  assert.throws(() => outcome("GET", "https://api.example.com/odd"), TypeError);
+});
+
+test("a responder answers", () => {
+  const state = new State();
+  const ask = (payload, type = "ask.me") => plugin.respond(event(type, { provider: "frameio", payload }), { state });
+  const json = { "content-type": "application/json" };
+  const form = {
+    title: "Ask",
+    description: "",
+    fields: [
+      { type: "text", label: "Title", name: "title", value: "a\\b" },
+      { type: "boolean", label: "Now", name: "now", value: true },
+      { type: "select", label: "Prio", name: "prio", options: [{ name: "High", value: "h" }, { name: "Low", value: "l" }] },
+    ],
+  };
+  const table = [
+    ["text", 200, { "content-type": "text/plain; charset=utf-8" }, "Hi ü"],
+    ["bare", 204, {}, ""],
+    ["header", 200, { ...json, "x-one": "1" }, "{}"],
+    ["message", 200, json, '{"title":"Done","description":"one\\u000a\\"two\\""}'],
+    ["form", 200, json, JSON.stringify(form)],
+  ];
+  for (const [payload, status, headers, body] of table) {
+    const { outcome, answer } = ask(payload);
+    assert.deepEqual([outcome, answer], ["done", { status, headers, body: Buffer.from(body) }], payload);
+  }
+  assert.equal(state.text("asked"), "ask.me");
+  const failed = ask("else", "ask.other");
+  assert.deepEqual([failed.outcome, failed.why, failed.afterMs, failed.answer], ["retry", "not now", 1000, undefined]);
+  assert.deepEqual([ask("problem").outcome, ask("problem").why], ["reject", "a key is not empty"]);
+  assert.equal(state.text("asked"), "ask.me");
+  assert.deepEqual([ask("text", "probe.answer").outcome, ask("text", "other").why], ["done", "no responder for other"]);
+  assert.equal(plugin.handle(event("ask.me", { provider: "frameio" })).why, "no handler for ask.me");
+});
+
+test("a text is quoted as JSON quotes it", () => {
+  let asked;
+  const all = Array.from({ length: 0x180 }, (_, i) => String.fromCharCode(i)).join("") + "日本🎬";
+  const attributes = { method: "POST", url: "https://api.example.com/" };
+  const http = ({ body }) => ((asked = JSON.parse(body)), { headers: { "x-two": "" } });
+  plugin.handle(event("probe.http", { attributes, payload: all }), { http });
+  assert.equal(asked.text, all);
+});
+
 test("what is thrown is logged with its place, and traps", () => {
   const broken = plugin.handle(event("probe.throw"));
   assert.equal(broken.outcome, "trapped");
@@ -187,5 +359,24 @@ test("many calls of one instance take no more memory than few", () => {
     assert.equal(ran.logs[0], `info: ${attempt} r${attempt} ${attempt % 100 === 0 ? 1 << 20 : attempt % 2000} !`);
     assert.equal(ran.outcome, ["done", "reject", "retry"][attempt % 3]);
   }
+  assert.equal(instance.memoryBytes, bytes);
+});
+
+test("many calls that use powers take no more memory than few", () => {
+  const state = new State({ n: "0", big: "x".repeat(10_000) });
+  const http = () => ({ headers: Array.from({ length: 20 }, (_, i) => [`x-${i}`, "y".repeat(i)]).concat([["x-two", ""]]), body: "z".repeat(5000) });
+  const instance = plugin.start({ state, http });
+  const payload = ["add n 1", "get big", "set big x", "keys '' - 9", "swap n - x", "emit made.one x y", "get ''"].join("\n");
+  const call = () => {
+    assert.equal(instance.handle(event("probe.state", { payload })).outcome, "done");
+    state.set("big", Buffer.alloc(10_000, 120));
+    const attributes = { method: "POST", url: "https://api.example.com/" };
+    assert.equal(instance.handle(event("probe.http", { attributes, payload: "hi" })).emitted.length, 1);
+    assert.equal(instance.respond(event("probe.answer", { payload: "form" })).outcome, "done");
+  };
+  for (let i = 0; i < 300; i++) call();
+  const bytes = instance.memoryBytes;
+  for (let i = 0; i < 3000; i++) call();
+  assert.equal(state.text("n"), "3300");
   assert.equal(instance.memoryBytes, bytes);
 });

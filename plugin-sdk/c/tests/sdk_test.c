@@ -322,6 +322,7 @@ HOOKGATE_TEST(what_is_quoted_reads_the_same) {
     const char *quoted = hookgate_quote(text);
     HOOKGATE_EXPECT_TEXT(quoted, "\"a\\\"\\\\/\\u0008\\u0001\\u001f\x7f gr\xc3\xbc\xc3\x9f" "e\"");
     HOOKGATE_EXPECT_TEXT(hookgate_json_in(quoted, strlen(quoted), ""), text);
+    HOOKGATE_EXPECT_TEXT(hookgate_quote(NULL), "null");
     HOOKGATE_EXPECT_TEXT(hookgate_quote("\xff"), "\"\xef\xbf\xbd\"");
 }
 

@@ -13,7 +13,9 @@ pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 /// Why a plugin could not do its work.
 ///
-/// It is no [`Error`] itself: that is what lets `?` turn every error into one.
+/// It is no [`Error`] itself: that is what lets `?` turn every error into one. So are
+/// [`PowerError`](crate::PowerError) and [`FrameioError`](crate::frameio::FrameioError) none: they know which of the two they
+/// mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// It never will: the delivery is dead at once, and kept.
@@ -84,9 +86,9 @@ impl From<Failure> for handler::Failure {
     }
 }
 
-/// Whole milliseconds, where what is too long to count is the longest that can be said.
-fn millis(wait: Duration) -> u64 {
-    wait.as_millis().try_into().unwrap_or(u64::MAX)
+/// Whole milliseconds, rounded up, where what is too long to count is the longest that can be said.
+pub(crate) fn millis(wait: Duration) -> u64 {
+    wait.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -123,6 +125,8 @@ mod tests {
         let retry = handler::Failure::from(Failure::retry("later").after(wait));
         assert_eq!(retry, handler::Failure::Retry(handler::Retry { why: "later".into(), after_ms: Some(1500) }));
         assert_eq!(Failure::reject("never").after(wait), Failure::reject("never"));
-        assert_eq!(millis(Duration::MAX), u64::MAX);
+        let rounded =
+            [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(1_001), Duration::MAX].map(millis);
+        assert_eq!(rounded, [0, 1, 2, u64::MAX]);
     }
 }

@@ -1,4 +1,34 @@
-//! Frame.io's webhooks.
+//! Frame.io: its webhooks and custom actions, its API, and what custom actions are answered.
+//!
+//! ```
+//! use hookgate_plugin::{Result, frameio, plugin};
+//!
+//! struct Review;
+//!
+//! #[plugin(host("api.frame.io", methods = "POST", credential = "bearer"))]
+//! impl Review {
+//!     #[on("frameio:file.ready")]
+//!     fn ready(file: frameio::Webhook) -> Result {
+//!         frameio::Client::new().comments().create(file.account_id(), file.resource_id(), "Processed!")?;
+//!         Ok(())
+//!     }
+//!
+//!     #[respond("frameio:review.*")]
+//!     fn review(_: frameio::Action) -> Result<frameio::Message> {
+//!         Ok(frameio::Message::new("Thank you", "It is on its way."))
+//!     }
+//! }
+//! ```
+//!
+//! The token is the operator's. The gateway adds it to each request, and no plugin holds it.
+
+mod action;
+mod client;
+mod shown;
+
+pub use action::Action;
+pub use client::{Client, Comment, Comments, File, Files, FrameioError};
+pub use shown::{Field, Form, Message};
 
 use serde::Deserialize;
 
@@ -32,7 +62,7 @@ impl Webhook {
 
     /// What kind of thing that is: `file`, `folder`, `comment`, `project`, ... New ones come without notice.
     pub fn resource_type(&self) -> Option<&str> {
-        self.body.resource.as_ref()?.resource_type.as_deref()
+        kind(&self.body.resource)
     }
 
     /// The account that it belongs to.
@@ -83,6 +113,10 @@ struct Reference {
 
 fn id(reference: &Option<Reference>) -> Option<&str> {
     reference.as_ref()?.id.as_deref()
+}
+
+fn kind(reference: &Option<Reference>) -> Option<&str> {
+    reference.as_ref()?.resource_type.as_deref()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the gateway calls, and what the code that `#[plugin]` writes is made of.
 
-use crate::bindings::exports::hookgate::plugin::handler;
-use crate::{Event, Manifest, Result, host};
+use crate::bindings::exports::hookgate::plugin::{handler, responder};
+use crate::{Answer, Event, Manifest, Result, host};
 
 /// What `#[plugin]` makes of an `impl` block. In a test, call [`Plugin::handle`] to see which handler takes an event
 /// and what comes of it.
@@ -11,6 +11,13 @@ pub trait Plugin {
 
     /// Gives the event to the first handler, in order of writing, with a pattern that matches it.
     fn handle(event: Event) -> Result;
+}
+
+/// What `#[plugin]` makes of a block with `#[respond(...)]` in it besides. In a test, call [`Responder::respond`] to see what a
+/// sender gets.
+pub trait Responder: Plugin {
+    /// Gives the event to the first responder, in order of writing, with a pattern that matches it.
+    fn respond(event: Event) -> Result<Answer>;
 }
 
 impl<P: Plugin> handler::Guest for P {
@@ -25,14 +32,22 @@ impl<P: Plugin> handler::Guest for P {
     }
 }
 
+impl<P: Responder> responder::Guest for P {
+    fn respond(event: handler::Event) -> Result<responder::Answer, handler::Failure> {
+        host::log_panics();
+        Ok(<P as Responder>::respond(Event::from(event))?.into())
+    }
+}
+
 /// Called by the code that `#[plugin]` writes and by nobody else.
 #[doc(hidden)]
 pub mod generated {
-    use crate::{Ask, Event, Failure, Manifest, Plugin, Result, host, pattern};
+    use crate::{Answer, Ask, Event, Failure, Manifest, Plugin, Result, host, pattern};
 
     /// Fills the manifest.
-    pub fn manifest(name: &str, version: &str, patterns: &[&str], asks: Vec<Ask>) -> Manifest {
+    pub fn manifest(name: &str, version: &str, patterns: &[&str], mut asks: Vec<Ask>, replies: &[&str]) -> Manifest {
         let subscriptions = patterns.iter().map(ToString::to_string).collect();
+        asks.extend(replies.iter().map(|pattern| ask("reply", pattern, &[])));
         Manifest { name: name.to_string(), version: version.to_string(), subscriptions, asks }
     }
 
@@ -42,9 +57,9 @@ pub mod generated {
         Ask { what: what.to_string(), name: name.to_string(), detail }
     }
 
-    /// What is done before each event.
-    pub fn begin<P: Plugin>() {
-        host::use_defaults(P::describe);
+    /// One call of a plugin with an event.
+    pub fn call<P: Plugin, T>(event: Event, work: impl FnOnce(Event) -> Result<T>) -> Result<T> {
+        host::call(P::describe, || work(event))
     }
 
     /// Whether a handler with these patterns takes this event.
@@ -55,6 +70,11 @@ pub mod generated {
     /// What becomes of an event that is older than the plugin's present subscriptions.
     pub fn unhandled(event: &Event) -> Result {
         Err(Failure::reject(format_args!("no handler of this plugin takes `{}`", event.event_type())))
+    }
+
+    /// What becomes of an event whose sender is to be answered by a plugin that cannot.
+    pub fn unanswered(event: &Event) -> Result<Answer> {
+        Err(Failure::reject(format_args!("no responder of this plugin takes `{}`", event.event_type())))
     }
 
     /// What a handler can return.
@@ -70,6 +90,24 @@ pub mod generated {
     impl<E: Into<Failure>> Outcome for std::result::Result<(), E> {
         fn outcome(self) -> Result {
             self.map_err(Into::into)
+        }
+    }
+
+    /// What a responder can return.
+    #[diagnostic::on_unimplemented(
+        message = "a responder cannot return `{Self}`",
+        label = "a responder returns `Result<Answer>`, or of what becomes one: `Result<frameio::Message>`, `Result<String>`, ..."
+    )]
+    pub trait Reply {
+        /// As the gateway wants it.
+        fn reply(self) -> Result<Answer>;
+    }
+
+    // Else an author reads what `Answer` is made from, and not what a responder returns.
+    #[diagnostic::do_not_recommend]
+    impl<A: Into<Answer>, E: Into<Failure>> Reply for std::result::Result<A, E> {
+        fn reply(self) -> Result<Answer> {
+            Ok(self.map_err(Into::into)?.into())
         }
     }
 }

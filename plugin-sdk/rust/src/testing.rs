@@ -22,16 +22,54 @@
 //! assert_eq!(testing::logs(), ["info: Hi, Ada", "info: Hello, Ada"]);
 //! ```
 //!
-//! Settings and lines belong to the thread, so that tests do not disturb each other.
+//! What a plugin asks for is granted while it is called, and nothing else. The state is in memory: what a call writes is
+//! forgotten unless it returns `Ok`, and so is what it emits. Between calls, a test reads and writes it with the very functions of
+//! [`state`](crate::state). Requests are answered by the test, and denied without that.
+//!
+//! ```
+//! use hookgate_plugin::{Answer, Event, Failure, Plugin, Result, emit, http, plugin, state, testing};
+//!
+//! struct Once;
+//!
+//! #[plugin(state, host("api.example.com", methods = "POST"), emit("thing.made"))]
+//! impl Once {
+//!     #[on("thing.*")]
+//!     fn thing(event: Event) -> Result {
+//!         if state::compare_and_set(event.id(), None, "made")? {
+//!             emit("thing.made", "")?;
+//!             match http::Request::post("https://api.example.com/things").send()?.status() {
+//!                 201 => {}
+//!                 other => return Err(Failure::retry(other)),
+//!             }
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let event = testing::event("thing.wanted").id("evt_1").build();
+//! testing::http(|_| Ok(Answer::new(503)));
+//! assert_eq!(Once::handle(event.clone()), Err(Failure::retry(503)));
+//! assert_eq!((state::get_text("evt_1"), testing::emitted().len()), (Ok(None), 0));
+//!
+//! testing::http(|_| Ok(Answer::new(201)));
+//! assert_eq!(Once::handle(event), Ok(()));
+//! assert_eq!((state::get_text("evt_1"), testing::emitted().len()), (Ok(Some("made".into())), 1));
+//! ```
+//!
+//! A plugin with `#[respond(...)]` is asked by [`Responder::respond`](crate::Responder::respond).
+//!
+//! All of it belongs to the thread, so that tests do not disturb each other.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::Event;
+use serde::de::DeserializeOwned;
+
 use crate::bindings::exports::hookgate::plugin::handler;
+use crate::bindings::hookgate::plugin::{errors, http as gateway};
 use crate::host::native;
-
-/// What a made-up event was received at, so that a test is the same each day: 2026-01-01.
-const RECEIVED_AT_MS: u64 = 1_767_225_600_000;
+use crate::host::native::fake::{self, RECEIVED_AT_MS};
+use crate::power::{read_json, read_text};
+use crate::{Event, PowerError, headers, http::Response};
 
 /// Begins an event of a type: the source and the provider are `test`, it is the first attempt, and the body is empty.
 pub fn event(event_type: impl Into<String>) -> EventBuilder {
@@ -55,6 +93,68 @@ pub fn settings<K: Into<String>, V: Into<String>>(granted: impl IntoIterator<Ite
 /// Takes the lines that were logged since this was last called, as `info: message`.
 pub fn logs() -> Vec<String> {
     native::take_lines()
+}
+
+/// Answers requests, in place of what answered before: `testing::http(|_| Ok(Answer::new(204)))`.
+pub fn http(mut answer: impl FnMut(&Request) -> Result<Response, PowerError> + 'static) {
+    fake::answer_with(Box::new(move |request| match answer(&Request::from(request.clone())) {
+        Ok(answer) => Ok(answer.into()),
+        Err(PowerError { kind, why }) => Err(errors::Error { kind, why }),
+    }));
+}
+
+/// Takes the requests that were sent since this was last called, whatever became of them.
+pub fn requests() -> Vec<Request> {
+    fake::take_requests().into_iter().map(Request::from).collect()
+}
+
+/// Takes the events that were made, and kept, since this was last called. They can be given to a plugin.
+pub fn emitted() -> Vec<Event> {
+    fake::take_emitted().into_iter().map(Event::from).collect()
+}
+
+/// Lets time go by: for [`now`](crate::now), and for what the state keeps for a while.
+pub fn advance(time: Duration) {
+    native::advance(time);
+}
+
+/// A request as it was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What is to be done: `POST`.
+    pub method: String,
+    /// With what.
+    pub url: String,
+    /// The plugin's own headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// How long it may take, if the plugin says it.
+    pub timeout: Option<Duration>,
+}
+
+impl Request {
+    /// The first header of a name, in capitals or not.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        headers::find(&self.headers, name)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> Result<&str, PowerError> {
+        read_text("the request", &self.body)
+    }
+
+    /// Reads the body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, PowerError> {
+        read_json("the request", &self.body)
+    }
+}
+
+impl From<gateway::Request> for Request {
+    fn from(sent: gateway::Request) -> Request {
+        let gateway::Request { method, url, headers, body, timeout_ms } = sent;
+        Request { method, url, headers, body, timeout: timeout_ms.map(Duration::from_millis) }
+    }
 }
 
 /// An event in the making.

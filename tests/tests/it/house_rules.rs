@@ -11,22 +11,29 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("section", &[]),
     ("attempt", &[]),
+    ("effects", &[]),
+    ("outbound", &["secret"]),
     ("schedule", &["attempt"]),
     ("provider", &["secret", "section"]),
     // Never the runtime and never plugins: what comes in knows nothing of what goes out.
     ("ingress", &["provider", "queue"]),
-    ("queue", &["attempt", "schedule"]),
+    ("queue", &["attempt", "effects", "schedule"]),
     // Never the queue: code that runs knows nothing of what is promised.
-    ("runtime", &["attempt"]),
-    ("plugins", &["runtime"]),
+    ("runtime", &["attempt", "effects", "outbound"]),
+    ("plugins", &["effects", "outbound", "runtime"]),
     ("dispatch", &["queue", "plugins", "runtime", "schedule", "attempt"]),
     ("listen", &[]),
     // What is shown: standings, counts and counters.
-    ("admin", &["queue", "plugins", "ingress", "dispatch", "secret"]),
+    ("admin", &["queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
     // What it reads into.
-    ("config", &["ingress", "plugins", "provider", "queue", "runtime", "schedule", "secret", "section"]),
+    (
+        "config",
+        &["effects", "ingress", "outbound", "plugins", "provider", "queue", "runtime", "schedule", "secret", "section"],
+    ),
+    // What of a new config can be taken while it runs.
+    ("reload", &["config", "ingress", "plugins"]),
     // Puts everything together.
-    ("run", &["admin", "config", "dispatch", "ingress", "listen", "plugins", "provider", "queue", "runtime"]),
+    ("run", &["admin", "config", "dispatch", "ingress", "listen", "outbound", "plugins", "queue", "reload", "runtime"]),
 ];
 
 /// Functions never have more lines than this.
@@ -55,6 +62,9 @@ impl Source {
 
     /// The code before the tests.
     fn before_tests(&self) -> &str {
+        if self.path.ends_with("/tests.rs") {
+            return "";
+        }
         self.code.split("#[cfg(test)]").next().unwrap_or_default()
     }
 
@@ -287,7 +297,8 @@ fn only_the_queues_store_and_reader_know_sql() {
     let verbs = ["SELECT ", "INSERT INTO ", "DELETE FROM ", "UPDATE delivery", "CREATE TABLE ", "PRAGMA ", "rusqlite"];
     for source in sources("host/src") {
         let knows = verbs.iter().find(|verb| source.text.contains(*verb));
-        let may = ["host/src/queue/store.rs", "host/src/queue/reader.rs", "host/src/queue/state.rs"].contains(&source.path.as_str());
+        let may = ["host/src/queue/store.rs", "host/src/queue/reader.rs", "host/src/queue/state.rs"]
+            .contains(&source.path.as_str());
         assert!(knows.is_none() || may, "{} has {knows:?}", source.path);
     }
 }

@@ -2,6 +2,7 @@
 
 mod asks;
 mod handlers;
+mod host;
 mod pattern;
 
 use proc_macro::TokenStream;
@@ -11,7 +12,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Item, ItemImpl, Result};
 
 use asks::Asks;
-use handlers::Handler;
+use handlers::{Handler, Role};
 
 const NO_BLOCK: &str = "`#[plugin]` belongs on a plain block: `impl MyPlugin { ... }`";
 const GENERIC: &str = "a plugin has no parameters: the gateway could not fill them in";
@@ -24,12 +25,21 @@ const GENERIC: &str = "a plugin has no parameters: the gateway could not fill th
 /// A pattern is the type of an event, where `*` stands for any characters, dots included: `file.ready`, `file.*`, `*`.
 /// With the name of a source or of a provider before a colon it means events from there alone: `github:push`.
 ///
+/// A function with `#[respond("pattern", ...)]` answers the sender of an event, which waits for that. It returns `Result` of
+/// anything that is `Into<Answer>`, and the operator is asked to let it.
+///
 /// The attribute's own arguments are what the operator is asked to grant:
 ///
 /// ```
 /// # use hookgate_plugin::{Event, Result, log, plugin, setting};
 /// # struct Greeter;
-/// #[plugin(setting("greeting", default = "Hi", about = "How users are greeted."))]
+/// #[plugin(
+///     setting("greeting", default = "Hi", about = "How users are greeted."),
+///     setting("limit", type = "integer", default = 3),
+///     host("api.example.com", methods = "GET POST", credential = "bearer", about = "Where users are."),
+///     state(about = "Who was greeted already."),
+///     emit("greeting.*", optional),
+/// )]
 /// impl Greeter {
 ///     #[on("user.created")]
 ///     fn greet(_: Event) -> Result {
@@ -39,7 +49,14 @@ const GENERIC: &str = "a plugin has no parameters: the gateway could not fill th
 /// }
 /// ```
 ///
-/// A setting without a default must be granted before the plugin runs. The plugin's name and version are the crate's.
+/// - `setting("key")` has a `type`, which is `"text"` without it, `"integer"`, `"number"`, `"boolean"` or `"json"`, and a `default`:
+///   without one it must be granted before the plugin runs.
+/// - `host("name")` is a host's name, `"*.example.com"` for all below it, or `"*"` for those that the operator names. `methods` and
+///   `credential`, which is `"bearer"`, `"basic"` or `"header"`, tell what will be needed.
+/// - `state` is a memory from one event to the next; `emit("pattern")` is to make events of these types.
+///
+/// `about` is a sentence for the operator. What is `optional`, the plugin runs without too; the rest must be granted. The plugin's
+/// name and version are the crate's.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = match syn::parse(item) {
@@ -86,8 +103,15 @@ fn both<A, B>(one: Result<A>, other: Result<B>) -> Result<(A, B)> {
 }
 
 fn implement(plugin: &impl ToTokens, asks: &Asks, handlers: &[Handler]) -> Tokens {
-    let subscriptions = handlers.iter().map(Handler::subscriptions);
-    let arms = handlers.iter().map(Handler::arm);
+    let (on, respond): (Vec<_>, Vec<_>) = handlers.iter().partition(|handler| handler.role == Role::On);
+    let (subscriptions, replies) = (on.iter().map(|each| each.items()), respond.iter().map(|each| each.items()));
+    let arms = on.iter().map(|each| each.arm());
+    let responder = (!respond.is_empty()).then(|| implement_responder(plugin, &respond));
+    let export = if respond.is_empty() {
+        quote! { export }
+    } else {
+        quote! { export_responding }
+    };
     quote! {
         impl ::hookgate_plugin::Plugin for #plugin {
             fn describe() -> ::hookgate_plugin::Manifest {
@@ -96,13 +120,15 @@ fn implement(plugin: &impl ToTokens, asks: &Asks, handlers: &[Handler]) -> Token
                     ::core::env!("CARGO_PKG_VERSION"),
                     &[#(#subscriptions)*],
                     #asks,
+                    &[#(#replies)*],
                 )
             }
 
             fn handle(event: ::hookgate_plugin::Event) -> ::hookgate_plugin::Result {
-                ::hookgate_plugin::generated::begin::<Self>();
-                #(#arms)*
-                ::hookgate_plugin::generated::unhandled(&event)
+                ::hookgate_plugin::generated::call::<Self, _>(event, |event| {
+                    #(#arms)*
+                    ::hookgate_plugin::generated::unhandled(&event)
+                })
             }
         }
 
@@ -110,10 +136,29 @@ fn implement(plugin: &impl ToTokens, asks: &Asks, handlers: &[Handler]) -> Token
         const _: fn(::hookgate_plugin::Event) -> ::hookgate_plugin::Result =
             <#plugin as ::hookgate_plugin::Plugin>::handle;
 
+        #responder
+
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Exported = #plugin;
-            ::hookgate_plugin::bindings::export!(Exported with_types_in ::hookgate_plugin::bindings);
+            ::hookgate_plugin::bindings::#export!(Exported with_types_in ::hookgate_plugin::bindings);
         };
+    }
+}
+
+fn implement_responder(plugin: &impl ToTokens, respond: &[&Handler]) -> Tokens {
+    let arms = respond.iter().map(|each| each.arm());
+    quote! {
+        impl ::hookgate_plugin::Responder for #plugin {
+            fn respond(event: ::hookgate_plugin::Event) -> ::hookgate_plugin::Result<::hookgate_plugin::Answer> {
+                ::hookgate_plugin::generated::call::<Self, _>(event, |event| {
+                    #(#arms)*
+                    ::hookgate_plugin::generated::unanswered(&event)
+                })
+            }
+        }
+
+        const _: fn(::hookgate_plugin::Event) -> ::hookgate_plugin::Result<::hookgate_plugin::Answer> =
+            <#plugin as ::hookgate_plugin::Responder>::respond;
     }
 }

@@ -1,13 +1,17 @@
 //! In a test. Everything belongs to the thread, so that tests beside each other do not meet.
 
-use std::cell::RefCell;
+pub(crate) mod fake;
+
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::log::Level;
 use crate::{Ask, Manifest};
+
+pub(crate) use fake::{call, events, http, state};
 
 type Settings = HashMap<String, String>;
 
@@ -15,6 +19,7 @@ thread_local! {
     static GRANTED: RefCell<Settings> = RefCell::default();
     static DEFAULTS: RefCell<Settings> = RefCell::default();
     static LINES: RefCell<Vec<String>> = RefCell::default();
+    static GONE_BY: Cell<Duration> = Cell::default();
 }
 
 pub(crate) fn log(level: Level, message: &str) {
@@ -37,17 +42,21 @@ pub(crate) fn grant(settings: Settings) {
 }
 
 /// The gateway does this when it loads a plugin; here the next event decides whose defaults count.
-pub(crate) fn use_defaults(describe: fn() -> Manifest) {
-    DEFAULTS.set(describe().asks.into_iter().filter_map(default_of).collect());
+fn use_defaults(manifest: &Manifest) {
+    DEFAULTS.set(manifest.asks.iter().filter_map(default_of).collect());
 }
 
-fn default_of(ask: Ask) -> Option<(String, String)> {
-    let (_, default) = ask.detail.into_iter().find(|(key, _)| key == "default")?;
-    (ask.what == "setting").then_some((ask.name, default))
+fn default_of(ask: &Ask) -> Option<(String, String)> {
+    let (_, default) = ask.detail.iter().find(|(key, _)| key == "default")?;
+    (ask.what == "setting").then(|| (ask.name.clone(), default.clone()))
 }
 
 pub(crate) fn now() -> SystemTime {
-    SystemTime::now()
+    SystemTime::now() + GONE_BY.get()
+}
+
+pub(crate) fn advance(time: Duration) {
+    GONE_BY.set(GONE_BY.get() + time);
 }
 
 /// The standard library has no generator, but it seeds its hash tables at random.

@@ -3,9 +3,11 @@
 use std::panic;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::Manifest;
 use crate::bindings::hookgate::plugin as gateway;
 use crate::log::Level;
+use crate::{Manifest, Result};
+
+pub(crate) use gateway::{events, http, state};
 
 pub(crate) fn log(level: Level, message: &str) {
     gateway::log::log(level, message);
@@ -15,8 +17,10 @@ pub(crate) fn setting(key: &str) -> Option<String> {
     gateway::settings::get(key)
 }
 
-/// The gateway knows the defaults from the manifest.
-pub(crate) fn use_defaults(_describe: fn() -> Manifest) {}
+/// The gateway knows the manifest, and what of a call is kept.
+pub(crate) fn call<T>(_describe: fn() -> Manifest, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    work()
+}
 
 pub(crate) fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(gateway::clock::now_ms())

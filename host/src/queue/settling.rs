@@ -1,0 +1,26 @@
+//! What became of a call, on its way to being written down.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{NotKept, Settlement};
+use crate::effects::Effects;
+use crate::event::EventId;
+
+/// What became of a delivery, or of a call without one.
+pub(super) struct Settling {
+    pub plugin: Arc<str>,
+    pub event: EventId,
+    pub attempt: u32,
+    /// Nothing, where there is no delivery.
+    pub settlement: Option<Settlement>,
+    /// What the call wants kept, if anything.
+    pub kept: Option<Kept>,
+}
+
+/// What a call wants kept, and who wants to know whether it is.
+pub(super) struct Kept {
+    pub effects: Effects,
+    pub answer: oneshot::Sender<Result<(), NotKept>>,
+}

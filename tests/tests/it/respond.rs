@@ -1,0 +1,85 @@
+//! Senders that wait for a plugin's answer.
+
+use std::time::{Duration, Instant};
+
+use hookgate_tests::{Gateway, Guest, Home, State, eventually};
+
+const ANSWERED: &str = "[sources.github]\nanswer = \"plugin\"\nanswer_plugin = \"answers\"\nanswer_ms = 700
+    [sources.frameio]\nanswer = \"plugin\"\nanswer_plugin = \"answers\"\nanswer_ms = 300";
+
+fn responder(instructions: &str) -> Guest {
+    Guest::wanting(&["nothing.else"]).asking_for("reply", "*", &[]).responding(instructions)
+}
+
+#[test]
+fn the_plugin_answers_and_the_event_is_written_down() {
+    let home = Home::with(&format!("{ANSWERED}\n[plugins.answers]\nstate = true\nemit = [\"asked\"]"));
+    let does = "(call $state_increment {asked} (i64.const 1) (i32.const 512))
+        (call $emit {asked} (local.get $type) (local.get $type_len) (i32.const 0) (i32.const 0) (i32.const 512))
+        (call $answer (i32.const 418) (local.get $payload) (local.get $payload_len))";
+    let guest = responder(does).asking_for("state", "", &[]).asking_for("emit", "asked", &[]);
+    home.install("answers", guest.component());
+    home.install("hears", Guest::telling(&["push"]).component());
+    let gateway = Gateway::start(&home);
+    let webhook = home.sender("github").webhook("push");
+    let answer = gateway.post(&webhook);
+    assert_eq!((answer.status, &answer.body[..]), (418, &webhook.body[..]));
+    let ledger = home.ledger();
+    // What it did is on disk before the answer.
+    assert_eq!(ledger.remembered("answers")["asked"], "1");
+    assert_eq!(ledger.emitted("answers"), [("asked".to_owned(), "push".to_owned())]);
+    assert_eq!(ledger.events(), 2);
+    eventually("others have it too", || ledger.count("hears", State::Dead) == 1);
+    assert_eq!(gateway.metric("hookgate_answers_total{source=\"github\",result=\"answered\"}"), 1.0);
+    // Nobody unverified is answered by anyone.
+    let mut forged = webhook.clone();
+    forged.body = "forged".into();
+    assert_eq!(gateway.post(&forged).status, 401);
+    assert_eq!(ledger.remembered("answers")["asked"], "1");
+}
+
+#[test]
+fn where_no_answer_comes_in_time_the_sender_gets_what_it_takes_best() {
+    let home = Home::with(&format!("{ANSWERED}\n[plugins.answers]\nstate = true"));
+    let slow = "(call $state_increment {asked} (i64.const 1) (i32.const 512)) (loop $on (br $on)) (call $answer (i32.const 200) {never})";
+    let cases = [
+        (slow, "late", ""),
+        ("unreachable", "failed", ""),
+        ("(call $reject {no})", "failed", ""),
+        ("(call $answer (i32.const 99) {x})", "failed", ""),
+    ];
+    let gateway = {
+        home.install("answers", responder(slow).asking_for("state", "", &[]).component());
+        Gateway::start(&home)
+    };
+    for (n, (instructions, result, _)) in cases.iter().enumerate() {
+        if n > 0 {
+            home.install("answers", responder(instructions).component());
+            let generation = gateway.plugin("answers")["generation"].clone();
+            eventually("the new one runs", || gateway.plugin("answers")["generation"] != generation || n == 0);
+        }
+        let before = gateway.metric(&format!("hookgate_answers_total{{source=\"frameio\",result=\"{result}\"}}"));
+        let begun = Instant::now();
+        let answer = gateway.post(&home.sender("frameio").webhook("file.ready"));
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(answer.status == 200 && text.contains("\"title\":\"Received\""), "{n}: {text}");
+        let after = gateway.metric(&format!("hookgate_answers_total{{source=\"frameio\",result=\"{result}\"}}"));
+        assert_eq!(after - before, 1.0, "{n}: {result}");
+    }
+    // Another provider's sender is told what is always told.
+    let answer = gateway.post(&home.sender("github").webhook("push"));
+    assert!(answer.status == 200 && String::from_utf8_lossy(&answer.body).contains("\"id\":\"evt_"));
+    assert!(home.ledger().remembered("answers").is_empty(), "what was cut off wrote nothing");
+}
+
+#[test]
+fn a_plugin_that_is_not_there_or_cannot_answer_leaves_the_sender_answered() {
+    let home = Home::with(ANSWERED);
+    let gateway = Gateway::start(&home);
+    assert_eq!(gateway.post(&home.sender("github").webhook("push")).status, 200);
+    home.install("answers", Guest::wanting(&["push"]).component());
+    eventually("it runs", || gateway.slot("answers") == "live");
+    assert_eq!(gateway.post(&home.sender("github").webhook("push")).status, 200);
+    assert_eq!(gateway.metric("hookgate_answers_total{source=\"github\",result=\"failed\"}"), 2.0);
+}
