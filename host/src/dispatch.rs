@@ -260,20 +260,26 @@ impl Dispatch {
         self.counters.overtaken.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc();
     }
 
-    /// Has a plugin answer the sender of an event. What it did is on disk when this gives an answer. The error is a sentence for
-    /// the operator.
-    pub async fn respond(&self, plugin: &str, event: &Event) -> Result<Answer, String> {
+    /// Has a plugin answer the sender of an event, if it asked for that. What it did is on disk when this gives an answer. The error is
+    /// a sentence for the operator.
+    pub async fn respond(&self, plugin: &str, event: &Event) -> Result<Option<Answer>, String> {
         let plugin = self.plugins.live(plugin).ok_or("it does not run")?;
+        let asked = &plugin.manifest.replies;
+        if plugin.answers()
+            && !asked.iter().any(|asked| asked.matches(&event.source, &event.provider, &event.event_type))
+        {
+            return Ok(None);
+        }
         let turns = self.turns.of(&plugin.name);
         let beside = turns.read().await;
         match self.respond_once(&plugin, event).await? {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => return Ok(Some(answer)),
             Err(NotKept::Closed) => return Err(NotKept::Closed.to_string()),
             Err(NotKept::Overtaken) => self.count_overtaken(&plugin.name),
         }
         drop(beside);
         let _alone = turns.write().await;
-        self.respond_once(&plugin, event).await?.map_err(|not_kept| not_kept.to_string())
+        self.respond_once(&plugin, event).await?.map(Some).map_err(|not_kept| not_kept.to_string())
     }
 
     async fn respond_once(&self, plugin: &Plugin, event: &Event) -> Result<Result<Answer, NotKept>, String> {

@@ -156,7 +156,7 @@ fn asking(dispatch: &Arc<Dispatch>, runtime: &Arc<Runtime>) -> Asking {
         let answering = AbortOnDropHandle::new(runtime.threads().spawn(answering));
         Box::pin(async move {
             let answer = answering.await.map_err(|_| "the host failed while it ran".to_owned())??;
-            Ok(Answer { status: answer.status, headers: answer.headers, body: answer.body })
+            Ok(answer.map(|answer| Answer { status: answer.status, headers: answer.headers, body: answer.body }))
         })
     })
 }

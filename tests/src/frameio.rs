@@ -13,8 +13,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
@@ -120,7 +120,10 @@ fn certified(ca_file: &Path, name: &str) -> ServerConfig {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    config.with_single_cert(vec![certificate.der().clone()], key).unwrap()
+    let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    // HTTP/2, and HTTP/1.1 for who does not speak it.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
@@ -128,7 +131,7 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
         let (tls, service) = (tls.clone(), TowerToHyperService::new(router.clone()));
         tokio::spawn(async move {
             if let Ok(stream) = tls.accept(stream).await {
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
             }
         });
     }

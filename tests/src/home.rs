@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use toml::{Table, Value};
 
-use crate::{Ledger, Sender};
+use crate::{Ledger, Sender, canary};
 
 /// A folder of its own for one gateway, gone when the test is over.
 pub struct Home {
@@ -36,7 +36,7 @@ secrets = [{ env = "STANDARD_SECRET" }]
 "#;
 
 /// What the senders of each source sign with, as they stand in `.env`.
-const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 4] = [
     ("frameio", "the-secret-of-frameio"),
     ("github", "the-secret-of-github"),
     ("soundhash", "the-secret-of-soundhash"),
@@ -119,6 +119,12 @@ impl Home {
 impl Default for Home {
     fn default() -> Home {
         Home::new()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        canary::assert_none_below(&self.data());
     }
 }
 

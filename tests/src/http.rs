@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::Webhook;
+use crate::{Webhook, canary};
 
 /// How long an answer may take before a test has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,6 +85,7 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<Option<A
         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
         Err(error) => return Err(error),
     }
+    canary::assert_none_in("an answer", &bytes);
     Ok(Answer::parse(&bytes))
 }
 

@@ -13,6 +13,7 @@
 )]
 
 pub mod bare;
+mod canary;
 pub mod frameio;
 mod gateway;
 mod guest;

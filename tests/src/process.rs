@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Doors, Home, eventually};
+use crate::{Doors, Home, canary, eventually};
 
 /// A gateway in a process of its own, killed when it is dropped.
 pub struct Process {
@@ -108,6 +108,8 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        canary::assert_none_in("the log", self.log().as_bytes());
+        canary::assert_none_in("what it printed", self.printed().as_bytes());
     }
 }
 
@@ -166,7 +168,9 @@ pub fn run_hookgate(home: &Home, words: &[&str]) -> Ran {
     command.args(words).current_dir(home.path()).stdin(Stdio::null());
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+    let ran = Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) };
+    canary::assert_none_in("a command", format!("{}{}", ran.out, ran.err).as_bytes());
+    ran
 }
 
 /// Starts the binary with these words, in a folder of its own choice, for its lines to be read as they come.

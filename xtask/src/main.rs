@@ -134,6 +134,7 @@ fn samples(project: &Project, toolchain: &Toolchain, out: &Path) -> Result<Vec<&
 fn contract(project: &Project, toolchain: &Toolchain, out: &Path) -> Result<()> {
     announce("building the contract's plugin in each language");
     plugins::build(project, toolchain, &project.root.join("tests/contract/rust"), out)?;
+    plugins::build(project, toolchain, &project.root.join("tests/powers/rust"), out)?;
     others::contract(project, out).map(drop)
 }
 

@@ -65,7 +65,7 @@ const STARLINGMONKEY: &[&str] = &[
 
 /// The plugin of `tests/contract`, in each language.
 #[rustfmt::skip]
-const CONTRACT: [Other; 9] = [
+const CONTRACT: [Other; 12] = [
     Other { folder: "tests/contract/javascript", tool: Tool::Node, commands: NPM, leaves: "contract.wasm", name: "contract-javascript" },
     Other { folder: "tests/contract/javascript", tool: Tool::Node, commands: STARLINGMONKEY, leaves: "starlingmonkey.wasm", name: "contract-starlingmonkey" },
     Other { folder: "tests/contract/assemblyscript", tool: Tool::Node, commands: NPM, leaves: "contract.wasm", name: "contract-assemblyscript" },
@@ -75,6 +75,9 @@ const CONTRACT: [Other; 9] = [
     Other { folder: "tests/contract/cpp", tool: Tool::Zig, commands: MAKE, leaves: "contract.wasm", name: "contract-cpp" },
     Other { folder: "tests/contract/zig", tool: Tool::Zig, commands: MAKE, leaves: "contract.wasm", name: "contract-zig" },
     Other { folder: "tests/contract/python", tool: Tool::Python, commands: PYTHON_CONTRACT, leaves: "plugin.wasm", name: "contract-python" },
+    Other { folder: "tests/wasi-http", tool: Tool::Node, commands: NPM, leaves: "wasi-http.wasm", name: "wasi-http" },
+    Other { folder: "tests/powers/javascript", tool: Tool::Node, commands: NPM, leaves: "powers.wasm", name: "powers-javascript" },
+    Other { folder: "tests/powers/python", tool: Tool::Python, commands: PYTHON_CONTRACT, leaves: "plugin.wasm", name: "powers-python" },
 ];
 
 /// The tests of the SDKs themselves, each in the SDK's folder.
@@ -88,7 +91,7 @@ const TESTS: [(&str, Tool, &[&str]); 6] = [
 ];
 
 /// The folders that the projects lie in or refer to.
-const COPIED: [&str; 4] = ["plugin-sdk", "plugins", "tests/contract", "wit"];
+const COPIED: [&str; 6] = ["plugin-sdk", "plugins", "tests/contract", "tests/powers", "tests/wasi-http", "wit"];
 
 /// Builds the sample plugins into `out`. Gives the languages that there is no toolchain for.
 pub fn samples(project: &Project, out: &Path) -> Result<Vec<&'static str>> {

@@ -95,7 +95,7 @@ fn host_limits(section: &mut Section) -> HostLimits {
     HostLimits {
         connect: millis(section, "connect_ms", 5_000),
         whole: millis(section, "timeout_ms", 15_000),
-        request_bytes: section.number("request_bytes", 1 << 20, 0..=16 << 20) as usize,
+        request_bytes: section.number("request_bytes", 1 << 20, 0..=4 << 20) as usize,
         response_bytes: section.number("response_bytes", 4 << 20, 0..=16 << 20) as usize,
         at_once: section.number("calls_at_once", 4, 1..=1000) as usize,
         per_minute: section.number("per_minute", 600, 1..=1_000_000) as u32,

@@ -52,8 +52,8 @@ pub fn by_name(sources: &[Source]) -> BTreeMap<Arc<str>, Arc<Source>> {
 /// Has somebody answer the sender of an event, by a name that the config gives. The error is a sentence for the operator.
 pub type Asking = Arc<dyn Fn(Arc<str>, Event) -> Answered + Send + Sync>;
 
-/// The answer to a sender, when there is one.
-pub type Answered = Pin<Box<dyn Future<Output = Result<Answer, String>> + Send>>;
+/// The answer to a sender, when there is one; nothing, where the event is none that it answers.
+pub type Answered = Pin<Box<dyn Future<Output = Result<Option<Answer>, String>> + Send>>;
 
 /// What a sender that waits is told.
 #[derive(Debug, Clone)]
@@ -134,7 +134,8 @@ impl Ingress {
         let event = event.accepted(receipt.id);
         let asked = (self.asking)(answering.plugin.clone(), event);
         let (result, response) = match tokio::time::timeout(answering.within, asked).await {
-            Ok(Ok(answer)) => ("answered", (answer.status, answer.headers, answer.body).into_response()),
+            Ok(Ok(None)) => return answer(source.provider.success, std::slice::from_ref(receipt)),
+            Ok(Ok(Some(answer))) => ("answered", (answer.status, answer.headers, answer.body).into_response()),
             Ok(Err(why)) => {
                 tracing::warn!(source = %name, event = %receipt.id, "{name}: {} did not answer: {why}", answering.plugin);
                 ("failed", late_answer(&source.provider, receipt))

@@ -200,8 +200,13 @@ struct Gate {
 }
 
 /// The most headers of a request, and the most bytes of them.
-const HEADERS: usize = 64;
+pub const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
+
+/// What is told of a request with more.
+pub fn too_many_headers() -> String {
+    format!("a request has at most {HEADERS} headers and {HEADER_BYTES} bytes of them")
+}
 
 impl Hosts {
     /// No hosts.
@@ -319,8 +324,7 @@ impl Gate {
         }
         let bytes: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if request.headers.len() > HEADERS || bytes > HEADER_BYTES {
-            let told = format!("a request has at most {HEADERS} headers and {HEADER_BYTES} bytes of them");
-            return Err(NoAnswer::new(Cause::Limit, told));
+            return Err(NoAnswer::new(Cause::Limit, too_many_headers()));
         }
         let most = limits.request_bytes;
         if request.body.len() > most {

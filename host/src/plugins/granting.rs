@@ -49,7 +49,7 @@ impl Plugins {
     }
 
     /// Has what runs of a plugin go on with what it is granted now.
-    fn regrant(&self, name: &str, tell: &UnboundedSender<Change>) {
+    pub(super) fn regrant(&self, name: &str, tell: &UnboundedSender<Change>) {
         let granting = self.granting();
         let grant = (granting.grants)(name);
         self.turn_with(name, tell, |slot| {

@@ -51,6 +51,8 @@ impl Load<'_> {
         let is_current = loading.get(self.name).is_some_and(|current| current.ticket == self.ticket);
         if let (true, Some(found)) = (is_current, found) {
             self.plugins.turn(self.name, found, tell);
+            // What was granted may have changed since the load began.
+            self.plugins.regrant(self.name, tell);
         }
     }
 }

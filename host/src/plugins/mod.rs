@@ -221,13 +221,18 @@ impl Plugins {
         slots.keys().chain(loading.keys()).cloned().collect()
     }
 
-    /// Plugins whose file was refused for a cause that may be over, where it is time, and that are not being loaded already.
+    /// Plugins whose file was refused for a cause that may be over, where it is time, or that lack nothing any more; and that
+    /// are not being loaded already.
     fn worth_another_look(&self) -> Vec<String> {
+        let granting = self.granting();
         let (loading, slots) = (self.loading(), self.slots());
-        let due =
-            |slot: &PluginSlot| slot.refused()?.passing.as_ref().map(|passing| passing.again_at <= Instant::now());
-        let due = slots.iter().filter(|(name, slot)| due(slot) == Some(true) && !loading.contains_key(*name));
-        due.map(|(name, _)| name.clone()).collect()
+        let is_worth = |name: &str, refused: &Refusal| match (&refused.passing, &refused.blocked) {
+            (Some(passing), _) => passing.again_at <= Instant::now(),
+            (None, Some(manifest)) => grant::lacking(name, manifest, &(granting.grants)(name)).is_none(),
+            (None, None) => false,
+        };
+        let worth = slots.iter().filter(|(name, slot)| slot.refused().is_some_and(|refused| is_worth(name, refused)));
+        worth.map(|(name, _)| name.clone()).filter(|name| !loading.contains_key(name)).collect()
     }
 
     fn is_known_to_be(&self, name: &str, why: &str) -> bool {
@@ -274,6 +279,8 @@ impl Plugins {
                     loaded.grant(name, powers, calls.each.clone(), calls.per_instance)
                 };
                 let code = Code { manifest: &manifest, generation, make: Box::new(make) };
+                // The config may have changed while it was compiled.
+                let grant = (self.granting().grants)(name);
                 match self.granted(name, code, &grant, trusted) {
                     Ok(live) => Found::Loaded(live),
                     Err(refused) if self.is_known_to_be(name, &refused.why) => return None,

@@ -10,6 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -66,9 +67,10 @@ impl Default for CompileLimits {
 const WALL_FACTOR: u32 = 5;
 const WALL: Duration = Duration::from_secs(120);
 
-/// How long a compiler may take that gets only the time that nobody else wants. On a machine that is always busy that may be none:
-/// then another takes its place, behind those that answer senders and beside plugins.
-const IDLE_WALL: Duration = Duration::from_secs(60);
+/// How often a compiler that gets only the time that nobody else wants is looked at, and how much of that it must have got. On a
+/// machine that is always busy that may be none: then another takes its place, behind those that answer senders and beside plugins.
+const STARVING: Duration = Duration::from_secs(5);
+const SHARE: f64 = 0.25;
 
 /// Which time a compiler gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,11 +114,16 @@ pub(super) async fn in_child(
 ) -> Result<Vec<u8>, Refused> {
     let wall = WALL + limits.cpu * WALL_FACTOR;
     let functions = Some(functions).filter(|_| bytes.len() >= LARGE_BYTES);
-    let child = |priority| Child { program, limits, functions, priority };
-    if let Ok(compiled) = tokio::time::timeout(IDLE_WALL, child(Priority::Idle).compile(&bytes)).await {
-        return compiled;
-    }
-    let within = tokio::time::timeout(wall, child(Priority::Guest).compile(&bytes)).await;
+    let child = |priority| Child { program, limits, functions, priority, process: AtomicU32::new(0) };
+    let compiling = async {
+        let idle = child(Priority::Idle);
+        tokio::select! {
+            compiled = idle.compile(&bytes) => return compiled,
+            () = idle.starves() => {}
+        }
+        child(Priority::Guest).compile(&bytes).await
+    };
+    let within = tokio::time::timeout(wall, compiling).await;
     within.map_err(|_| Refused::passing(format!("compiling it took longer than {} s", wall.as_secs())))?
 }
 
@@ -126,6 +133,8 @@ struct Child<'a> {
     limits: &'a CompileLimits,
     functions: Option<&'a Path>,
     priority: Priority,
+    /// Its number, once it runs.
+    process: AtomicU32,
 }
 
 /// Reads so many bytes, and whatever comes after them: whoever writes must not wait for a reader that has enough.
@@ -166,6 +175,7 @@ impl Child<'_> {
         let failed = |error: std::io::Error| Refused::passing(format!("its compiler cannot be started: {error}"));
         let mut child = self.command().spawn().map_err(failed)?;
         let process = child.id().unwrap_or_default();
+        self.process.store(process, Ordering::Relaxed);
         let (Some(mut to), Some(from), Some(told)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(Refused::passing("its compiler has no pipes"));
@@ -184,6 +194,19 @@ impl Child<'_> {
         match compiled {
             Ok(compiled) if status.success() => Ok(compiled),
             _ => Err(self.refusal(status, &String::from_utf8_lossy(&sentence.unwrap_or_default()))),
+        }
+    }
+
+    /// Waits until it gets too little of the processor to come to an end.
+    async fn starves(&self) {
+        let mut before = Duration::ZERO;
+        loop {
+            tokio::time::sleep(STARVING).await;
+            let used = computed(self.process.load(Ordering::Relaxed));
+            if used.saturating_sub(before) < STARVING.mul_f64(SHARE) {
+                return;
+            }
+            before = used;
         }
     }
 
@@ -227,6 +250,16 @@ impl Child<'_> {
             Refused::new(format!("compiling it broke the compiler ({status}): {line}"))
         }
     }
+}
+
+/// How long a process has computed, on all its threads: the 14th and 15th field of `/proc/<pid>/stat` (proc(5)), in hundredths of
+/// a second on every Linux there is.
+fn computed(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The second field is a name that may have spaces.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The exit code of a process that panicked.

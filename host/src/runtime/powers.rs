@@ -15,7 +15,7 @@ use super::bindings::hookgate::plugin::{errors, events, http as wit_http, state}
 use super::guest::Guest;
 use crate::effects::{Blank, DEPTH, Effects, Emitted, Memory, Quota, RESERVED, Range, Read, Value, may_emit};
 use crate::event::{Pattern, TYPE_BYTES, now_ms};
-use crate::outbound::{Cause, Hosts, NoAnswer, Request, Response};
+use crate::outbound::{Cause, HEADERS, Hosts, NoAnswer, Request, Response, too_many_headers};
 
 /// What a plugin may do: what it asked for and was granted both.
 #[derive(Clone)]
@@ -345,6 +345,9 @@ fn read(request: wit_http::Request) -> Result<Request, NoAnswer> {
     let wit_http::Request { method, url, headers, body, timeout_ms } = request;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| invalid(format!("{method:?} is no method")))?;
     let url = url.parse().map_err(|error| invalid(format!("the URL cannot be read: {error}")))?;
+    if headers.len() > HEADERS {
+        return Err(NoAnswer::new(Cause::Limit, too_many_headers()));
+    }
     let mut read = HeaderMap::new();
     for (name, value) in headers {
         let wrong = || invalid(format!("the header {:?} is none", name.chars().take(100).collect::<String>()));

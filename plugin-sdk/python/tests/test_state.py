@@ -23,6 +23,7 @@ class States(unittest.TestCase):
             state.delete("text")
             state.delete("none")
             print(state.get("text"))
+            state.set("ü" * 256, "")
 
         result = run(handler)
         expected = ["info: b'\\x00\\xff' grüße {'n': [1, None]}", "info: None None None", "info: None"]
@@ -52,13 +53,21 @@ class States(unittest.TestCase):
 
         self.assertEqual(run(handler).logs, ["info: 1 42 b'42' -8", "info: 6"])
         table = [
-            (lambda event: state.increment("word"), "no number"),
-            (lambda event: state.increment("n", 1 << 63), "64 bits"),
+            ("x", 1, "no number"),
+            ("", 1, "no number"),
+            (" 1", 1, "no number"),
+            ("1_0", 1, "no number"),
+            ("0", 1 << 63, "64 bits"),
+            ((1 << 63) - 1, 1, "out of range"),
+            (-(1 << 63), -1, "out of range"),
         ]
-        for handler, why in table:
-            result = run(handler, testing.State({"word": "x"}))
-            self.assertEqual(result.outcome, "reject")
-            self.assertIn(why, result.why)
+        for value, by, why in table:
+            with self.subTest(value=value, by=by):
+                result = run(lambda event, by=by: state.increment("n", by), testing.State({"n": value}))
+                self.assertEqual(result.outcome, "reject")
+                self.assertIn(why, result.why)
+        signed = run(lambda event: print(state.increment("n", -5)), testing.State({"n": "+7"}))
+        self.assertEqual(signed.logs, ["info: 2"])
 
     def test_one_of_several_who_set_the_same_wins(self):
         def handler(event):
@@ -123,7 +132,8 @@ class States(unittest.TestCase):
             (lambda event: state.set("k", None), "TypeError: `None` is no value"),
             (lambda event: state.set("k", object()), "not JSON serializable"),
             (lambda event: state.keys(limit="many"), "TypeError"),
-            (lambda event: state.set("", "x"), "a key is not empty"),
+            (lambda event: state.set("", "x"), "a key has 1 to 512 bytes, and this has 0"),
+            (lambda event: state.get("ü" * 256 + "x"), "and this has 513"),
             (lambda event: state.get_json("word"), "JSONDecodeError"),
         ]
         for handler, why in table:
@@ -155,7 +165,8 @@ class PowerErrors(unittest.TestCase):
             except PowerError as error:
                 print(error.kind, "|", error.why, "|", error)
 
-        self.assertEqual(run(handler).logs, ["info: invalid | a key is not empty | a key is not empty"])
+        why = "a key has 1 to 512 bytes, and this has 0"
+        self.assertEqual(run(handler).logs, [f"info: invalid | {why} | {why}"])
 
 
 if __name__ == "__main__":

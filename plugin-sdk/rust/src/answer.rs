@@ -11,8 +11,8 @@ use crate::bindings::hookgate::plugin::http;
 use crate::power::{read_json, read_text, write_json};
 use crate::{PowerError, headers};
 
-/// An answer over HTTP: what a responder gives to a sender, and, as [`http::Response`](crate::http::Response), what a host gave to
-/// a request.
+/// An answer over HTTP: what a responder gives to a sender, and, as [`http::Response`](crate::http::Response), what a
+/// host gave to a request.
 ///
 /// ```
 /// # use hookgate_plugin::Answer;

@@ -8,8 +8,8 @@ use crate::power::write_json;
 
 /// Makes an event, to which others can subscribe as `plugin:<type>`. Ask for it with `#[plugin(emit("video.*"))]`.
 ///
-/// It is accepted in the same commit that says that the call returned `Ok`, and not at all if it did not. [`Emission`] is one
-/// with attributes.
+/// It is accepted in the same commit that says that the call returned `Ok`, and not at all if it did not. [`Emission`]
+/// is one with attributes.
 pub fn emit(event_type: &str, payload: impl AsRef<[u8]>) -> Result<(), PowerError> {
     Ok(events::emit(event_type, payload.as_ref(), &[])?)
 }

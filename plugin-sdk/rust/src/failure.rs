@@ -13,9 +13,8 @@ pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 /// Why a plugin could not do its work.
 ///
-/// It is no [`Error`] itself: that is what lets `?` turn every error into one. So are
-/// [`PowerError`](crate::PowerError) and [`FrameioError`](crate::frameio::FrameioError) none: they know which of the two they
-/// mean.
+/// It is no [`Error`] itself: that is what lets `?` turn every error into one. So are [`PowerError`](crate::PowerError)
+/// and [`FrameioError`](crate::frameio::FrameioError) none: they know which of the two they mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
     /// It never will: the delivery is dead at once, and kept.

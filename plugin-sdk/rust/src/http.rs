@@ -18,8 +18,8 @@
 //! }
 //! ```
 //!
-//! The gateway adds the operator's secret for the host on the way out: the plugin never holds it. What is sent is sent, whatever
-//! becomes of the event afterwards.
+//! The gateway adds the operator's secret for the host on the way out: the plugin never holds it. What is sent is sent,
+//! whatever becomes of the event afterwards.
 
 use std::time::Duration;
 

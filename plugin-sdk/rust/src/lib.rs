@@ -19,8 +19,9 @@
 //! ([`frameio::Webhook`], [`soundhash::Webhook`]) or any type of yours that implements [`FromEvent`]. It returns
 //! [`Result`]: any error becomes a retry; say [`Failure::reject`] where trying again cannot help.
 //!
-//! What a plugin may do besides, once it has asked for it and the operator has granted it: [`state`], [`http`], [`emit()`], and
-//! answers to senders that wait, with `#[respond(...)]`. [`frameio`] has a client of Frame.io. See [`macro@plugin`] for how to ask.
+//! What a plugin may do besides, once it has asked for it and the operator has granted it: [`state`], [`http`],
+//! [`emit()`], and answers to senders that wait, with `#[respond(...)]`. [`frameio`] has a client of Frame.io. See
+//! [`macro@plugin`] for how to ask.
 //!
 //! Nothing in memory outlives a call: each event meets the plugin as if it were the first.
 //!

@@ -13,8 +13,8 @@ pub trait Plugin {
     fn handle(event: Event) -> Result;
 }
 
-/// What `#[plugin]` makes of a block with `#[respond(...)]` in it besides. In a test, call [`Responder::respond`] to see what a
-/// sender gets.
+/// What `#[plugin]` makes of a block with `#[respond(...)]` in it besides. In a test, call [`Responder::respond`] to
+/// see what a sender gets.
 pub trait Responder: Plugin {
     /// Gives the event to the first responder, in order of writing, with a pattern that matches it.
     fn respond(event: Event) -> Result<Answer>;
@@ -96,7 +96,7 @@ pub mod generated {
     /// What a responder can return.
     #[diagnostic::on_unimplemented(
         message = "a responder cannot return `{Self}`",
-        label = "a responder returns `Result<Answer>`, or of what becomes one: `Result<frameio::Message>`, `Result<String>`, ..."
+        label = "a responder returns `Result<Answer>`, or of what becomes one: `frameio::Message`, `String`, ..."
     )]
     pub trait Reply {
         /// As the gateway wants it.

@@ -12,7 +12,8 @@ pub use crate::bindings::hookgate::plugin::errors::Kind as ErrorKind;
 
 /// The gateway did not do what it was asked for: a request, something with the state, an event.
 ///
-/// With `?`, the delivery is tried again. One of the kind [`ErrorKind::Invalid`] is rejected: it would be the same then.
+/// With `?`, the delivery is tried again. One of the kind [`ErrorKind::Invalid`] is rejected: it would be the same
+/// then.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PowerError {
     /// What went wrong.

@@ -17,8 +17,8 @@
 //! }
 //! ```
 //!
-//! What a call writes is kept if it returns `Ok`, in the same commit that says so, and forgotten if it does not. A call sees
-//! what it wrote itself. It is as if calls had run one after another.
+//! What a call writes is kept if it returns `Ok`, in the same commit that says so, and forgotten if it does not. A call
+//! sees what it wrote itself. It is as if calls had run one after another.
 
 use std::time::Duration;
 

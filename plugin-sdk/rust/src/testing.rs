@@ -22,9 +22,9 @@
 //! assert_eq!(testing::logs(), ["info: Hi, Ada", "info: Hello, Ada"]);
 //! ```
 //!
-//! What a plugin asks for is granted while it is called, and nothing else. The state is in memory: what a call writes is
-//! forgotten unless it returns `Ok`, and so is what it emits. Between calls, a test reads and writes it with the very functions of
-//! [`state`](crate::state). Requests are answered by the test, and denied without that.
+//! What a plugin asks for is granted while it is called, and nothing else. The state is in memory: what a call writes
+//! is forgotten unless it returns `Ok`, and so is what it emits. Between calls, a test reads and writes it with the
+//! very functions of [`state`](crate::state). Requests are answered by the test, and denied without that.
 //!
 //! ```
 //! use hookgate_plugin::{Answer, Event, Failure, Plugin, Result, emit, http, plugin, state, testing};

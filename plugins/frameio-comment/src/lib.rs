@@ -1,5 +1,5 @@
-//! Comments on each file on Frame.io when it is ready: once, however often the event comes. A second comment is made only where
-//! the gateway ends after Frame.io has the first and before it has written that down itself.
+//! Comments on each file on Frame.io when it is ready: once, however often the event comes. A second comment is made
+//! only where the gateway ends after Frame.io has the first and before it has written that down itself.
 
 use std::time::Duration;
 
@@ -73,8 +73,11 @@ mod tests {
         }
         assert_eq!(testing::logs(), ["info: commented on file f1", "info: file f1 has its comment already"]);
         assert_eq!(testing::requests().len(), 1);
-        testing::advance(REMEMBERED);
-        assert_eq!(state::get("evt_1"), Ok(None));
+        let hour = Duration::from_secs(3600);
+        testing::advance(REMEMBERED - hour);
+        assert_eq!(state::get_text("evt_1"), Ok(Some("f1".into())));
+        testing::advance(hour);
+        assert_eq!(state::get_text("evt_1"), Ok(None));
     }
 
     #[test]

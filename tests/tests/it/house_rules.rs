@@ -314,8 +314,10 @@ fn only_the_config_reads_the_environment() {
 #[test]
 fn the_one_unsafe_is_in_the_cache() {
     for source in all_sources() {
+        // What is compiled there stands in for the gateway's own macro.
+        let is_ui = source.path.contains("/tests/ui/");
         let is_unsafe = source.code.contains("unsafe {") || source.code.contains("allow(unsafe_code)");
-        assert!(!is_unsafe || source.path == "host/src/runtime/cache.rs", "{} has unsafe code", source.path);
+        assert!(!is_unsafe || is_ui || source.path == "host/src/runtime/cache.rs", "{} has unsafe code", source.path);
     }
 }
 

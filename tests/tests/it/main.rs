@@ -22,6 +22,7 @@ mod new;
 mod outbound;
 mod path;
 mod powers;
+mod powers_contract;
 mod queue_faults;
 mod reload;
 mod respond;

@@ -1,7 +1,8 @@
 //! Requests that leave: to granted hosts, with the operator's credential, which the plugin never sees.
 
 use hookgate_tests::frameio::{Behaviour, Comment, Frameio, TOKEN};
-use hookgate_tests::{Gateway, Guest, Home, Process, State, eventually, run_hookgate};
+use hookgate_tests::{Gateway, Guest, Home, Process, State, eventually, run_hookgate, sample, skipped};
+use serde_json::json;
 
 /// A plugin that posts to an address, logs what it is told, and rejects with the status or the error.
 fn posts(url: &str, body: &str) -> Guest {
@@ -136,10 +137,11 @@ fn the_sample_adds_a_comment_and_only_one() {
     home.configure(&format!(
         "delivery.schedule_s = [0, 0, 0]\noutbound.ca_file = \"ca.pem\"
          [plugins.frameio-comment]\nstate = true\nsettings = {{ api = \"{}\" }}
+         [plugins.frameio-comment.hosts.\"api.frame.io\"]
          [plugins.frameio-comment.hosts.localhost]\nallow_private = [\"{address}\"]\nbearer = {{ file = \"token\" }}",
         frameio.url()
     ));
-    home.install("frameio-comment", hookgate_tests::sample("frameio-comment"));
+    home.install("frameio-comment", sample("frameio-comment"));
     let gateway = Process::start(&home);
     assert_eq!(gateway.slot("frameio-comment"), "live", "{}", gateway.why("frameio-comment"));
     frameio.then([Behaviour::Status(500), Behaviour::Garbage]);
@@ -238,4 +240,97 @@ fn the_webhook_at_frameio_is_made_changed_and_left_alone() {
     std::fs::remove_file(home.path().join("frameio.secret")).unwrap();
     let ran = register(&["--yes"]);
     assert!(ran.code == 1 && ran.err.contains("delete it at Frame.io and run this again"), "{ran:?}");
+}
+
+/// What a plugin says that is told by its event what to do, where a language's own client speaks `wasi:http`.
+fn told(gateway: &Process, home: &Home, orders: &serde_json::Value) -> String {
+    let ledger = home.ledger();
+    let before = ledger.count("posts", State::Dead);
+    gateway.post(&home.sender("github").with_body("push", orders.to_string()));
+    eventually("it is settled", || ledger.count("posts", State::Dead) > before);
+    let attempt = ledger.attempts("posts").pop().unwrap();
+    format!("{}: {}", attempt.outcome, attempt.why)
+}
+
+#[test]
+fn a_language_with_its_own_client_goes_by_the_same_policy() {
+    if skipped("javascript") {
+        return;
+    }
+    let (frameio, home) = start("", "localhost");
+    // An interpreter of this size computes for long in a debug build.
+    home.configure(&format!(
+        "delivery.schedule_s = []\noutbound.ca_file = \"ca.pem\"\nlimits.cpu_ms = 20000\nlimits.call_ms = 60000
+         [plugins.posts.hosts.localhost]\nallow_private = [\"{}\"]\nbearer = {{ file = \"token\" }}\ntimeout_ms = 3000",
+        frameio.address
+    ));
+    home.install("posts", sample("wasi-http"));
+    home.install("healthy", Guest::wanting(&["push"]).component());
+    let gateway = Process::start(&home);
+    assert_eq!(gateway.slot("posts"), "live", "{}", gateway.why("posts"));
+    let echo = format!("{}/echo", frameio.url());
+    let own = json!({ "url": echo, "method": "POST", "body": "hello", "headers": { "x-own": "1" } });
+    let echoed = told(&gateway, &home, &own);
+    assert!(echoed.starts_with("reject: 200 ") && echoed.contains("hello") && echoed.contains("x-own"), "{echoed}");
+    assert!(echoed.contains("Bearer ****") && !echoed.contains(TOKEN), "{echoed}");
+    let denied = told(&gateway, &home, &json!({ "url": "https://127.0.0.1:1/", "method": "GET" }));
+    assert!(denied.starts_with("reject: failed"), "{denied}");
+    let label = "plugin=\"posts\",host=\"-\",result=\"denied\"";
+    assert_eq!(gateway.metric(&format!("hookgate_outbound_requests_total{{{label}}}")), 1.0);
+
+    // More headers than a request may have, and more than memory shall hold; an answer that nobody reads; many at a time.
+    for orders in [
+        json!({ "url": echo, "method": "GET", "many": 65 }),
+        json!({ "url": echo, "method": "GET", "many": 32_769 }),
+        json!({ "url": echo, "method": "GET", "times": 1000, "read": false }),
+    ] {
+        let bounded = told(&gateway, &home, &orders);
+        let is_named = ["reject: failed", "trapped", "overran", "reject: 200 unread"];
+        assert!(is_named.iter().any(|outcome| bounded.starts_with(outcome)), "{orders}: {bounded}");
+    }
+    frameio.then([Behaviour::Nothing]);
+    let never = told(&gateway, &home, &json!({ "url": echo, "method": "GET" }));
+    assert!(never.starts_with("reject: failed"), "{never}");
+    eventually("the neighbour has done all", || home.ledger().count("healthy", State::Done) == 6);
+}
+
+#[test]
+fn a_guest_with_too_many_headers_or_requests_is_bounded() {
+    let (frameio, home) = start("per_minute = 50", "localhost");
+    let nothing = "(i32.const 0) (i32.const 0)";
+    let url = format!("{}/echo", frameio.url());
+    let send = |headers: &str| {
+        format!("(call $send {{GET}} {{{url}}} {headers} {nothing} (i32.const 0) (i64.const 0) (i32.const 512))")
+    };
+    let tell = "(if (i32.load8_u (i32.const 512)) (then (return (call $reject (i32.load (i32.const 520)) (i32.load (i32.const 524))))))";
+    // 32,769 times the same name and value, in memory of their own.
+    let many = format!(
+        "(local $n i32) (drop (memory.grow (i32.const 16)))
+         (loop $next
+           (i32.store (i32.add (i32.const 262144) (i32.mul (local.get $n) (i32.const 16))) (local.get $type))
+           (i32.store offset=4 (i32.add (i32.const 262144) (i32.mul (local.get $n) (i32.const 16))) (i32.const 1))
+           (i32.store offset=8 (i32.add (i32.const 262144) (i32.mul (local.get $n) (i32.const 16))) (local.get $type))
+           (i32.store offset=12 (i32.add (i32.const 262144) (i32.mul (local.get $n) (i32.const 16))) (i32.const 1))
+           (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 32769))))
+         {}{tell}",
+        send("(i32.const 262144) (i32.const 32769)")
+    );
+    let thousand = format!(
+        "(local $n i32) (loop $next {}{tell} (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))",
+        send(nothing)
+    );
+    let guest = |code: &str| Guest::wanting(&["push"]).asking_for("host", "*", &[]).handling(code).component();
+    home.install("posts", guest(&many));
+    let gateway = Process::start(&home);
+    let push = |n| {
+        gateway.post(&home.sender("github").webhook("push"));
+        eventually("it is settled", || home.ledger().count("posts", State::Dead) == n);
+        last_why(&home, "posts")
+    };
+    assert_eq!(push(1), "a request has at most 64 headers and 16384 bytes of them");
+    let generation = gateway.plugin("posts")["generation"].clone();
+    home.install("posts", guest(&thousand));
+    eventually("the new one runs", || gateway.plugin("posts")["generation"] != generation);
+    assert_eq!(push(2), "more than 50 requests in a minute (per_minute)");
+    assert!(frameio.requests().len() <= 50);
 }

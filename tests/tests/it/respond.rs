@@ -74,6 +74,20 @@ fn where_no_answer_comes_in_time_the_sender_gets_what_it_takes_best() {
 }
 
 #[test]
+fn a_plugin_is_asked_only_what_it_asked_to_answer() {
+    let home = Home::with(ANSWERED);
+    let guest = Guest::wanting(&["nothing.else"]).asking_for("reply", "frameio:file.*", &[]);
+    home.install("answers", guest.responding("(call $answer (i32.const 202) {mine})").component());
+    let gateway = Gateway::start(&home);
+    assert_eq!(gateway.post(&home.sender("frameio").webhook("file.ready")).status, 202);
+    for (source, event_type) in [("frameio", "comment.created"), ("github", "push")] {
+        let answer = gateway.post(&home.sender(source).webhook(event_type));
+        assert!(answer.status == 200 && answer.text().contains("\"id\":\"evt_"), "{source}: {}", answer.text());
+        assert_eq!(gateway.metric(&format!("hookgate_answers_total{{source=\"{source}\",result=\"failed\"}}")), 0.0);
+    }
+}
+
+#[test]
 fn a_plugin_that_is_not_there_or_cannot_answer_leaves_the_sender_answered() {
     let home = Home::with(ANSWERED);
     let gateway = Gateway::start(&home);

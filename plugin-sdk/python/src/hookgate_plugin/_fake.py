@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,11 @@ Http = Callable[[Request], Response] | Mapping[str, Response | PowerError]
 """Who answers requests: a function, or a table such as `{"GET https://api.example.com/v1/things": Response([])}`."""
 
 _TYPE_BYTES = 256
+_KEY_BYTES = 512
+
+# What the gateway takes for a number is less than what Python does. 64 bits are 19 digits at most.
+_NUMBER = re.compile(rb"[+-]?[0-9]{1,19}")
+_NUMBERS = 1 << 63
 
 _Entries = dict[str, tuple[bytes, timedelta | None]]
 """What is kept, and until when."""
@@ -82,10 +88,12 @@ class Fake:
         return known[:limit]
 
     def increment(self, key: str, by: int) -> int:
-        try:
-            total = int(self.get(key) or b"0") + by
-        except ValueError:
-            raise PowerError("invalid", f"the value of {key!r} is no number") from None
+        value = self.get(key)
+        if value is not None and not _NUMBER.fullmatch(value):
+            raise PowerError("invalid", f"the value of {key!r} is no number")
+        total = int(value or b"0") + by
+        if not -_NUMBERS <= total < _NUMBERS:
+            raise PowerError("invalid", "the sum is out of range")
         # What was to be kept for a while is kept for no longer.
         until = self._state._entries[key][1] if key in self._state.values else None
         self._state._entries[key] = (str(total).encode(), until)
@@ -117,8 +125,9 @@ class Fake:
 
     def _check(self, key: str) -> None:
         self._asked("state", _any, "app.uses_state()")
-        if not key:
-            raise PowerError("invalid", "a key is not empty")
+        size = len(key.encode())
+        if not 0 < size <= _KEY_BYTES:
+            raise PowerError("invalid", f"a key has 1 to {_KEY_BYTES} bytes, and this has {size}")
 
     def _asked(self, what: str, covers: Callable[[str], bool], advice: str, method: str | None = None) -> None:
         for ask in self._app.asks:

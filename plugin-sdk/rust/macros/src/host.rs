@@ -2,8 +2,8 @@
 
 use syn::{Error, LitStr, Result};
 
-const MISTAKE: &str = "a host is a name in lower case and nothing more: `api.example.com`, `*.example.com` for all below it, `*` for those \
-     that the operator names";
+const MISTAKE: &str = "a host is a name in lower case and nothing more: `api.example.com`, `*.example.com` for all \
+                       below it, `*` for those that the operator names";
 
 /// Whether it can be the name of a host, or of all below one.
 pub fn check(name: &LitStr) -> Result<()> {

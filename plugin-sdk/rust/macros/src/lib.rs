@@ -19,14 +19,14 @@ const GENERIC: &str = "a plugin has no parameters: the gateway could not fill th
 
 /// Makes a plugin of an `impl` block.
 ///
-/// Each function with `#[on("pattern", ...)]` is a handler: it takes one argument that implements `FromEvent` and returns
-/// `Result`. An event goes to the first handler, in order of writing, with a pattern that matches it.
+/// Each function with `#[on("pattern", ...)]` is a handler: it takes one argument that implements `FromEvent` and
+/// returns `Result`. An event goes to the first handler, in order of writing, with a pattern that matches it.
 ///
 /// A pattern is the type of an event, where `*` stands for any characters, dots included: `file.ready`, `file.*`, `*`.
 /// With the name of a source or of a provider before a colon it means events from there alone: `github:push`.
 ///
-/// A function with `#[respond("pattern", ...)]` answers the sender of an event, which waits for that. It returns `Result` of
-/// anything that is `Into<Answer>`, and the operator is asked to let it.
+/// A function with `#[respond("pattern", ...)]` answers the sender of an event, which waits for that. It returns
+/// `Result` of anything that is `Into<Answer>`, and the operator is asked to let it.
 ///
 /// The attribute's own arguments are what the operator is asked to grant:
 ///
@@ -49,14 +49,14 @@ const GENERIC: &str = "a plugin has no parameters: the gateway could not fill th
 /// }
 /// ```
 ///
-/// - `setting("key")` has a `type`, which is `"text"` without it, `"integer"`, `"number"`, `"boolean"` or `"json"`, and a `default`:
-///   without one it must be granted before the plugin runs.
-/// - `host("name")` is a host's name, `"*.example.com"` for all below it, or `"*"` for those that the operator names. `methods` and
-///   `credential`, which is `"bearer"`, `"basic"` or `"header"`, tell what will be needed.
+/// - `setting("key")` has a `type`, which is `"text"` without it, `"integer"`, `"number"`, `"boolean"` or `"json"`, and
+///   a `default`: without one it must be granted before the plugin runs.
+/// - `host("name")` is a host's name, `"*.example.com"` for all below it, or `"*"` for those that the operator names.
+///   `methods` and `credential`, which is `"bearer"`, `"basic"` or `"header"`, tell what will be needed.
 /// - `state` is a memory from one event to the next; `emit("pattern")` is to make events of these types.
 ///
-/// `about` is a sentence for the operator. What is `optional`, the plugin runs without too; the rest must be granted. The plugin's
-/// name and version are the crate's.
+/// `about` is a sentence for the operator. What is `optional`, the plugin runs without too; the rest must be granted.
+/// The plugin's name and version are the crate's.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = match syn::parse(item) {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::{Reference, id, kind};
 use crate::{Event, FromEvent, Result};
 
-/// A custom action, whose sender waits for a [`Message`](super::Message) or a [`Form`](super::Form). Anything may be missing.
+/// A custom action, whose sender waits for a [`Message`](super::Message) or a [`Form`](super::Form). Anything may be
+/// missing.
 ///
 /// ```
 /// use hookgate_plugin::frameio::{Action, Field, Form, Message};
@@ -82,7 +83,8 @@ impl Action {
         id(&self.body.user)
     }
 
-    /// What was filled in, by the names of the form's fields: `action.data()["note"].as_str()`. `Null` where no form was sent.
+    /// What was filled in, by the names of the form's fields: `action.data()["note"].as_str()`. `Null` where no form
+    /// was sent.
     pub fn data(&self) -> &Value {
         &self.body.data
     }

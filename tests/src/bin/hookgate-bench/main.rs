@@ -11,6 +11,7 @@ mod instance;
 mod languages;
 mod load;
 mod neighbour;
+mod powers;
 mod report;
 mod server;
 mod start;
@@ -31,7 +32,7 @@ struct Cli {
     /// How many rounds; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Which parts: accepts, instance, languages, wire, neighbour, start
+    /// Which parts: accepts, instance, languages, wire, neighbour, powers, start
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table into this file too
@@ -89,6 +90,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("start") {
             start::measure(&setting, &mut report).await?;
+        }
+        if wanted("powers") {
+            powers::measure(&setting, &mut report).await?;
         }
         if wanted("languages") {
             languages::measure(&setting, &mut report).await?;

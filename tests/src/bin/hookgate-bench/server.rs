@@ -62,6 +62,18 @@ pub fn gateway(setting: &Setting, limits: &str, plugins: &[(String, Vec<u8>)], l
     Ok(server)
 }
 
+/// Starts a gateway in a new folder, whose source `github` has these lines too.
+pub fn gateway_answering(setting: &Setting, github: &str, plugins: &[(String, Vec<u8>)]) -> anyhow::Result<Server> {
+    let own = folder("", plugins)?;
+    let file = own.path().join("hookgate.toml");
+    let config = std::fs::read_to_string(&file)?;
+    // The last section of the config.
+    std::fs::write(&file, format!("{config}{github}"))?;
+    let mut server = gateway_in(setting, own.path(), &["--log-level", "error"])?;
+    server._own = Some(own);
+    Ok(server)
+}
+
 /// Starts a gateway in a folder.
 pub fn gateway_in(setting: &Setting, folder: &Path, log: &[&str]) -> anyhow::Result<Server> {
     let mut command = Command::new(&setting.gateway);

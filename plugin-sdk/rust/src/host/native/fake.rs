@@ -1,5 +1,5 @@
-//! What a plugin may do beyond handling an event, in memory. While one is called, it has what it asks for and nothing else;
-//! between calls a test has all of it.
+//! What a plugin may do beyond handling an event, in memory. While one is called, it has what it asks for and nothing
+//! else; between calls a test has all of it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,0 +1,29 @@
+// A plugin whose own engine speaks wasi:http: what it does is the payload's to say.
+
+const text = new TextDecoder();
+
+async function run({ url, method, headers, many, body, read = true, times = 1 }) {
+  const made = new Headers(headers);
+  for (let n = 0; n < (many ?? 0); n++) made.append(`x-${n}`, "y");
+  const sent = [];
+  for (let n = 0; n < times; n++) sent.push(fetch(url, { method, headers: made, body }));
+  const told = [];
+  for (const answer of await Promise.all(sent)) told.push(`${answer.status} ${read ? (await answer.text()).slice(0, 2000) : "unread"}`);
+  return told[told.length - 1];
+}
+
+export const handler = {
+  describe() {
+    const asks = [{ what: "host", name: "*", detail: [] }];
+    return { name: "wasi-http", version: "1.0.0", subscriptions: ["push"], asks };
+  },
+  async handle(event) {
+    let told;
+    try {
+      told = await run(JSON.parse(text.decode(event.payload)));
+    } catch (error) {
+      throw { tag: "reject", val: `failed: ${error}` };
+    }
+    throw { tag: "reject", val: told };
+  },
+};
