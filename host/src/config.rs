@@ -106,35 +106,47 @@ pub enum ConfigError {
     Mistakes(PathBuf, Vec<String>),
 }
 
+/// The files that a config was to be read from, whether or not they are there.
+type Files = Vec<PathBuf>;
+
 impl Config {
     /// Reads a file, and the `.env` beside it. Variables of the process count more.
     pub fn read(file: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable(file.to_owned(), error))?;
-        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        let beside =
-            dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
-        let variable = |name: &str| std::env::var(name).ok().or_else(|| beside.get(name).cloned());
-        let read = Config::parse(&text, &folder, overrides, &variable);
-        let mut config = read.map_err(|told| ConfigError::Mistakes(file.to_owned(), told))?;
-        config.files.extend([file.to_owned(), folder.join(".env")]);
-        config.origin = Some((file.to_owned(), overrides.clone()));
+        let mut files = Files::new();
+        let mut config = Config::read_noting(file, overrides, &mut files)?;
+        (config.files, config.origin) = (files, Some((file.to_owned(), overrides.clone())));
         Ok(config)
     }
 
-    /// Reads the same file again.
-    pub fn read_again(&self) -> Result<Config, ConfigError> {
-        match &self.origin {
-            Some((file, overrides)) => Config::read(file, overrides),
-            None => Ok(self.clone()),
-        }
+    /// Notes the files too where it fails: one of them may be what is wrong.
+    fn read_noting(file: &Path, overrides: &Overrides, files: &mut Files) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable(file.to_owned(), error))?;
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        files.extend([file.to_owned(), folder.join(".env")]);
+        let beside =
+            dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
+        let variable = |name: &str| std::env::var(name).ok().or_else(|| beside.get(name).cloned());
+        let secrets = RefCell::default();
+        let read = Config::parse_noting(&text, &folder, overrides, &variable, &secrets);
+        files.extend(secrets.into_inner());
+        read.map_err(|told| ConfigError::Mistakes(file.to_owned(), told))
+    }
+
+    /// Reads the same file again. Where it has mistakes, the files that it was read from then are noted here.
+    pub fn read_again(&mut self) -> Result<Config, ConfigError> {
+        let Some((file, overrides)) = self.origin.clone() else { return Ok(self.clone()) };
+        let mut files = Files::new();
+        let read = Config::read_noting(&file, &overrides, &mut files);
+        self.files = files.clone();
+        read.map(|config| Config { files, origin: Some((file, overrides)), ..config })
     }
 
     /// What another config says otherwise that counts only after a restart, by its keys.
     pub fn needs_restart(&self, other: &Config) -> Vec<&'static str> {
         let differs = [
             ("server", self.server != other.server),
-            ("limits", self.engine() != other.engine() || self.ingress != other.ingress || self.calls != other.calls),
-            ("memory_mib of a plugin", other.most_memory_bytes() > self.most_memory_bytes()),
+            ("limits", self.engine() != other.engine() || self.ingress != other.ingress),
+            ("memory_mib", other.most_memory_bytes() > self.most_memory_bytes()),
             ("delivery", self.schedule != other.schedule || self.keep != other.keep),
             ("outbound", self.roots != other.roots),
         ];
@@ -148,11 +160,11 @@ impl Config {
     /// This one, with all of another that counts without a restart.
     pub fn with_what_can_change(&self, other: Config) -> Config {
         let most_memory = self.most_memory_bytes();
-        let Config { sources, mut plugins, trust, files, .. } = other;
-        for grant in plugins.values_mut() {
-            grant.calls.each.memory_bytes = grant.calls.each.memory_bytes.min(most_memory);
+        let Config { sources, mut plugins, mut calls, trust, files, .. } = other;
+        for calls in plugins.values_mut().map(|grant| &mut grant.calls).chain([&mut calls]) {
+            calls.each.memory_bytes = calls.each.memory_bytes.min(most_memory);
         }
-        Config { sources, plugins, trust, files, ..self.clone() }
+        Config { sources, plugins, calls, trust, files, ..self.clone() }
     }
 
     /// Reads the text of a config. Relative paths in it start at `folder`; `variable` is the environment.
@@ -162,17 +174,29 @@ impl Config {
         overrides: &Overrides,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Config, Vec<String>> {
+        Config::parse_noting(text, folder, overrides, variable, &RefCell::default())
+    }
+
+    fn parse_noting(
+        text: &str,
+        folder: &Path,
+        overrides: &Overrides,
+        variable: &dyn Fn(&str) -> Option<String>,
+        files: &RefCell<Files>,
+    ) -> Result<Config, Vec<String>> {
         let table = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
         let mistakes = Mistakes::default();
-        let files = RefCell::default();
         let secrets_may_be_missing = overrides.secrets_may_be_missing;
-        let reading = Reading { folder, variable, files: &files, secrets_may_be_missing };
+        let reading = Reading { folder, variable, files, secrets_may_be_missing };
         let mut root = Section::root(table, &mistakes);
         let mut server = root.section("server");
         let trust = grants::trust(&mut server);
         let server = reading.server(server, overrides);
         let mut outbound = root.section("outbound");
         let roots = Roots { ca_file: outbound.optional::<String>("ca_file").map(|file| folder.join(file)) };
+        if let Err(why) = roots.check() {
+            outbound.mistake("ca_file", why);
+        }
         outbound.finish();
         let mut limits = root.section("limits");
         let ingress = ingress_limits(&mut limits);
@@ -216,7 +240,7 @@ impl Config {
             plugins,
             trust,
             roots,
-            files: files.into_inner(),
+            files: Files::new(),
             origin: None,
         })
     }
@@ -267,7 +291,7 @@ struct Reading<'a> {
     folder: &'a Path,
     variable: &'a dyn Fn(&str) -> Option<String>,
     /// The files of secrets that were named.
-    files: &'a RefCell<Vec<PathBuf>>,
+    files: &'a RefCell<Files>,
     secrets_may_be_missing: bool,
 }
 

@@ -283,12 +283,14 @@ impl Dispatch {
     }
 
     async fn respond_once(&self, plugin: &Plugin, event: &Event) -> Result<Result<Answer, NotKept>, String> {
-        let (name, id) = (plugin.name.clone(), event.id);
+        let (name, id, started_at_ms) = (plugin.name.clone(), event.id, now_ms());
         let called = self.runtime.respond(plugin, event, move |line: &Line| log_line(&name, &id, line)).await;
         let Some(answer) = called.answer else { return Err(called.outcome.to_string()) };
         if !called.effects.is_empty() {
             self.count_emitted(&plugin.name, called.effects.emitted.len());
-            if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, called.effects).await {
+            let (generation, took) = (plugin.generation.short(), called.cost.wall);
+            let attempt = Attempt { generation, started_at_ms, took, outcome: Outcome::Done };
+            if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, attempt, called.effects).await {
                 return Ok(Err(not_kept));
             }
         }

@@ -21,6 +21,8 @@ pub struct Reload {
     pub config: Config,
     /// Who may send.
     pub sources: Arc<Sources>,
+    /// What is counted of them.
+    pub came_in: ingress::Counters,
     /// Who is granted what.
     pub plugins: Arc<Plugins>,
     /// Who hears what changed for plugins.
@@ -61,6 +63,7 @@ impl Reload {
 
     async fn take(&mut self, config: Config) {
         let later = self.config.needs_restart(&config);
+        config.sources.iter().for_each(|source| self.came_in.begin(source));
         *self.sources.write().unwrap_or_else(PoisonError::into_inner) = ingress::by_name(&config.sources);
         let taken = self.config.with_what_can_change(config);
         self.config = taken;

@@ -75,7 +75,7 @@ pub async fn run(
         base,
         plugins: plugins.clone(),
         queue: queue.clone(),
-        came_in,
+        came_in: came_in.clone(),
         went_out,
         registry,
         token: config.server.admin_token.clone(),
@@ -84,7 +84,7 @@ pub async fn run(
     };
     let running = Running { sources: shown.faces(), plugins: plugins.standings() };
     let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
-    let reloading = Reload { config, sources, plugins, tell }.watch(dispatch_stop.clone());
+    let reloading = Reload { config, sources, came_in, plugins, tell }.watch(dispatch_stop.clone());
     let reloading = runtime.threads().spawn(reloading);
     on_ready(&running);
 

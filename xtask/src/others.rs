@@ -65,7 +65,7 @@ const STARLINGMONKEY: &[&str] = &[
 
 /// The plugin of `tests/contract`, in each language.
 #[rustfmt::skip]
-const CONTRACT: [Other; 12] = [
+const CONTRACT: [Other; 17] = [
     Other { folder: "tests/contract/javascript", tool: Tool::Node, commands: NPM, leaves: "contract.wasm", name: "contract-javascript" },
     Other { folder: "tests/contract/javascript", tool: Tool::Node, commands: STARLINGMONKEY, leaves: "starlingmonkey.wasm", name: "contract-starlingmonkey" },
     Other { folder: "tests/contract/assemblyscript", tool: Tool::Node, commands: NPM, leaves: "contract.wasm", name: "contract-assemblyscript" },
@@ -78,6 +78,11 @@ const CONTRACT: [Other; 12] = [
     Other { folder: "tests/wasi-http", tool: Tool::Node, commands: NPM, leaves: "wasi-http.wasm", name: "wasi-http" },
     Other { folder: "tests/powers/javascript", tool: Tool::Node, commands: NPM, leaves: "powers.wasm", name: "powers-javascript" },
     Other { folder: "tests/powers/python", tool: Tool::Python, commands: PYTHON_CONTRACT, leaves: "plugin.wasm", name: "powers-python" },
+    Other { folder: "tests/powers/assemblyscript", tool: Tool::Node, commands: NPM, leaves: "powers.wasm", name: "powers-assemblyscript" },
+    Other { folder: "tests/powers/go", tool: Tool::Go, commands: GO, leaves: "plugin.wasm", name: "powers-go" },
+    Other { folder: "tests/powers/c", tool: Tool::Zig, commands: MAKE, leaves: "powers.wasm", name: "powers-c" },
+    Other { folder: "tests/powers/cpp", tool: Tool::Zig, commands: MAKE, leaves: "powers.wasm", name: "powers-cpp" },
+    Other { folder: "tests/powers/zig", tool: Tool::Zig, commands: MAKE, leaves: "powers.wasm", name: "powers-zig" },
 ];
 
 /// The tests of the SDKs themselves, each in the SDK's folder.

@@ -65,12 +65,15 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
         let secrets = if source.keys.len() == 1 { "secret" } else { "secrets" };
         outln!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());
     }
-    outln!("{}: {} plugins", config.server.plugins_dir.display(), standings.len());
+    let plugins = if standings.len() == 1 { "plugin" } else { "plugins" };
+    outln!("{}: {} {plugins}", config.server.plugins_dir.display(), standings.len());
     for standing in standings {
         let what = match &standing.why {
             Some(why) => why.replace('\n', "\n      "),
             None => {
-                format!("{} {}, wants {}", standing.version, standing.generation, standing.subscriptions.join(", "))
+                let wants = standing.subscriptions.join(", ");
+                let wants = if wants.is_empty() { String::new() } else { format!(", wants {wants}") };
+                format!("{} {}{wants}", standing.version, standing.generation)
             }
         };
         outln!("  {:<20} {:<8} {what}", standing.name, standing.slot);

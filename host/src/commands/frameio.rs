@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use hookgate::config::{Config, FILE, Overrides, variable};
 use hookgate::event::Pattern;
-use hookgate::outbound::{Credential, HostGrant, HostLimits, Hosts, Outbound, Request};
+use hookgate::outbound::{Credential, HostGrant, HostLimits, Hosts, Outbound, Request, Schemes};
 use hookgate::plugins::Standing;
 use hookgate::provider::Source;
 use hookgate::runtime::Compiler;
@@ -174,7 +174,7 @@ impl Register {
         };
         let grant = HostGrant {
             host,
-            plain: false,
+            schemes: Schemes::HTTPS,
             ports: vec![base.port_or_known_default().unwrap_or(443)],
             methods: Vec::new(),
             path_prefix: "/".into(),

@@ -51,7 +51,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 
 fn secrets() -> anyhow::Result<String> {
     let mut text = String::from(
-        "# Read by hookgate when it starts; variables of the process count more. Keep this file to yourself.\n",
+        "# Read by hookgate when it starts and when it changes; variables of the process count more. Keep this file to yourself.\n",
     );
     for name in ["FRAMEIO_SECRET", "SOUNDHASH_SECRET", "GITHUB_SECRET"] {
         text.push_str(&format!("{name}={}\n", hex::encode(random::<32>()?)));

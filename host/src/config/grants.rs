@@ -8,7 +8,7 @@ use toml::Value;
 use super::{Reading, millis};
 use crate::effects::Quota;
 use crate::event::{Pattern, is_name};
-use crate::outbound::{Credential, HostGrant, HostLimits, HostPattern, is_public};
+use crate::outbound::{Credential, HostGrant, HostLimits, HostPattern, Schemes, is_public};
 use crate::plugins::{Calls, Grant, Trust};
 use crate::runtime::CallLimits;
 use crate::section::Section;
@@ -37,10 +37,10 @@ impl Reading<'_> {
         if pattern == Some(HostPattern::Any) {
             section.mistake("", "every host there is cannot be granted: name them, or all below one (`*.example.com`)");
         }
-        let plain = schemes(&mut section);
+        let schemes = schemes(&mut section);
         let allow_private = allow_private(&mut section);
-        let mut usual = vec![443];
-        usual.extend(plain.then_some(80));
+        let mut usual = Vec::from_iter(schemes.https.then_some(443));
+        usual.extend(schemes.http.then_some(80));
         usual.extend(allow_private.iter().map(SocketAddr::port));
         let ports = section.or("ports", usual);
         let methods: Vec<String> = section.or("methods", Vec::new());
@@ -59,11 +59,11 @@ impl Reading<'_> {
         }
         let limits = host_limits(&mut section);
         let credential = self.credential(&mut section);
-        if plain && credential.is_some() && allow_private.is_empty() {
+        if schemes.http && credential.is_some() && allow_private.is_empty() {
             section.mistake("schemes", "with http the credential would cross the internet in clear: take https alone");
         }
         section.finish();
-        Some(HostGrant { host: pattern?, plain, ports, methods, path_prefix, limits, credential, allow_private })
+        Some(HostGrant { host: pattern?, schemes, ports, methods, path_prefix, limits, credential, allow_private })
     }
 
     fn credential(&self, section: &mut Section) -> Option<Credential> {
@@ -102,13 +102,13 @@ fn host_limits(section: &mut Section) -> HostLimits {
     }
 }
 
-/// Whether `http` may be spoken too.
-fn schemes(section: &mut Section) -> bool {
+fn schemes(section: &mut Section) -> Schemes {
     let schemes: Vec<String> = section.or("schemes", vec!["https".to_owned()]);
     if schemes.is_empty() || schemes.iter().any(|scheme| scheme != "https" && scheme != "http") {
         section.mistake("schemes", "takes \"https\" and \"http\"");
     }
-    schemes.iter().any(|scheme| scheme == "http")
+    let has = |name: &str| schemes.iter().any(|scheme| scheme == name);
+    Schemes { https: has("https"), http: has("http") }
 }
 
 /// Reads a list of addresses that are nobody else's business.

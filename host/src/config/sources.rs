@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Reading, body_bytes, millis};
+use crate::effects::PLUGIN;
 use crate::event::is_name;
 use crate::provider::{Answering, Provider, Source, catalogue};
 use crate::secret::Secret;
@@ -20,6 +21,9 @@ impl Reading<'_> {
         if !is_name(name) {
             let rule = "is no name for a source: take lower-case letters, digits, - and _, at most 64";
             section.mistake("", rule);
+        }
+        if name == PLUGIN {
+            section.mistake("", "is the name of what plugins make: take another");
         }
         let provider = read_provider(name, &mut section);
         let first = self.files.borrow().len();

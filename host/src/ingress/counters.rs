@@ -100,7 +100,7 @@ impl Counters {
     }
 
     /// Begins a source's counters at zero, so that the first refusal is an increase.
-    pub(super) fn begin(&self, source: &Source) {
+    pub fn begin(&self, source: &Source) {
         let label = SourceLabel { source: source.name.to_string() };
         drop(self.accepted.get_or_create(&label));
         drop(self.duplicates.get_or_create(&label));

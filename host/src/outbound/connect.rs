@@ -36,6 +36,22 @@ pub struct Roots {
     pub ca_file: Option<PathBuf>,
 }
 
+impl Roots {
+    /// Whether the file has certificates; the error is a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(file) = &self.ca_file else { return Ok(()) };
+        match certificates(file) {
+            Ok(found) if found.is_empty() => Err(format!("{} has no certificate in PEM", file.display())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("cannot read {}: {error}", file.display())),
+        }
+    }
+}
+
+fn certificates(file: &std::path::Path) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_file_iter(file).and_then(Iterator::collect)
+}
+
 /// The addresses of a name, when they are known.
 pub type Resolving = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
 
@@ -77,7 +93,7 @@ fn tls(roots: &Roots) -> ClientConfig {
     let found = rustls_native_certs::load_native_certs();
     store.add_parsable_certificates(found.certs);
     if let Some(file) = &roots.ca_file {
-        match CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        match certificates(file) {
             Ok(own) => drop(store.add_parsable_certificates(own)),
             Err(error) => tracing::error!("no certificate of {} is believed: {error}", file.display()),
         }
@@ -126,6 +142,7 @@ struct Way {
     names: Arc<dyn Resolve>,
     own: Vec<SocketAddr>,
     allow_private: Vec<SocketAddr>,
+    has_credential: bool,
     within: Duration,
 }
 
@@ -135,6 +152,7 @@ impl Connector {
             names: outbound.names.clone(),
             own: outbound.own.clone(),
             allow_private: grant.allow_private.clone(),
+            has_credential: grant.credential.is_some(),
             within: grant.limits.connect,
         }))
     }
@@ -158,13 +176,20 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
+/// Whether an address is one of this machine's: only such can be listened on.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    std::net::UdpSocket::bind((ip, 0)).is_ok()
+}
+
 impl Way {
     async fn connect(&self, uri: &Uri) -> Result<TcpStream, Unreachable> {
         let host = uri.host().unwrap_or_default();
         let default = if uri.scheme_str() == Some("http") { 80 } else { 443 };
         let port = uri.port_u16().unwrap_or(default);
         let found = self.look_up(host, port).await?;
-        let allowed = found.iter().filter(|address| self.allows(**address));
+        // A credential in clear text goes to nobody but whom the operator spelled out.
+        let only_named = self.has_credential && uri.scheme_str() == Some("http");
+        let allowed = found.iter().filter(|address| self.allows(**address, only_named));
         let mut failed = None;
         for address in allowed {
             match TcpStream::connect(address).await {
@@ -177,6 +202,12 @@ impl Way {
         }
         Err(match (failed, found.first()) {
             (Some(error), _) => Unreachable::Failed(format!("cannot connect to {host} port {port}: {error}")),
+            (None, Some(address)) if found.iter().any(|address| self.is_own(*address)) => {
+                Unreachable::Denied(format!("{host} is this gateway itself, at {address}"))
+            }
+            (None, Some(address)) if is_public(address.ip()) => Unreachable::Denied(format!(
+                "the credential of {host} would cross the internet in clear text: ask by https"
+            )),
             (None, Some(address)) => Unreachable::Denied(format!(
                 "{host} is at {}, which is not on the public internet: if it is meant, write allow_private = [\"{address}\"] beside the host",
                 address.ip()
@@ -196,12 +227,18 @@ impl Way {
         Ok(found.into_iter().map(|address| SocketAddr::new(address.ip(), port)).collect())
     }
 
-    fn allows(&self, address: SocketAddr) -> bool {
+    fn allows(&self, address: SocketAddr, only_named: bool) -> bool {
         let (ip, port) = (address.ip().to_canonical(), address.port());
-        let public = is_public(address.ip());
-        // Whatever else is said: a gateway that listens on all addresses of its machine has many that are its own.
-        let is_own = self.own.iter().any(|own| own.port() == port && (!public || own.ip().to_canonical() == ip));
         let is_named = self.allow_private.iter().any(|named| named.ip().to_canonical() == ip && named.port() == port);
-        !is_own && (public || is_named)
+        let is_open = is_public(address.ip()) && !only_named;
+        !self.is_own(address) && (is_open || is_named)
+    }
+
+    /// Whether this gateway itself listens there. One that listens on all addresses of its machine listens on each.
+    fn is_own(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let same =
+            |own: &SocketAddr| own.ip().to_canonical() == ip || own.ip().is_unspecified() && is_of_this_machine(ip);
+        self.own.iter().any(|own| own.port() == address.port() && (ip.is_unspecified() || same(own)))
     }
 }

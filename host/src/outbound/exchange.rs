@@ -29,7 +29,7 @@ pub(super) struct Client(legacy::Client<HttpsConnector<Connector>, Full<Bytes>>)
 impl Client {
     pub fn new(outbound: &Outbound, grant: &HostGrant) -> Client {
         let tls = HttpsConnectorBuilder::new().with_tls_config((*outbound.tls()).clone());
-        let schemes = if grant.plain { tls.https_or_http() } else { tls.https_only() };
+        let schemes = if grant.schemes.http { tls.https_or_http() } else { tls.https_only() };
         let connector = schemes.enable_all_versions().wrap_connector(Connector::new(outbound, grant));
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -107,14 +107,19 @@ pub(super) struct Shown {
 impl Credential {
     fn now(&self) -> Result<Shown, NoAnswer> {
         let failed = |why: String| NoAnswer::new(Cause::Failed, why);
+        // Where it should be is the operator's business alone.
+        let unreadable = |why: String| {
+            tracing::error!("the credential of a host cannot be read: {why}");
+            failed("the credential of this host cannot be read: the gateway's log says why".into())
+        };
         let (header, value, forms) = match self {
             Credential::Bearer(token) => {
-                let token = token.now().map_err(failed)?;
+                let token = token.now().map_err(unreadable)?;
                 let value = [b"Bearer ", token.expose()].concat();
                 (AUTHORIZATION, Zeroizing::new(value), vec![Zeroizing::new(token.expose().to_vec())])
             }
             Credential::Basic { username, password } => {
-                let password = password.now().map_err(failed)?;
+                let password = password.now().map_err(unreadable)?;
                 let pair = Zeroizing::new([username.as_bytes(), b":", password.expose()].concat());
                 let encoded = Zeroizing::new(STANDARD.encode(&*pair));
                 let value = Zeroizing::new(format!("Basic {}", &**encoded).into_bytes());
@@ -123,7 +128,7 @@ impl Credential {
                 (AUTHORIZATION, value, forms)
             }
             Credential::Header { name, value } => {
-                let value = value.now().map_err(failed)?;
+                let value = value.now().map_err(unreadable)?;
                 let bytes = Zeroizing::new(value.expose().to_vec());
                 (name.clone(), bytes.clone(), vec![bytes])
             }

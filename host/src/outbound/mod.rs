@@ -32,8 +32,8 @@ use exchange::Client;
 pub struct HostGrant {
     /// Which host, or all below one.
     pub host: HostPattern,
-    /// `http` may be spoken, and not `https` alone.
-    pub plain: bool,
+    /// What may be spoken.
+    pub schemes: Schemes,
     /// The ports that may be connected to.
     pub ports: Vec<u16>,
     /// The methods that may be used; all of them, where there is none.
@@ -46,6 +46,22 @@ pub struct HostGrant {
     pub credential: Option<Credential>,
     /// Addresses that may be connected to though they are not the public internet's.
     pub allow_private: Vec<std::net::SocketAddr>,
+}
+
+/// What may be spoken with a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schemes {
+    /// `https`
+    pub https: bool,
+    /// `http`
+    pub http: bool,
+}
+
+impl Schemes {
+    /// `https` alone.
+    pub const HTTPS: Schemes = Schemes { https: true, http: false };
+    /// `http` alone.
+    pub const HTTP: Schemes = Schemes { https: false, http: true };
 }
 
 /// How much, how long and how often a host may be asked.
@@ -304,12 +320,12 @@ impl Gate {
     }
 
     fn check(&self, request: &Request) -> Result<(), NoAnswer> {
-        let HostGrant { plain, ports, methods, path_prefix, limits, .. } = &self.grant;
+        let HostGrant { schemes, ports, methods, path_prefix, limits, .. } = &self.grant;
         let denied = |told: String| Err(NoAnswer::new(Cause::Denied, told));
         let (url, method) = (&request.url, &request.method);
         match url.scheme() {
-            "https" => {}
-            "http" if *plain => {}
+            "https" if schemes.https => {}
+            "http" if schemes.http => {}
             other => return denied(format!("{other} is not granted for this host (schemes)")),
         }
         let port = url.port_or_known_default().unwrap_or_default();

@@ -75,7 +75,7 @@ fn outbound(own: &[SocketAddr]) -> Arc<Outbound> {
 fn grant(ports: &[u16]) -> HostGrant {
     HostGrant {
         host: HostPattern::Any,
-        plain: true,
+        schemes: Schemes { https: true, http: true },
         ports: ports.to_vec(),
         methods: Vec::new(),
         path_prefix: "/".into(),
@@ -251,7 +251,7 @@ async fn what_is_not_granted_is_denied_with_the_key() {
     let url = format!("http://{at}/v4/things");
     let get = || request(&url).unwrap();
     let table: Vec<(HostGrant, Request, Cause, &str)> = vec![
-        (HostGrant { plain: false, ..base.clone() }, get(), Cause::Denied, "schemes"),
+        (HostGrant { schemes: Schemes::HTTPS, ..base.clone() }, get(), Cause::Denied, "schemes"),
         (HostGrant { ports: vec![1], ..base.clone() }, get(), Cause::Denied, "ports"),
         (HostGrant { methods: vec![Method::POST], ..base.clone() }, get(), Cause::Denied, "methods"),
         (HostGrant { path_prefix: "/v5".into(), ..base.clone() }, get(), Cause::Denied, "path_prefix"),

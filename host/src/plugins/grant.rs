@@ -201,10 +201,15 @@ pub(super) fn lacking(name: &str, manifest: &Manifest, grant: &Grant) -> Option<
         (what, _) => format!("{what} {}", asked.name),
     };
     let told: Vec<String> = lacks.iter().map(told).collect();
+    let emits: Vec<&str> = lacks.iter().filter(|asked| asked.what == "emit").map(|asked| &*asked.name).collect();
+    let emit = format!("emit = {emits:?}");
     let mut paste: Vec<(&str, Vec<&str>)> = Vec::new();
     for lines in lacks.iter().filter_map(|asked| asked.paste.as_deref()) {
         let (section, line) = lines.split_once('\n').unwrap_or((lines, ""));
+        // A key stands once in a section: all patterns go into one list.
+        let line = if line.starts_with("emit = ") { &*emit } else { line };
         match paste.iter_mut().find(|(known, _)| *known == section) {
+            Some((_, rest)) if rest.contains(&line) => {}
             Some((_, rest)) => rest.push(line),
             None => paste.push((section, vec![line])),
         }

@@ -33,19 +33,19 @@ impl Plugins {
         tell: &UnboundedSender<Change>,
     ) -> std::io::Result<Loads> {
         *self.granting.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(granting);
-        let (names, waiting): (Vec<String>, Vec<String>) = {
-            let slots = self.slots();
-            let waits = |slot: &PluginSlot| slot.refused().is_some_and(Refusal::is_of_the_config);
-            let running = slots.iter().filter(|(_, slot)| slot.live().is_some()).map(|(name, _)| name.clone());
-            (running.collect(), slots.iter().filter(|(_, slot)| waits(slot)).map(|(name, _)| name.clone()).collect())
-        };
-        for name in names {
+        for name in self.named(|slot| slot.live().is_some()) {
             self.regrant(&name, tell);
         }
+        // What just stopped since nobody vouches for it any more may have another who does.
+        let waiting = self.named(|slot| slot.refused().is_some_and(Refusal::is_of_the_config));
         let mut folder = self.folder.lock().await;
         waiting.iter().for_each(|name| folder.forget(name));
         drop(folder);
         self.scan(tell).await
+    }
+
+    fn named(&self, is_meant: impl Fn(&PluginSlot) -> bool) -> Vec<String> {
+        self.slots().iter().filter(|(_, slot)| is_meant(slot)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Has what runs of a plugin go on with what it is granted now.

@@ -260,8 +260,8 @@ impl Plugins {
             match slot.live() {
                 // The old file was put back, or touched.
                 Some(live) if live.plugin.generation == generation => {
-                    let is_back = slot.refused().is_some();
-                    return is_back.then(|| Found::Loaded(live.clone()));
+                    let is_news = slot.refused().is_some() || live.trusted != trusted;
+                    return is_news.then(|| Found::Loaded(Live { trusted, ..live.clone() }));
                 }
                 _ => match slot.refused().filter(|refused| refused.generation == generation) {
                     Some(Refusal { passing: Some(passing), .. }) => met_before = passing.times,

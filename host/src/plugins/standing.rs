@@ -76,7 +76,9 @@ pub(super) fn say(standing: &Standing) {
             let has = said(asks.iter().filter(|asked| asked.granted && asked.what != "setting"), "; may use ");
             let lacks =
                 said(asks.iter().filter(|asked| !asked.granted && asked.what != "setting"), "; was not granted ");
-            tracing::info!(plugin = %name, "{name} is live: {generation}, wants {}{has}{lacks}", subscriptions.join(", "))
+            let wants = subscriptions.join(", ");
+            let wants = if wants.is_empty() { String::new() } else { format!(", wants {wants}") };
+            tracing::info!(plugin = %name, "{name} is live: {generation}{wants}{has}{lacks}")
         }
         Some(why) => tracing::warn!(plugin = %name, "{name} is {slot}: {why}"),
     }

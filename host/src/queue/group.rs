@@ -108,10 +108,18 @@ impl Writer {
         written: &mut Written,
     ) -> Result<(), StoreError> {
         let Some(n) = self.subscribers.iter().position(|one| one.name == settling.plugin) else {
+            // Whoever wants something kept must not believe that it is.
+            written.overtaken.push(settle);
             return Ok(());
         };
+        let id = self.subscribers[n].id;
+        if let Settlement::Answered { .. } = &settling.settlement
+            && self.store.has_attempt(id, settling.event, ANSWER)?
+        {
+            // The sender asked again: what the first answer did is done.
+            return Ok(());
+        }
         if let Some(Kept { effects, .. }) = &settling.kept {
-            let id = self.subscribers[n].id;
             if self.store.is_overtaken(id, effects, now)? {
                 written.overtaken.push(settle);
                 return Ok(());
@@ -123,8 +131,8 @@ impl Writer {
             }
         }
         match &settling.settlement {
-            Some(settlement) => self.write_settlement(n, settling.event, settling.attempt, settlement, now, written),
-            None => Ok(()),
+            Settlement::Answered { attempt } => self.store.insert_attempt(id, settling.event, ANSWER, attempt),
+            settlement => self.write_settlement(n, settling.event, settling.attempt, settlement, now, written),
         }
     }
 
@@ -139,6 +147,8 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
         let (state, attempts, due) = match settlement {
+            // It has no delivery.
+            Settlement::Answered { .. } => return Ok(()),
             Settlement::Returned => (State::Waiting, number - 1, now),
             Settlement::Judged { verdict: Verdict::Done, .. } => (State::Done, number, now),
             Settlement::Judged { verdict: Verdict::Dead, .. } => (State::Dead, number, now),
@@ -204,6 +214,9 @@ impl Writer {
         Ok(!subscriber.ready.is_empty())
     }
 }
+
+/// The number under which the answer to a sender is kept: no attempt of a delivery has it.
+const ANSWER: u32 = 0;
 
 /// An event that a plugin made while it handled another.
 fn emitted_event(plugin: &Arc<str>, cause: EventId, effects: &Effects, emitted: &Emitted, now: UnixMs) -> NewEvent {

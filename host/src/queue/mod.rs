@@ -93,6 +93,11 @@ pub enum Settlement {
     },
     /// The attempt was not begun after all, and does not count.
     Returned,
+    /// There is no delivery: the sender of the event was answered.
+    Answered {
+        /// How that went.
+        attempt: Attempt,
+    },
 }
 
 /// Why nothing was kept of what a call did.
@@ -203,7 +208,7 @@ impl Queue {
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
-        let settling = Settling { plugin, event, attempt, settlement: Some(settlement), kept: None };
+        let settling = Settling { plugin, event, attempt, settlement, kept: None };
         let _ = self.orders.send(Order::Settle(settling));
     }
 
@@ -216,12 +221,20 @@ impl Queue {
         effects: Effects,
     ) -> Result<(), NotKept> {
         let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
-        self.keep(Settling { plugin, event, attempt, settlement: Some(settlement), kept: None }, effects).await
+        self.keep(Settling { plugin, event, attempt, settlement, kept: None }, effects).await
     }
 
-    /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does.
-    pub async fn remember(&self, plugin: &Arc<str>, event: EventId, effects: Effects) -> Result<(), NotKept> {
-        self.keep(Settling { plugin: plugin.clone(), event, attempt: 0, settlement: None, kept: None }, effects).await
+    /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does, once for each event: a sender that
+    /// repeats it changes nothing more.
+    pub async fn remember(
+        &self,
+        plugin: &Arc<str>,
+        event: EventId,
+        attempt: Attempt,
+        effects: Effects,
+    ) -> Result<(), NotKept> {
+        let settlement = Settlement::Answered { attempt };
+        self.keep(Settling { plugin: plugin.clone(), event, attempt: 0, settlement, kept: None }, effects).await
     }
 
     async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {

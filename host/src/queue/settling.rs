@@ -13,8 +13,7 @@ pub(super) struct Settling {
     pub plugin: Arc<str>,
     pub event: EventId,
     pub attempt: u32,
-    /// Nothing, where there is no delivery.
-    pub settlement: Option<Settlement>,
+    pub settlement: Settlement,
     /// What the call wants kept, if anything.
     pub kept: Option<Kept>,
 }

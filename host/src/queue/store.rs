@@ -303,6 +303,12 @@ impl Store {
         )
     }
 
+    /// Whether an attempt of this number is kept.
+    pub fn has_attempt(&self, subscriber: i64, event: EventId, number: u32) -> Result<bool> {
+        let sql = "SELECT count(*) FROM attempt WHERE subscriber = ?1 AND event = ?2 AND number = ?3";
+        Ok(self.number(sql, params![subscriber, event.to_i64(), number])? > 0)
+    }
+
     /// The waiting deliveries that are due, the longest waiting first: each event and the attempts that it had.
     pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32)>> {
         let mut statement = self.db.prepare_cached(DUE)?;

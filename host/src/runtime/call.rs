@@ -15,7 +15,7 @@ use super::bindings::PluginPre;
 use super::bindings::exports::hookgate::plugin::handler::{Event as GuestEvent, Failure, Manifest as Described};
 use super::guest::{Guest, Memory};
 use super::lines::{Line, OnLine, take_lines};
-use super::load::{Code, Refused, first_line};
+use super::load::{Code, Refused, told};
 use super::powers::{Draft, Powers};
 use super::respond::Answer;
 use super::warm::Instance;
@@ -254,7 +254,8 @@ pub(super) fn trapped(error: &wasmtime::Error, seen: &Seen) -> Outcome {
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         Outcome::Trapped { why: trap.to_string() }
     } else {
-        Outcome::Trapped { why: first_line(error) }
+        // Behind where it happened stands why.
+        Outcome::Trapped { why: told(&error.root_cause().to_string()) }
     }
 }
 

@@ -97,6 +97,16 @@ pub(super) enum Command {
     Preview2(CommandPre<Guest>),
 }
 
+impl Code {
+    /// What of these it has a use for: the calls of a command leave nothing behind but their outcome.
+    fn can_use(&self, powers: Powers) -> Powers {
+        match self {
+            Code::Command(_) => Powers { state: None, may_emit: Vec::new(), ..powers },
+            Code::Handler(_) | Code::Responder(..) => powers,
+        }
+    }
+}
+
 impl Loaded {
     /// Makes it callable under a name, with these powers and limits.
     ///
@@ -107,7 +117,7 @@ impl Loaded {
             manifest: self.manifest,
             generation: self.generation,
             limits,
-            powers: Arc::new(powers),
+            powers: Arc::new(self.code.can_use(powers)),
             code: self.code,
             warm: Warm::new(self.idle, per_instance),
         }
@@ -122,7 +132,7 @@ impl Plugin {
             manifest: self.manifest.clone(),
             generation: self.generation,
             limits,
-            powers: Arc::new(powers),
+            powers: Arc::new(self.code.can_use(powers)),
             code: self.code.clone(),
             warm: self.warm.anew(per_instance),
         }

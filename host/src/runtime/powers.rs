@@ -57,6 +57,7 @@ const KEYS_AT_ONCE: u32 = 1000;
 
 /// The most that one call may read of its state, and write, by number: what it read is compared when it is kept.
 const READS: usize = 10_000;
+const READ_BYTES: usize = 16 << 20;
 const WRITES: usize = 10_000;
 
 /// The most events that one call makes, the largest of them, and the most attributes of one.
@@ -79,6 +80,9 @@ pub(super) struct Draft {
     read: BTreeMap<String, Option<Value>>,
     ranges: Vec<(Range, Vec<String>)>,
     writes: BTreeMap<String, Option<Value>>,
+    /// How much is kept if this is, once it wrote something.
+    used: Option<Quota>,
+    read_bytes: usize,
     emitted: Vec<Emitted>,
     emitted_bytes: usize,
 }
@@ -143,6 +147,13 @@ impl Guest {
             Entry::Vacant(unseen) => {
                 let found = self.powers.memory.get(&self.draft.plugin, key, now);
                 let found = found.map_err(|why| error(Kind::Failed, why))?;
+                self.draft.read_bytes += found.as_ref().map_or(0, |value| value.bytes.len());
+                if self.draft.read_bytes > READ_BYTES {
+                    return Err(error(
+                        Kind::Limit,
+                        format!("one call may read at most {READ_BYTES} bytes of its state"),
+                    ));
+                }
                 Ok(unseen.insert(found).clone())
             }
         }
@@ -158,37 +169,38 @@ impl Guest {
         if self.draft.writes.len() >= WRITES && !self.draft.writes.contains_key(&key) {
             return Err(too_many("write", WRITES));
         }
-        let before = self.draft.writes.insert(key.clone(), value);
+        let used = self.would_use(&key, value.as_ref())?;
         // Removing always fits, even where others have filled it meanwhile.
-        if is_there && !quota.holds(self.would_use()?) {
-            match before {
-                Some(before) => self.draft.writes.insert(key, before),
-                None => self.draft.writes.remove(&key),
-            };
+        if is_there && !quota.holds(used) {
             let Quota { bytes, keys } = quota;
             return Err(error(Kind::Limit, format!("it may remember {bytes} bytes under {keys} keys, and no more")));
         }
+        self.draft.used = Some(used);
+        self.draft.writes.insert(key, value);
         Ok(())
     }
 
-    /// How much would be kept if all this were: what is kept now, with each write in place of what was there.
-    fn would_use(&self) -> Result<Quota, Error> {
+    /// How much would be kept if all that this call wrote were, with this key as it would be now.
+    fn would_use(&mut self, key: &str, value: Option<&Value>) -> Result<Quota, Error> {
         let failed = |why| error(Kind::Failed, why);
-        let (memory, plugin, now) = (&self.powers.memory, &self.draft.plugin, now_ms());
-        let mut used = memory.used(plugin).map_err(failed)?;
-        for (key, value) in &self.draft.writes {
-            let there = match self.draft.read.get(key) {
-                Some(seen) => seen.clone(),
-                None => memory.get(plugin, key, now).map_err(failed)?,
-            };
-            if let Some(value) = there {
-                used.keys = used.keys.saturating_sub(1);
-                used.bytes = used.bytes.saturating_sub((key.len() + value.bytes.len()) as u64);
-            }
-            if let Some(value) = value {
-                used.keys += 1;
-                used.bytes += (key.len() + value.bytes.len()) as u64;
-            }
+        let (memory, plugin) = (&self.powers.memory, &self.draft.plugin);
+        let mut used = match self.draft.used {
+            Some(used) => used,
+            None => memory.used(plugin).map_err(failed)?,
+        };
+        // What this takes the place of: what the call wrote before, or what is kept.
+        let before = match (self.draft.writes.get(key), self.draft.read.get(key)) {
+            (Some(written), _) => written.clone(),
+            (None, Some(seen)) => seen.clone(),
+            (None, None) => memory.get(plugin, key, now_ms()).map_err(failed)?,
+        };
+        if let Some(before) = before {
+            used.keys = used.keys.saturating_sub(1);
+            used.bytes = used.bytes.saturating_sub((key.len() + before.bytes.len()) as u64);
+        }
+        if let Some(value) = value {
+            used.keys += 1;
+            used.bytes += (key.len() + value.bytes.len()) as u64;
         }
         Ok(used)
     }

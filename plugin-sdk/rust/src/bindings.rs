@@ -298,8 +298,8 @@ pub mod hookgate {
         /// What a plugin remembers from one event to the next: bytes under keys, its own alone.
         ///
         /// What a call writes is kept if `handle` returns well, in the same commit that says so, and forgotten if it does not. A call
-        /// sees what it wrote itself. It is as if calls had run one after another: where another call changed what this one had read,
-        /// this one runs again, alone.
+        /// sees what it wrote itself. It is as if the calls that write or emit had run one after another: where another call changed what
+        /// this one had read, this one runs again, alone.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod state {
             #[used]

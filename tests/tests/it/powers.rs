@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hookgate_tests::{Gateway, Guest, Home, Process, State, eventually};
+use hookgate_tests::{Gateway, Guest, Home, Process, Sender, State, eventually};
 
 /// Where a call's result is put: out of the way of everything else.
 const OUT: &str = "(i32.const 512)";
@@ -32,6 +32,9 @@ fn tell_error(at: usize) -> String {
 }
 
 const GRANTED: &str = "[plugins.made]\nstate = true\nemit = [\"made.*\"]\n";
+
+/// The same for one that makes two kinds of events.
+const BOTH: &str = "[plugins.made]\nstate = true\nemit = [\"made.*\", \"found.*\"]\n";
 
 fn with_powers(instructions: &str) -> Guest {
     Guest::wanting(&["push"]).asking_for("state", "", &[]).asking_for("emit", "made.*", &[]).handling(instructions)
@@ -70,14 +73,14 @@ fn a_plugin_without_what_it_needs_is_blocked_until_the_config_grants_it() {
     let home = Home::with("[plugins.made]\nemit = [\"other\"]");
     let guest = with_powers(&format!("{} {}", set("key", "value"), emit("made.it", "x")));
     let guest = guest.asking_for("host", "api.frame.io", &[("credential", "bearer"), ("methods", "POST")]);
-    home.install("made", guest.component());
+    home.install("made", guest.asking_for("emit", "found.*", &[]).component());
     let gateway = Process::start(&home);
     assert_eq!(gateway.slot("made"), "blocked");
     let why = gateway.why("made");
     for line in [
-        "host api.frame.io, state, emit made.*",
+        "host api.frame.io, state, emit made.*, emit found.*",
         "[plugins.made.hosts.\"api.frame.io\"]\nmethods = [\"POST\"]\nbearer = { env = \"...\" }",
-        "[plugins.made]\nstate = true\nemit = [\"made.*\"]",
+        "[plugins.made]\nstate = true\nemit = [\"made.*\", \"found.*\"]",
     ] {
         assert!(why.contains(line), "{why}\nhas no\n{line}");
     }
@@ -88,7 +91,7 @@ fn a_plugin_without_what_it_needs_is_blocked_until_the_config_grants_it() {
     eventually("the wrong config is told", || gateway.log().contains("plugins.made.state: must be true, false"));
     assert_eq!(gateway.slot("made"), "blocked");
 
-    home.configure(&format!("{GRANTED}[plugins.made.hosts.\"api.frame.io\"]\nmethods = [\"POST\"]"));
+    home.configure(&format!("{BOTH}[plugins.made.hosts.\"api.frame.io\"]\nmethods = [\"POST\"]"));
     let ledger = home.ledger();
     eventually("what waited was done", || ledger.state("made", &id) == Some(State::Done));
     assert_eq!(gateway.slot("made"), "live");
@@ -98,7 +101,7 @@ fn a_plugin_without_what_it_needs_is_blocked_until_the_config_grants_it() {
     eventually("it is blocked again", || gateway.slot("made") == "blocked");
     assert_eq!(ledger.remembered("made")["key"], "value");
     let later = gateway.post(&home.sender("github").webhook("push")).id();
-    home.configure(&format!("{GRANTED}[plugins.made.hosts.\"api.frame.io\"]"));
+    home.configure(&format!("{BOTH}[plugins.made.hosts.\"api.frame.io\"]"));
     eventually("what waited was done", || ledger.state("made", &later) == Some(State::Done));
 }
 
@@ -158,6 +161,36 @@ fn more_than_is_granted_is_an_error_with_a_sentence() {
         assert!(attempts[0].outcome == "reject" && attempts[0].why.contains(expected), "{name}: {attempts:?}");
         assert_eq!((ledger.remembered(name).len(), ledger.emitted(name).len()), (0, 0), "{name}");
     }
+}
+
+#[test]
+fn a_secret_that_comes_after_the_config_is_noticed() {
+    let home = Home::new();
+    let gateway = Process::start(&home);
+    home.configure("[sources.late]\nprovider = \"github\"\nsecrets = [{ file = \"late.secret\" }]");
+    eventually("what is missing is told", || gateway.log().contains("sources.late.secrets[0].file: cannot read"));
+    home.write("late.secret", "a-secret-that-came-late");
+    let webhook = Sender::of("github", "late", "a-secret-that-came-late").webhook("push");
+    eventually("it is taken", || gateway.post(&webhook).status == 200);
+}
+
+#[test]
+fn many_keys_in_one_call_cost_no_more_each() {
+    let home = Home::with("[plugins.many]\nstate = true\ncpu_ms = 5000");
+    let many = "(local $n i32)
+        (loop $next
+          (i32.store (i32.const 700) (i32.add (i32.const 0x20202020) (i32.and (local.get $n) (i32.const 0x1f1f1f1f))))
+          (i32.store (i32.const 704) (i32.add (i32.const 0x20202020) (i32.shr_u (local.get $n) (i32.const 5))))
+          (call $state_set (i32.const 700) (i32.const 8) (i32.const 700) (i32.const 8) (i32.const 0) (i64.const 0) (i32.const 512))
+          (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5000))))";
+    let code = format!("{many}{}", tell_error(4));
+    home.install("many", Guest::wanting(&["push"]).asking_for("state", "", &[]).handling(&code).component());
+    let gateway = Gateway::start(&home);
+    let id = gateway.post(&home.sender("github").webhook("push")).id();
+    let ledger = home.ledger();
+    eventually("it is settled", || matches!(ledger.state("many", &id), Some(State::Done | State::Dead)));
+    assert_eq!(ledger.outcomes("many", &id), ["done"], "{:?}", ledger.attempts("many"));
+    assert!(ledger.remembered("many").len() > 4000);
 }
 
 #[test]

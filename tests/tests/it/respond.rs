@@ -31,6 +31,10 @@ fn the_plugin_answers_and_the_event_is_written_down() {
     assert_eq!(ledger.events(), 2);
     eventually("others have it too", || ledger.count("hears", State::Dead) == 1);
     assert_eq!(gateway.metric("hookgate_answers_total{source=\"github\",result=\"answered\"}"), 1.0);
+    // A sender that asks again is answered again, and nothing happens twice.
+    assert_eq!(gateway.post(&webhook).status, 418);
+    assert_eq!(ledger.remembered("answers")["asked"], "1");
+    assert_eq!(ledger.emitted("answers").len(), 1);
     // Nobody unverified is answered by anyone.
     let mut forged = webhook.clone();
     forged.body = "forged".into();

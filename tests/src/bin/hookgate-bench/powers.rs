@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
+use hookgate::attempt::{Attempt, Outcome};
 use hookgate::config::DEFAULT_CALLS;
 use hookgate::effects::{Effects, Memory, Quota, Value};
 use hookgate::event::{Event, EventId, now_ms};
-use hookgate::outbound::{HostGrant, HostLimits, HostPattern, Hosts, Outbound, Roots};
+use hookgate::outbound::{HostGrant, HostLimits, HostPattern, Hosts, Outbound, Roots, Schemes};
 use hookgate::queue::{self, Keep};
 use hookgate::runtime::{CompileLimits, Compiler, EngineLimits, Plugin, Powers, Runtime};
 use hookgate::schedule::Schedule;
@@ -104,7 +105,8 @@ async fn seeded(folder: &std::path::Path) -> anyhow::Result<Arc<dyn Memory>> {
         quota: Quota { bytes: 1 << 20, keys: 100 },
         ..Effects::default()
     };
-    queue.remember(&"bench".into(), EventId::from_i64(1), effects).await?;
+    let attempt = Attempt { generation: 0, started_at_ms: now_ms(), took: Duration::ZERO, outcome: Outcome::Done };
+    queue.remember(&"bench".into(), EventId::from_i64(1), attempt, effects).await?;
     Ok(queue.memory())
 }
 
@@ -124,7 +126,7 @@ async fn load_guest(
 ) -> anyhow::Result<Plugin> {
     let grant = HostGrant {
         host: HostPattern::One(address.ip().to_string()),
-        plain: true,
+        schemes: Schemes::HTTP,
         ports: vec![address.port()],
         methods: Vec::new(),
         path_prefix: "/".into(),
@@ -164,7 +166,7 @@ async fn call(runtime: &Runtime, plugin: &Plugin) -> anyhow::Result<f64> {
     };
     let begun = Instant::now();
     let called = runtime.call(plugin, &event, 1, |_| {}).await;
-    anyhow::ensure!(called.outcome == hookgate::attempt::Outcome::Done, "it ended with {}", called.outcome);
+    anyhow::ensure!(called.outcome == Outcome::Done, "it ended with {}", called.outcome);
     Ok(begun.elapsed().as_secs_f64() * 1e6)
 }
 
