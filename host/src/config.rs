@@ -7,6 +7,7 @@ mod sources;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub struct Config {
     /// Whose certificates are believed by plugins' requests.
     pub roots: Roots,
     /// The files that it was read from, those of secrets included.
-    pub files: Vec<PathBuf>,
+    files: Files,
     /// How it was read, where it was read from a file.
     origin: Option<(PathBuf, Overrides)>,
 }
@@ -106,8 +107,16 @@ pub enum ConfigError {
     Mistakes(PathBuf, Vec<String>),
 }
 
-/// The files that a config was to be read from, whether or not they are there.
-type Files = Vec<PathBuf>;
+/// The files that a config was to be read from, whether or not they are there, each as it looked then.
+type Files = Vec<(PathBuf, Option<Stamp>)>;
+
+/// What a file looks like from outside: inode, bytes, and when it was changed.
+type Stamp = (u64, u64, i64, i64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
+}
 
 impl Config {
     /// Reads a file, and the `.env` beside it. Variables of the process count more.
@@ -120,9 +129,9 @@ impl Config {
 
     /// Notes the files too where it fails: one of them may be what is wrong.
     fn read_noting(file: &Path, overrides: &Overrides, files: &mut Files) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable(file.to_owned(), error))?;
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        files.extend([file.to_owned(), folder.join(".env")]);
+        files.extend([file.to_owned(), folder.join(".env")].map(|file| (file.clone(), stamp(&file))));
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable(file.to_owned(), error))?;
         let beside =
             dotenv(&folder.join(".env")).map_err(|told| ConfigError::Mistakes(folder.join(".env"), vec![told]))?;
         let variable = |name: &str| std::env::var(name).ok().or_else(|| beside.get(name).cloned());
@@ -139,6 +148,11 @@ impl Config {
         let read = Config::read_noting(&file, &overrides, &mut files);
         self.files = files.clone();
         read.map(|config| Config { files, origin: Some((file, overrides)), ..config })
+    }
+
+    /// Whether the files that it was last read from look as they did then.
+    pub fn is_as_it_was(&self) -> bool {
+        self.files.iter().all(|(file, before)| stamp(file) == *before)
     }
 
     /// What another config says otherwise that counts only after a restart, by its keys.
@@ -194,6 +208,7 @@ impl Config {
         let server = reading.server(server, overrides);
         let mut outbound = root.section("outbound");
         let roots = Roots { ca_file: outbound.optional::<String>("ca_file").map(|file| folder.join(file)) };
+        files.borrow_mut().extend(roots.ca_file.iter().map(|file| (file.clone(), stamp(file))));
         if let Err(why) = roots.check() {
             outbound.mistake("ca_file", why);
         }
@@ -415,6 +430,17 @@ mod tests {
             secrets = [{ env = "UNSET" }]
             [sources.a]
             provider = "github"
+            [sources.plugin]
+            provider = "github"
+            secrets = [{ env = "SECRET" }]
+            [outbound]
+            ca_file = "no-such.pem"
+            [plugins.p]
+            emit = ["github:push"]
+            [plugins.p.hosts."*"]
+            schemes = ["http"]
+            bearer = { env = "SECRET" }
+            allow_private = ["8.8.8.8:1"]
             [sources.b]
             provider = "standard-webhooks"
             secrets = [{ value = "x" }, { file = "/no/such" }]
@@ -438,6 +464,12 @@ mod tests {
             "sources.b.secrets[0].value: is no key that there is",
             "sources.b.secrets[1].file: cannot read /no/such",
             "limits.call_mss: is no key that there is; did you mean `call_ms`?",
+            "sources.plugin: is the name of what plugins make",
+            "outbound.ca_file: cannot read",
+            "plugins.p.emit: \"github:push\" names a source",
+            "plugins.p.hosts.\"*\": every host there is cannot be granted",
+            "plugins.p.hosts.\"*\".allow_private: 8.8.8.8:1 is on the public internet",
+            "plugins.p.hosts.\"*\".schemes: with http the credential would cross",
             "delivery.keep_days: 1 is out of range: take 3 to 3650",
             "nonsense: is no key that there is",
         ] {

@@ -1,14 +1,13 @@
 //! Whose turn is it: takes deliveries, calls plugins, judges, settles. How many run at a time is what it claims.
 
+mod counters;
+
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+pub use counters::{Counters, Tally};
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
@@ -20,106 +19,6 @@ use crate::plugins::{Change, Plugins};
 use crate::queue::{Deliveries, Delivery, NotKept, Queue, Settlement};
 use crate::runtime::{Answer, Called, Level, Line, Plugin, Runtime};
 use crate::schedule::{Schedule, Verdict, judge};
-
-/// What is counted of attempts since the start.
-#[derive(Clone)]
-pub struct Counters {
-    attempts: Family<AttemptLabels, Counter>,
-    call_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
-    handled_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
-    overtaken: Family<PluginLabel, Counter>,
-    emitted: Family<PluginLabel, Counter>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AttemptLabels {
-    plugin: String,
-    outcome: String,
-    verdict: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PluginLabel {
-    plugin: String,
-}
-
-/// How many attempts of a plugin ended how since the start.
-#[derive(Debug, Default, Clone, Copy, serde::Serialize)]
-pub struct Tally {
-    /// Well.
-    pub done: u64,
-    /// To be tried again.
-    pub retried: u64,
-    /// For good, not well.
-    pub dead: u64,
-}
-
-fn seconds() -> Histogram {
-    Histogram::new(exponential_buckets(0.000_025, 4.0, 12))
-}
-
-impl Counters {
-    /// Makes the counters and registers them.
-    pub fn new(registry: &mut Registry) -> Counters {
-        let counters = Counters {
-            attempts: Family::default(),
-            call_seconds: Family::new_with_constructor(seconds),
-            handled_seconds: Family::new_with_constructor(seconds),
-            overtaken: Family::default(),
-            emitted: Family::default(),
-        };
-        registry.register("hookgate_attempts", "Attempts by plugin, outcome and verdict", counters.attempts.clone());
-        registry.register("hookgate_call_seconds", "How long calls of a plugin took", counters.call_seconds.clone());
-        let help = "From receiving an event to the end of the first attempt";
-        registry.register("hookgate_handled_seconds", help, counters.handled_seconds.clone());
-        let help = "Calls that ran again, alone, since another changed the state that they had read";
-        registry.register("hookgate_overtaken", help, counters.overtaken.clone());
-        registry.register("hookgate_emitted", "Events that plugins made", counters.emitted.clone());
-        counters
-    }
-
-    /// The sums of one plugin.
-    pub fn tally(&self, plugin: &str) -> Tally {
-        let mut tally = Tally::default();
-        for (outcome, verdict) in OUTCOMES.iter().flat_map(|outcome| VERDICTS.map(|verdict| (*outcome, verdict))) {
-            let labels =
-                AttemptLabels { plugin: plugin.to_owned(), outcome: outcome.to_owned(), verdict: verdict.to_owned() };
-            let count = self.attempts.get(&labels).map_or(0, |counter| counter.get());
-            match verdict {
-                "done" => tally.done += count,
-                "again" => tally.retried += count,
-                _ => tally.dead += count,
-            }
-        }
-        tally
-    }
-
-    fn count(&self, delivery: &Delivery, attempt: &Attempt, verdict: &Verdict) {
-        let plugin = delivery.plugin.to_string();
-        let labels = AttemptLabels {
-            plugin: plugin.clone(),
-            outcome: attempt.outcome.name().to_owned(),
-            verdict: verdict_name(verdict).to_owned(),
-        };
-        self.attempts.get_or_create(&labels).inc();
-        let label = PluginLabel { plugin };
-        self.call_seconds.get_or_create(&label).observe(attempt.took.as_secs_f64());
-        if let Some(handled) = handled_in(delivery) {
-            self.handled_seconds.get_or_create(&label).observe(handled.as_secs_f64());
-        }
-    }
-}
-
-const OUTCOMES: [&str; 6] = ["done", "retry", "reject", "trapped", "overran", "out_of_memory"];
-const VERDICTS: [&str; 3] = ["done", "again", "dead"];
-
-fn verdict_name(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::Again { .. } => "again",
-        Verdict::Dead => "dead",
-    }
-}
 
 /// Hands deliveries to plugins.
 pub struct Dispatch {
@@ -134,17 +33,43 @@ pub struct Dispatch {
     /// What is counted.
     pub counters: Counters,
     /// Who may run beside whom.
-    pub turns: Turns,
+    pub lanes: Lanes,
 }
 
-/// Calls of one plugin run beside each other, until one is overtaken: it then runs again, alone.
+/// A lane for each plugin.
 #[derive(Default)]
-pub struct Turns(Mutex<HashMap<Arc<str>, Arc<RwLock<()>>>>);
+pub struct Lanes(Mutex<HashMap<Arc<str>, Arc<Lane>>>);
 
-impl Turns {
-    fn of(&self, plugin: &Arc<str>) -> Arc<RwLock<()>> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.entry(plugin.clone()).or_default().clone()
+/// Who of a plugin's calls may run beside whom.
+#[derive(Default)]
+struct Lane {
+    /// Calls run beside each other, until one is overtaken: it then runs again, alone.
+    order: RwLock<()>,
+    /// How many answer senders.
+    answering: AtomicUsize,
+}
+
+impl Lanes {
+    fn of(&self, plugin: &Arc<str>) -> Arc<Lane> {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.entry(plugin.clone()).or_default().clone()
+    }
+}
+
+/// One that answers a sender, until it is dropped.
+struct Answering<'a>(&'a AtomicUsize);
+
+impl Lane {
+    /// As many senders are answered at a time as deliveries are handled.
+    fn answer(&self, at_once: usize) -> Option<Answering<'_>> {
+        let answering = Answering(&self.answering);
+        (self.answering.fetch_add(1, Ordering::SeqCst) < at_once).then_some(answering)
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -237,15 +162,18 @@ impl Dispatch {
             let called = self.call(&plugin, &delivery).await;
             return ending.settle(called).await;
         }
-        let turns = self.turns.of(&delivery.plugin);
-        let beside = turns.read().await;
+        let lane = self.lanes.of(&delivery.plugin);
+        let beside = lane.order.read().await;
+        // What it was granted may have been taken away while it waited for its turn.
+        let Some(plugin) = self.plugins.live(&delivery.plugin) else { return ending.give_back() };
         let called = self.call(&plugin, &delivery).await;
         if ending.keep(called).await {
             return;
         }
         drop(beside);
-        let _alone = turns.write().await;
-        self.count_overtaken(&delivery.plugin);
+        let _alone = lane.order.write().await;
+        self.counters.count_overtaken(&delivery.plugin);
+        let Some(plugin) = self.plugins.live(&delivery.plugin) else { return ending.give_back() };
         let called = self.call(&plugin, &delivery).await;
         ending.settle(called).await;
     }
@@ -256,29 +184,26 @@ impl Dispatch {
         self.runtime.call(plugin, &delivery.event, delivery.attempt, on_line).await
     }
 
-    fn count_overtaken(&self, plugin: &str) {
-        self.counters.overtaken.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc();
-    }
-
     /// Has a plugin answer the sender of an event, if it asked for that. What it did is on disk when this gives an answer. The error is
     /// a sentence for the operator.
     pub async fn respond(&self, plugin: &str, event: &Event) -> Result<Option<Answer>, String> {
-        let plugin = self.plugins.live(plugin).ok_or("it does not run")?;
-        let asked = &plugin.manifest.replies;
-        if plugin.answers()
-            && !asked.iter().any(|asked| asked.matches(&event.source, &event.provider, &event.event_type))
-        {
+        let not_running = "it does not run";
+        let (plugin, at_once) = self.plugins.live_with_calls(plugin).ok_or(not_running)?;
+        if plugin.answers() && !plugin.manifest.answers(event) {
             return Ok(None);
         }
-        let turns = self.turns.of(&plugin.name);
-        let beside = turns.read().await;
+        let lane = self.lanes.of(&plugin.name);
+        let _place = lane.answer(at_once).ok_or("as many answers are under way as calls_at_once allows")?;
+        let beside = lane.order.read().await;
+        let plugin = self.plugins.live(&plugin.name).ok_or(not_running)?;
         match self.respond_once(&plugin, event).await? {
             Ok(answer) => return Ok(Some(answer)),
             Err(NotKept::Closed) => return Err(NotKept::Closed.to_string()),
-            Err(NotKept::Overtaken) => self.count_overtaken(&plugin.name),
+            Err(NotKept::Overtaken) => self.counters.count_overtaken(&plugin.name),
         }
         drop(beside);
-        let _alone = turns.write().await;
+        let _alone = lane.order.write().await;
+        let plugin = self.plugins.live(&plugin.name).ok_or(not_running)?;
         self.respond_once(&plugin, event).await?.map(Some).map_err(|not_kept| not_kept.to_string())
     }
 
@@ -287,20 +212,15 @@ impl Dispatch {
         let called = self.runtime.respond(plugin, event, move |line: &Line| log_line(&name, &id, line)).await;
         let Some(answer) = called.answer else { return Err(called.outcome.to_string()) };
         if !called.effects.is_empty() {
-            self.count_emitted(&plugin.name, called.effects.emitted.len());
+            let emitted = called.effects.emitted.len();
             let (generation, took) = (plugin.generation.short(), called.cost.wall);
             let attempt = Attempt { generation, started_at_ms, took, outcome: Outcome::Done };
             if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, attempt, called.effects).await {
                 return Ok(Err(not_kept));
             }
+            self.counters.count_emitted(&plugin.name, emitted);
         }
         Ok(Ok(answer))
-    }
-
-    fn count_emitted(&self, plugin: &str, events: usize) {
-        if events > 0 {
-            self.counters.emitted.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc_by(events as u64);
-        }
     }
 
     /// Judges an attempt, counts it and tells how it went.
@@ -370,10 +290,16 @@ impl Ending<'_> {
             Ok(()) => {
                 self.over = true;
                 self.dispatch.judge(self.delivery, &attempt);
-                self.dispatch.count_emitted(&self.delivery.plugin, emitted);
+                self.dispatch.counters.count_emitted(&self.delivery.plugin, emitted);
                 true
             }
         }
+    }
+
+    /// Nothing was begun after all.
+    fn give_back(&mut self) {
+        self.over = true;
+        self.dispatch.queue.settle(self.delivery, Settlement::Returned);
     }
 
     fn settle_without(&mut self, outcome: Outcome, took: Duration) {

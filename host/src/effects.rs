@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::event::{Pattern, UnixMs};
+use crate::event::{Pattern, UnixMs, attributes_bytes};
 
 /// Everything that a call did to what outlives it.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -27,11 +27,16 @@ impl Effects {
         self.writes.is_empty() && self.emitted.is_empty()
     }
 
+    /// How many things there are to compare and to write.
+    pub fn steps(&self) -> usize {
+        self.reads.len() + self.writes.len() + self.emitted.len()
+    }
+
     /// About how much there is to write, in bytes.
     pub fn bytes(&self) -> usize {
         let values =
             self.writes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.bytes.len()));
-        values.sum::<usize>() + self.emitted.iter().map(|event| event.payload.len()).sum::<usize>()
+        values.sum::<usize>() + self.emitted.iter().map(Emitted::bytes).sum::<usize>()
     }
 }
 
@@ -43,7 +48,7 @@ pub enum Read {
         /// Which.
         key: String,
         /// Its value; nothing where it was not there.
-        seen: Option<Bytes>,
+        seen: Option<Value>,
     },
     /// The keys with a prefix.
     Keys {
@@ -83,6 +88,13 @@ pub struct Emitted {
     pub attributes: Vec<(String, String)>,
     /// The body.
     pub payload: Bytes,
+}
+
+impl Emitted {
+    /// How much there is of it, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.event_type.len() + attributes_bytes(&self.attributes) + self.payload.len()
+    }
 }
 
 /// How much of something a plugin may keep.
@@ -138,9 +150,6 @@ pub const DEPTH: &str = "emitted.depth";
 
 /// The attribute that names the event that a plugin was handling when it made this one.
 pub const CAUSE: &str = "emitted.by";
-
-/// What the attributes that only the gateway gives begin with.
-pub const RESERVED: &str = "emitted.";
 
 /// How many plugins stand between an event and the request that began it all.
 pub fn depth(attributes: &[(String, String)]) -> u32 {

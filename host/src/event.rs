@@ -126,6 +126,21 @@ pub struct NewEvent {
     pub repeat_key: Option<RepeatKey>,
 }
 
+/// What the attributes that only the gateway gives begin with.
+pub const RESERVED: &str = "emitted.";
+
+/// How much there is of attributes, in bytes.
+pub fn attributes_bytes(attributes: &[(String, String)]) -> usize {
+    attributes.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+impl Event {
+    /// How much memory it holds, in bytes: its body and its attributes.
+    pub fn bytes(&self) -> usize {
+        self.payload.len() + attributes_bytes(&self.attributes)
+    }
+}
+
 impl NewEvent {
     /// The event that it is under an id.
     pub fn accepted(self, id: EventId) -> Event {

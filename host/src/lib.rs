@@ -20,6 +20,7 @@ pub mod attempt;
 pub mod dispatch;
 pub mod effects;
 pub mod outbound;
+pub mod pace;
 pub mod plugins;
 pub mod runtime;
 pub mod schedule;

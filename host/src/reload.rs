@@ -1,7 +1,5 @@
 //! The config's files are looked at while the gateway runs. What of a new one can be taken is taken at once; a wrong one changes nothing.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +12,9 @@ use crate::plugins::{Change, Granting, Plugins};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long somebody may take to write one.
+const WHOLE: Duration = Duration::from_millis(100);
 
 /// What a new config is taken by.
 pub struct Reload {
@@ -38,19 +39,17 @@ pub fn granting(config: &Config) -> Granting {
 impl Reload {
     /// Looks until it is told to stop.
     pub async fn watch(mut self, stop: CancellationToken) {
-        let mut seen = stamps(&self.config.files);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let now = stamps(&self.config.files);
-            if now != seen {
-                // What is being written is looked at when it is whole.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                seen = stamps(&self.config.files);
-                self.look().await;
+            if self.config.is_as_it_was() {
+                continue;
             }
+            // What is being written is looked at when it is whole.
+            tokio::time::sleep(WHOLE).await;
+            self.look().await;
         }
     }
 
@@ -68,7 +67,8 @@ impl Reload {
         let taken = self.config.with_what_can_change(config);
         self.config = taken;
         match self.plugins.grant_anew(granting(&self.config), &self.tell).await {
-            Ok(loads) => loads.ended().await,
+            // Nobody waits for a compiler: what else changes is taken meanwhile.
+            Ok(_loads) => {}
             Err(error) => tracing::warn!("cannot look into the plugins folder: {error}"),
         }
         match later.as_slice() {
@@ -79,13 +79,4 @@ impl Reload {
             ),
         }
     }
-}
-
-/// What files look like from outside.
-fn stamps(files: &[PathBuf]) -> Vec<Option<(u64, u64, i64, i64)>> {
-    let stamp = |file: &PathBuf| {
-        let meta = std::fs::metadata(file).ok()?;
-        Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
-    };
-    files.iter().map(stamp).collect()
 }

@@ -144,7 +144,7 @@ fn new_dispatch(
 ) -> Arc<Dispatch> {
     let (queue, runtime, plugins, schedule) =
         (queue.clone(), runtime.clone(), plugins.clone(), config.schedule.clone());
-    Arc::new(Dispatch { queue, runtime, plugins, schedule, counters, turns: dispatch::Turns::default() })
+    Arc::new(Dispatch { queue, runtime, plugins, schedule, counters, lanes: dispatch::Lanes::default() })
 }
 
 /// Has plugins answer senders, on the guests' threads; a sender that waits no longer ends the call.

@@ -18,7 +18,7 @@ pub struct Guest {
     name: String,
     version: String,
     wants: Vec<String>,
-    asks: Vec<(String, String, Vec<(String, String)>)>,
+    asks: Vec<Ask>,
     handle: String,
     describe: String,
     imports: String,
@@ -73,6 +73,9 @@ const IMPORTS: [(&str, &str); 15] = [
     ),
     ("random_get", r#"(import "wasi_snapshot_preview1" "random_get" (func $random_get (param i32 i32) (result i32)))"#),
 ];
+
+/// What is asked for: its kind, its name, details.
+type Ask = (String, String, Vec<(String, String)>);
 
 impl Guest {
     /// A plugin that wants events of these patterns and says that each is done.

@@ -16,7 +16,7 @@ use hookgate::config::{Config, FILE, Overrides, variable};
 use hookgate::event::Pattern;
 use hookgate::outbound::{Credential, HostGrant, HostLimits, Hosts, Outbound, Request, Schemes};
 use hookgate::plugins::Standing;
-use hookgate::provider::Source;
+use hookgate::provider::{Source, fresh_id};
 use hookgate::runtime::Compiler;
 use hookgate::secret::{Held, Secret, SecretFile};
 use http::header::CONTENT_TYPE;
@@ -337,8 +337,9 @@ struct Draft {
 
 impl Draft {
     fn beside(file: &Path) -> anyhow::Result<Draft> {
-        let draft = file.with_extension("new");
-        let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
+        // A name that nobody could have put a link under.
+        let draft = file.with_extension(fresh_id());
+        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
         let open = open.with_context(|| format!("cannot write beside {}", file.display()))?;
         Ok(Draft { file: file.to_owned(), draft, open })
     }
@@ -346,6 +347,9 @@ impl Draft {
     fn keep(mut self, secret: &str) -> anyhow::Result<()> {
         let written = self.open.write_all(secret.as_bytes()).and_then(|()| self.open.sync_all());
         let kept = written.and_then(|()| std::fs::rename(&self.draft, &self.file));
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // It is shown once: the name, too, must outlive the power.
+        let kept = kept.and_then(|()| std::fs::File::open(folder)?.sync_all());
         kept.with_context(|| format!("cannot write {}", self.file.display()))
     }
 }

@@ -11,14 +11,13 @@ use clap::{Args, ValueEnum};
 use hookgate::attempt::Outcome;
 use hookgate::config::{Config, DEFAULT_CALLS, Overrides, cache_folder};
 use hookgate::effects::{Blank, Quota};
-use hookgate::event::{Event, EventId, NewEvent, Pattern, now_ms};
+use hookgate::event::{Event, EventId, NewEvent, now_ms};
 use hookgate::outbound::{Hosts, Outbound, Roots};
 use hookgate::plugins::{Grant, asked};
-use hookgate::provider::{Provider, Received, catalogue, fresh_id};
+use hookgate::provider::{Provider, Received, catalogue};
 use hookgate::runtime::{
     Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Powers, Runtime,
 };
-use hookgate::secret::Secret;
 
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost
 #[derive(Args)]
@@ -242,7 +241,7 @@ impl Try {
 
 /// The event as it would have come in, its signature checked and all.
 fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Result<NewEvent> {
-    let key = provider.key(&Secret::new(fresh_id().replace('-', "")))?;
+    let key = provider.fresh_key()?;
     let signed = provider.sign(event_type, body, &key, now_ms(), None)?;
     let source = provider.name.clone();
     let received =
@@ -255,10 +254,9 @@ const TRIED_STATE: Quota = Quota { bytes: 10 << 20, keys: 10_000 };
 
 /// Whether a plugin answers the sender of an event, rather than handling it.
 fn is_answered(manifest: &Manifest, event: &Event) -> bool {
-    let means = |patterns: &[Pattern]| {
-        patterns.iter().any(|pattern| pattern.matches(&event.source, &event.provider, &event.event_type))
-    };
-    means(&manifest.replies) && !means(&manifest.subscriptions)
+    let mut wanted = manifest.subscriptions.iter();
+    let is_handled = wanted.any(|pattern| pattern.matches(&event.source, &event.provider, &event.event_type));
+    manifest.answers(event) && !is_handled
 }
 
 /// What would be kept and sent, were this the gateway.
@@ -301,7 +299,8 @@ impl Report<'_> {
     fn print(&self) {
         let Manifest { name, version, subscriptions, settings, .. } = &self.plugin.manifest;
         let wants: Vec<String> = subscriptions.iter().map(ToString::to_string).collect();
-        outln!("{name} {version} ({}) wants {}", self.plugin.generation, wants.join(", "));
+        let wants = if wants.is_empty() { String::new() } else { format!(" wants {}", wants.join(", ")) };
+        outln!("{name} {version} ({}){wants}", self.plugin.generation);
         for ask in settings {
             let default =
                 ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));

@@ -9,7 +9,7 @@ use super::{Reading, millis};
 use crate::effects::Quota;
 use crate::event::{Pattern, is_name};
 use crate::outbound::{Credential, HostGrant, HostLimits, HostPattern, Schemes, is_public};
-use crate::plugins::{Calls, Grant, Trust};
+use crate::plugins::{Calls, EMIT_PER_MINUTE, Grant, Trust};
 use crate::runtime::CallLimits;
 use crate::section::Section;
 
@@ -26,9 +26,19 @@ impl Reading<'_> {
         let hosts = hosts.into_iter().filter_map(|(host, section)| self.host(&host, section)).collect();
         let state = state(&mut section);
         let emit = emit(&mut section);
+        let emit_per_minute = section.number("emit_per_minute", EMIT_PER_MINUTE.into(), 1..=10_000_000) as u32;
         let sha256 = digests(&mut section);
         section.finish();
-        Grant { settings: settings.into_iter().collect(), calls, hosts, state, emit, answers: Vec::new(), sha256 }
+        Grant {
+            settings: settings.into_iter().collect(),
+            calls,
+            hosts,
+            state,
+            emit,
+            emit_per_minute,
+            answers: Vec::new(),
+            sha256,
+        }
     }
 
     /// Reads `[plugins.<name>.hosts."<host>"]`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Reading;
+use super::{Reading, stamp};
 use crate::secret::{Held, Secret, SecretFile, read_secret};
 use crate::section::Section;
 
@@ -41,7 +41,7 @@ impl Reading<'_> {
 
     fn secret_file(&self, section: &Section, path: &str) -> Option<Held> {
         let path = self.folder.join(path);
-        self.files.borrow_mut().push(path.clone());
+        self.files.borrow_mut().push((path.clone(), stamp(&path)));
         match read_secret(&path) {
             Ok(_) => Some(Held::File(Arc::new(SecretFile::new(path)))),
             Err(_) if self.secrets_may_be_missing => None,

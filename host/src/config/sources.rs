@@ -28,7 +28,7 @@ impl Reading<'_> {
         let provider = read_provider(name, &mut section);
         let first = self.files.borrow().len();
         let secrets = self.secrets(&mut section);
-        let secret_files = self.files.borrow()[first..].to_vec();
+        let secret_files = self.files.borrow()[first..].iter().map(|(file, _)| file.clone()).collect();
         let body_bytes = body_bytes(&mut section, most_bytes);
         let provider = Arc::new(provider?);
         if provider.signs_url() && public_url.is_none() {

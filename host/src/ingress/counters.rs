@@ -24,6 +24,7 @@ pub struct Counters {
     answers: Family<AnswerLabels, Counter>,
     answer_seconds: Histogram,
     accept_seconds: Histogram,
+    handshakes: Family<SourceLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,6 +71,7 @@ impl Counters {
             unknown: Counter::default(),
             verified: Family::default(),
             answers: Family::default(),
+            handshakes: Family::default(),
             answer_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             accept_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
         };
@@ -90,6 +92,7 @@ impl Counters {
             "Requests verified, by which of the source's secrets",
             counters.verified.clone(),
         );
+        registry.register("hookgate_handshakes", "Handshakes answered", counters.handshakes.clone());
         let help = "Senders that waited for a plugin's answer: answered, late, or failed";
         registry.register("hookgate_answers", help, counters.answers.clone());
         let help = "From the commit of an event to the answer of a plugin";
@@ -144,6 +147,10 @@ impl Counters {
     pub(super) fn count_verified(&self, source: &str, secret: usize) {
         let label = SecretLabels { source: source.to_owned(), secret: secret as u64 };
         self.verified.get_or_create(&label).inc();
+    }
+
+    pub(super) fn count_handshake(&self, source: &str) {
+        self.handshakes.get_or_create(&SourceLabel { source: source.to_owned() }).inc();
     }
 
     pub(super) fn note_accepted_in(&self, took: Duration) {

@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{Event, NewEvent, now_ms};
-use crate::provider::{Answering, Provider, Received, Source};
+use crate::provider::{Answering, HandshakeAnswer, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
 
 pub use counters::{Counters, Tally};
@@ -108,20 +108,27 @@ impl Ingress {
     }
 
     async fn take(&self, source: &Source, request: Request) -> Result<Response, Refusal> {
+        let begun = Instant::now();
         let (source_name, provider) = (source.name.clone(), &source.provider);
         let (received, _held) = self.receive(source, request).await?;
         // Only now: whoever sends slowly holds a connection and a few bytes, and no place.
         let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
         let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
         self.counters.count_verified(&source_name, verified.secret());
+        if let Some(HandshakeAnswer { status, content_type, body }) = provider.handshake(&verified) {
+            self.counters.count_handshake(&source_name);
+            tracing::info!(source = %source_name, "{source_name}: its sender made sure that somebody is here");
+            return Ok((status, [(CONTENT_TYPE, content_type)], body).into_response());
+        }
         let event = provider.parse_event(verified).map_err(Refusal::Unreadable)?;
         let asked = source.answering.as_ref().map(|answering| (answering, event.clone()));
         let receipts = self.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
         self.counters.count_accepted(&source_name, &receipts);
+        self.counters.note_accepted_in(begun.elapsed());
         match (asked, receipts.first()) {
             (Some((answering, event)), Some(receipt)) => {
                 // What waits for a plugin holds no place of those that are taken at once.
-                drop((_place, _held));
+                drop(_place);
                 Ok(self.ask(source, answering, event, receipt).await)
             }
             _ => Ok(answer(provider.success, &receipts)),
@@ -186,12 +193,8 @@ async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, req
         ingress.counters.count_unknown();
         return Refusal::UnknownSource.into_response();
     };
-    let begun = Instant::now();
     match ingress.take(&source, request).await {
-        Ok(answer) => {
-            ingress.counters.note_accepted_in(begun.elapsed());
-            answer
-        }
+        Ok(answer) => answer,
         Err(refusal) => {
             ingress.counters.count_refused(&source.name, refusal);
             ingress.log.refused(&source.name, refusal);

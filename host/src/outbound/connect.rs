@@ -178,7 +178,8 @@ impl tower::Service<Uri> for Connector {
 
 /// Whether an address is one of this machine's: only such can be listened on.
 fn is_of_this_machine(ip: IpAddr) -> bool {
-    std::net::UdpSocket::bind((ip, 0)).is_ok()
+    let bound = std::net::UdpSocket::bind((ip, 0));
+    !bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable)
 }
 
 impl Way {
@@ -202,8 +203,8 @@ impl Way {
         }
         Err(match (failed, found.first()) {
             (Some(error), _) => Unreachable::Failed(format!("cannot connect to {host} port {port}: {error}")),
-            (None, Some(address)) if found.iter().any(|address| self.is_own(*address)) => {
-                Unreachable::Denied(format!("{host} is this gateway itself, at {address}"))
+            (None, Some(_)) if let Some(own) = found.iter().find(|address| self.is_own(**address)) => {
+                Unreachable::Denied(format!("{host} is this gateway itself, at {own}"))
             }
             (None, Some(address)) if is_public(address.ip()) => Unreachable::Denied(format!(
                 "the credential of {host} would cross the internet in clear text: ask by https"

@@ -61,7 +61,7 @@ impl Client {
 }
 
 /// What belongs to the connection, and what would say where the request goes: not the plugin's to say.
-fn is_the_hosts_own(name: &HeaderName) -> bool {
+pub(crate) fn is_the_hosts_own(name: &HeaderName) -> bool {
     let own = [
         HOST,
         CONTENT_LENGTH,

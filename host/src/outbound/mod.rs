@@ -8,7 +8,7 @@ mod connect;
 mod exchange;
 mod target;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -22,8 +22,10 @@ use url::Url;
 
 pub use address::is_public;
 pub use connect::{Outbound, Resolve, Resolving, Roots, SystemNames};
+pub(crate) use exchange::is_the_hosts_own;
 pub use target::{HostPattern, NotAHost};
 
+use crate::pace::Pace;
 use crate::secret::Held;
 use exchange::Client;
 
@@ -212,7 +214,7 @@ struct Gate {
     grant: HostGrant,
     client: Client,
     places: Semaphore,
-    pace: Mutex<Pace>,
+    pace: Pace,
 }
 
 /// The most headers of a request, and the most bytes of them.
@@ -235,7 +237,7 @@ impl Hosts {
         let gate = |grant: &HostGrant| Gate {
             client: Client::new(outbound, grant),
             places: Semaphore::new(grant.limits.at_once),
-            pace: Mutex::new(Pace { left: f64::from(grant.limits.per_minute), at: Instant::now() }),
+            pace: Pace::new(grant.limits.per_minute),
             grant: grant.clone(),
         };
         let gates = granted.iter().map(gate).collect();
@@ -335,6 +337,9 @@ impl Gate {
         if !methods.is_empty() && !methods.contains(method) {
             return denied(format!("{method} is not granted for this host (methods)"));
         }
+        if *method == Method::CONNECT {
+            return denied("CONNECT asks for a connection, and only requests are granted".into());
+        }
         if !target::is_below(url.path(), path_prefix) {
             return denied(format!("only paths that begin with {path_prefix} are granted for this host (path_prefix)"));
         }
@@ -351,33 +356,11 @@ impl Gate {
     }
 
     fn keep_pace(&self) -> Result<(), NoAnswer> {
-        let per_minute = self.grant.limits.per_minute;
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        if pace.take(per_minute, Instant::now()) {
+        if self.pace.take() {
             return Ok(());
         }
-        let told = format!("more than {per_minute} requests in a minute (per_minute)");
+        let told = format!("more than {} requests in a minute (per_minute)", self.pace.per_minute());
         Err(NoAnswer::new(Cause::Busy, told))
-    }
-}
-
-/// What is left of a minute's requests; it comes back evenly.
-struct Pace {
-    left: f64,
-    at: Instant,
-}
-
-impl Pace {
-    fn take(&mut self, per_minute: u32, now: Instant) -> bool {
-        let most = f64::from(per_minute);
-        let came_back = now.saturating_duration_since(self.at).as_secs_f64() / 60.0 * most;
-        self.left = (self.left + came_back).min(most);
-        self.at = now;
-        if self.left < 1.0 {
-            return false;
-        }
-        self.left -= 1.0;
-        true
     }
 }
 

@@ -103,7 +103,20 @@ pub(super) fn name(url: &mut Url) -> Result<String, NoAnswer> {
 /// Whether a path is a prefix, or goes on from it with a new part.
 pub(super) fn is_below(path: &str, prefix: &str) -> bool {
     let Some(rest) = path.strip_prefix(prefix) else { return false };
+    // The root holds everything, so nothing leads out of it.
+    if prefix != "/" && leads_up(rest) {
+        return false;
+    }
     rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/')
+}
+
+/// Whether a server that decodes a path before it resolves it would find a way up in it.
+fn leads_up(path: &str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    // Some decode twice, and some take what stands behind a semicolon for no part of the name.
+    let twice = percent_encoding::percent_decode_str(&decoded).decode_utf8_lossy();
+    let names = twice.split(['/', '\\']).map(|part| part.split(';').next().unwrap_or_default());
+    { names }.any(|name| name == "..")
 }
 
 #[cfg(test)]
@@ -145,6 +158,12 @@ mod tests {
             ("/v4/x", "/v4/", true),
             ("/anything", "/", true),
             ("/", "/v4", false),
+            ("/v4/..%2fadmin", "/v4", false),
+            ("/v4/%2e%2e%5cadmin", "/v4", false),
+            ("/v4/..;x/admin", "/v4", false),
+            ("/v4/%252e%252e%252fadmin", "/v4", false),
+            ("/v4/a..b/c", "/v4", true),
+            ("/..%2fadmin", "/", true),
         ];
         for (path, prefix, expected) in table {
             assert_eq!(is_below(path, prefix), expected, "{path} below {prefix}");

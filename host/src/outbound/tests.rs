@@ -1,6 +1,7 @@
 //! What must never be connected to, and what a request may be.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,7 +53,8 @@ impl Resolve for Names {
     fn resolve(&self, name: &str, port: u16) -> Resolving {
         let nth = self.0.fetch_add(1, Ordering::SeqCst);
         let addresses: &[&str] = match name.split('.').next().unwrap_or_default() {
-            "rebinds" if nth % 2 == 0 => &["192.0.2.1"],
+            // Allowed, and nobody is there; a second look would find the canary.
+            "rebinds" if nth.is_multiple_of(2) => &["127.0.0.2"],
             "rebinds" => &["127.0.0.1"],
             "many" => &["10.0.0.1", "127.0.0.1", "::1", "169.254.169.254"],
             "mapped" => &["::ffff:127.0.0.1"],
@@ -169,6 +171,37 @@ async fn no_form_of_an_own_address_reaches_a_listener() {
 }
 
 #[tokio::test]
+async fn a_name_is_looked_up_once_and_what_was_looked_at_is_connected_to() {
+    let canary = Canary::new().await;
+    let names = Arc::new(Names(AtomicUsize::new(0)));
+    let outbound = Outbound::new(Roots::default(), Vec::new(), names.clone(), Counters::default());
+    let allowed = SocketAddr::from(([127, 0, 0, 2], canary.port));
+    let grant = HostGrant { allow_private: vec![allowed], ..grant(&[canary.port]) };
+    let hosts = Hosts::new(&outbound, "tested", vec![HostPattern::Any], &[grant]);
+    let request = request(&format!("http://rebinds.test:{}/", canary.port)).unwrap();
+    let failed = hosts.send(request.clone(), "evt").await.unwrap_err();
+    assert!(failed.kind == Cause::Failed && failed.why.contains("cannot connect"), "{failed:?}");
+    assert_eq!((names.0.load(Ordering::SeqCst), canary.came()), (1, 0));
+    // The next request looks anew, and what it finds is not allowed.
+    assert_eq!(hosts.send(request, "evt").await.unwrap_err().kind, Cause::Denied);
+    assert_eq!(canary.came(), 0);
+}
+
+#[tokio::test]
+async fn a_credential_crosses_no_strange_network_in_clear_text() {
+    let canary = Canary::new().await;
+    let at = SocketAddr::from(([127, 0, 0, 1], canary.port));
+    let credential = Some(Credential::Bearer(Held::Fixed(Secret::new("t0k3n-secret"))));
+    let grant = HostGrant { credential, allow_private: vec![at], ..grant(&[canary.port, 80]) };
+    let hosts = hosts(grant);
+    let failed = hosts.send(request("http://1.1.1.1/").unwrap(), "evt").await.unwrap_err();
+    assert!(failed.kind == Cause::Denied && failed.why.contains("in clear text"), "{failed:?}");
+    // Spelled out, it may.
+    let _ = hosts.send(request(&format!("http://{at}/")).unwrap(), "evt").await;
+    assert_eq!(canary.came(), 1);
+}
+
+#[tokio::test]
 async fn the_gateways_own_ports_are_never_connected_to() {
     let canary = Canary::new().await;
     let at = SocketAddr::from(([127, 0, 0, 1], canary.port));
@@ -176,7 +209,8 @@ async fn the_gateways_own_ports_are_never_connected_to() {
         let allowed = HostGrant { allow_private: vec![at], ..grant(&[canary.port]) };
         let hosts = Hosts::new(&outbound(&[own]), "tested", vec![HostPattern::Any], &[allowed]);
         let failed = hosts.send(request(&format!("http://127.0.0.1:{}/", canary.port)).unwrap(), "evt").await;
-        assert_eq!(failed.unwrap_err().kind, Cause::Denied);
+        let failed = failed.unwrap_err();
+        assert!(failed.kind == Cause::Denied && failed.why.contains("is this gateway itself"), "{failed:?}");
     }
     assert_eq!(canary.came(), 0);
 }
@@ -253,6 +287,13 @@ async fn what_is_not_granted_is_denied_with_the_key() {
     let table: Vec<(HostGrant, Request, Cause, &str)> = vec![
         (HostGrant { schemes: Schemes::HTTPS, ..base.clone() }, get(), Cause::Denied, "schemes"),
         (HostGrant { ports: vec![1], ..base.clone() }, get(), Cause::Denied, "ports"),
+        (
+            HostGrant { schemes: Schemes::HTTP, ..base.clone() },
+            request(&format!("https://{at}/")).unwrap(),
+            Cause::Denied,
+            "schemes",
+        ),
+        (base.clone(), Request { method: Method::CONNECT, ..get() }, Cause::Denied, "CONNECT"),
         (HostGrant { methods: vec![Method::POST], ..base.clone() }, get(), Cause::Denied, "methods"),
         (HostGrant { path_prefix: "/v5".into(), ..base.clone() }, get(), Cause::Denied, "path_prefix"),
         (
@@ -273,7 +314,8 @@ async fn what_is_not_granted_is_denied_with_the_key() {
         let failed = hosts(grant).send(request, "evt").await.unwrap_err();
         assert!(failed.kind == kind && failed.why.contains(expected), "{failed:?} for {expected}");
     }
-    let unasked = Hosts::new(&outbound(&[]), "tested", vec!["other.example".parse().unwrap()], &[base.clone()]);
+    let unasked =
+        Hosts::new(&outbound(&[]), "tested", vec!["other.example".parse().unwrap()], std::slice::from_ref(&base));
     let failed = unasked.send(get(), "evt").await.unwrap_err();
     assert!(failed.kind == Cause::Denied && failed.why.contains("did not ask"), "{failed:?}");
     let mut many = get();
@@ -309,7 +351,4 @@ async fn there_is_a_pace() {
     let send = || hosts.send(request(&format!("http://{at}/")).unwrap(), "evt");
     assert!(send().await.is_ok() && send().await.is_ok());
     assert_eq!(send().await.unwrap_err().kind, Cause::Busy);
-    let mut pace = Pace { left: 0.0, at: Instant::now() };
-    assert!(!pace.take(60, Instant::now()));
-    assert!(pace.take(60, Instant::now() + Duration::from_secs(2)));
 }

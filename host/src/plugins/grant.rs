@@ -9,6 +9,7 @@ use super::Calls;
 use crate::effects::{Memory, Quota};
 use crate::event::Pattern;
 use crate::outbound::{HostGrant, HostPattern, Hosts};
+use crate::pace::Pace;
 use crate::runtime::{HostAsk, Manifest, Powers, SettingAsk};
 
 /// What one plugin is granted.
@@ -24,11 +25,16 @@ pub struct Grant {
     pub state: Option<Quota>,
     /// The types of events that it may make.
     pub emit: Vec<Pattern>,
+    /// How many of them there are in a minute.
+    pub emit_per_minute: u32,
     /// The sources whose senders it answers.
     pub answers: Vec<String>,
     /// The digests that its file may have, where that counts.
     pub sha256: Vec<[u8; 32]>,
 }
+
+/// How many events a plugin may make in a minute where nothing is said.
+pub const EMIT_PER_MINUTE: u32 = 6_000;
 
 impl Grant {
     /// What a plugin has of which the config says nothing.
@@ -39,6 +45,7 @@ impl Grant {
             hosts: Vec::new(),
             state: None,
             emit: Vec::new(),
+            emit_per_minute: EMIT_PER_MINUTE,
             answers: Vec::new(),
             sha256: Vec::new(),
         }
@@ -53,6 +60,7 @@ impl Grant {
             memory,
             asked_to_emit: manifest.emits.iter().map(|(pattern, _)| pattern.clone()).collect(),
             may_emit: self.emit.clone(),
+            emit_pace: Arc::new(Pace::new(self.emit_per_minute)),
         }
     }
 }
@@ -102,7 +110,7 @@ pub fn asked(name: &str, manifest: &Manifest, grant: &Grant) -> Vec<Asked> {
         about: want.about.clone(),
         granted: !grant.emit.is_empty() && grant.emit.iter().any(|granted| may_meet(granted, pattern)),
         optional: want.optional,
-        paste: Some(format!("[plugins.{name}]\nemit = [\"{pattern}\"]")),
+        paste: Some(format!("[plugins.{name}]\nemit = [{:?}]", pattern.to_string())),
     });
     let replies = manifest.replies.iter().map(|pattern| Asked {
         what: "reply",

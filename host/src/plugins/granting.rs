@@ -17,11 +17,14 @@ pub struct Granting {
     pub trust: Trust,
 }
 
+/// Makes a plugin of code, under a name, with powers and limits.
+type Make<'a> = Box<dyn FnOnce(&str, Powers, &Calls) -> Plugin + 'a>;
+
 /// Code that can be granted something: just loaded, or what runs already.
 pub(super) struct Code<'a> {
     pub manifest: &'a Manifest,
     pub generation: Generation,
-    pub make: Box<dyn FnOnce(&str, Powers, &Calls) -> Plugin + 'a>,
+    pub make: Make<'a>,
 }
 
 impl Plugins {
@@ -82,7 +85,7 @@ impl Plugins {
     pub(super) fn granted(&self, name: &str, code: Code<'_>, grant: &Grant, trusted: Trusted) -> Result<Live, Refusal> {
         let Code { manifest, generation, .. } = code;
         if let Some(why) = lacking(name, manifest, grant) {
-            return Err(Refusal { blocked: Some(manifest.clone()), ..Refusal::new(generation, why) });
+            return Err(Refusal { blocked: Some(Box::new(manifest.clone())), ..Refusal::new(generation, why) });
         }
         let plugin = Arc::new((code.make)(name, self.powers(name, manifest, grant), &grant.calls));
         if plugin.is_command() && grant.calls.per_instance > 1 {
@@ -100,13 +103,12 @@ impl Plugins {
         let asked: Vec<_> = manifest.hosts.iter().map(|ask| ask.host.clone()).collect();
         let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((granted, before, hosts)) = known.get(name)
-            && *granted == grant.hosts
-            && before.hosts == manifest.hosts
+            && (granted, before) == (&grant.hosts, &asked)
         {
             return hosts.clone();
         }
-        let hosts = Hosts::new(&self.outbound, name, asked, &grant.hosts);
-        known.insert(name.to_owned(), (grant.hosts.clone(), manifest.clone(), hosts.clone()));
+        let hosts = Hosts::new(&self.outbound, name, asked.clone(), &grant.hosts);
+        known.insert(name.to_owned(), (grant.hosts.clone(), asked, hosts.clone()));
         hosts
     }
 }

@@ -22,10 +22,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::effects::Memory;
 use crate::event::Pattern;
-use crate::outbound::{HostGrant, Hosts, Outbound};
+use crate::outbound::{HostGrant, HostPattern, Hosts, Outbound};
 use crate::runtime::{CallLimits, Generation, Manifest, Plugin, Refused, Runtime};
 use folder::{Contents, Folder};
-pub use grant::{Asked, Grant, asked};
+pub use grant::{Asked, EMIT_PER_MINUTE, Grant, asked};
 use granting::Code;
 pub use granting::Granting;
 use loading::Loading;
@@ -69,7 +69,7 @@ pub struct Refusal {
     /// When it is worth another look though the file is the same, if ever.
     passing: Option<Passing>,
     /// What it says of itself, where it only lacks what the operator can grant.
-    pub blocked: Option<Manifest>,
+    pub blocked: Option<Box<Manifest>>,
     /// Whether nobody who is trusted vouches for it.
     pub untrusted: bool,
 }
@@ -125,6 +125,9 @@ pub enum Change {
     },
 }
 
+/// The hosts that a plugin was granted and had asked for, with the connections to them.
+type Granted = (Vec<HostGrant>, Vec<HostPattern>, Arc<Hosts>);
+
 /// The plugins of a folder.
 pub struct Plugins {
     path: PathBuf,
@@ -133,7 +136,7 @@ pub struct Plugins {
     memory: Arc<dyn Memory>,
     granting: RwLock<Arc<Granting>>,
     /// The hosts of each plugin, with the connections to them, as they were last granted.
-    hosts: Mutex<BTreeMap<String, (Vec<HostGrant>, Manifest, Arc<Hosts>)>>,
+    hosts: Mutex<BTreeMap<String, Granted>>,
     slots: RwLock<BTreeMap<String, PluginSlot>>,
     folder: tokio::sync::Mutex<Folder>,
     loading: Mutex<BTreeMap<String, Loading>>,
@@ -162,6 +165,13 @@ impl Plugins {
     /// The code of a plugin that runs now. A call holds on to it: it lives until its last call returns.
     pub fn live(&self, name: &str) -> Option<Arc<Plugin>> {
         self.slots().get(name)?.live().map(|live| live.plugin.clone())
+    }
+
+    /// The same, with how many of its calls run at a time.
+    pub fn live_with_calls(&self, name: &str) -> Option<(Arc<Plugin>, usize)> {
+        let slots = self.slots();
+        let live = slots.get(name)?.live()?;
+        Some((live.plugin.clone(), live.calls_at_once))
     }
 
     /// How every plugin stands.
@@ -229,7 +239,8 @@ impl Plugins {
         let is_worth = |name: &str, refused: &Refusal| match (&refused.passing, &refused.blocked) {
             (Some(passing), _) => passing.again_at <= Instant::now(),
             (None, Some(manifest)) => grant::lacking(name, manifest, &(granting.grants)(name)).is_none(),
-            (None, None) => false,
+            // Somebody may vouch for it now.
+            (None, None) => refused.untrusted,
         };
         let worth = slots.iter().filter(|(name, slot)| slot.refused().is_some_and(|refused| is_worth(name, refused)));
         worth.map(|(name, _)| name.clone()).filter(|name| !loading.contains_key(name)).collect()
@@ -328,7 +339,10 @@ impl Plugins {
         let change = change(name, after.as_ref());
         match &after {
             Some(slot) => say(&standing(name, slot, &(self.granting().grants)(name))),
-            None => tracing::info!(plugin = %name, "{name}: its file is gone; its deliveries wait for it"),
+            None => {
+                self.hosts.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+                tracing::info!(plugin = %name, "{name}: its file is gone; its deliveries wait for it");
+            }
         }
         if let Some(slot) = after {
             slots.insert(name.to_owned(), slot);

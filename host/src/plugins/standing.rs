@@ -45,7 +45,7 @@ impl Standing {
 
 pub(super) fn standing(name: &str, slot: &PluginSlot, grant: &Grant) -> Standing {
     let manifest = slot.live().map(|live| &live.plugin.manifest);
-    let manifest = manifest.or_else(|| slot.refused()?.blocked.as_ref());
+    let manifest = manifest.or_else(|| slot.refused()?.blocked.as_deref());
     let generation =
         slot.live().map(|live| live.plugin.generation).or_else(|| slot.refused().map(|refused| refused.generation));
     Standing {

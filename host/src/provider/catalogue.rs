@@ -3,8 +3,10 @@
 use super::description::Provider;
 
 const FILES: &[(&str, &str)] = &[
+    ("discord", include_str!("../../providers/discord.toml")),
     ("frameio", include_str!("../../providers/frameio.toml")),
     ("github", include_str!("../../providers/github.toml")),
+    ("slack", include_str!("../../providers/slack.toml")),
     ("soundhash", include_str!("../../providers/soundhash.toml")),
     ("standard-webhooks", include_str!("../../providers/standard-webhooks.toml")),
 ];

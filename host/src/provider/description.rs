@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::handshake::Handshake;
 use super::template::{FirstOf, Part, Template};
+use crate::event::RESERVED;
 use crate::section::{Mistakes, Section};
 
 /// How one kind of sender signs and shapes its webhooks.
@@ -29,6 +31,7 @@ pub struct Provider {
     pub success: StatusCode,
     /// What a sender that waits for an answer is told where there is none in time.
     pub late: Option<Late>,
+    pub(super) handshakes: Vec<Handshake>,
     pub(super) samples: Vec<Sample>,
 }
 
@@ -51,9 +54,36 @@ pub(super) struct Signature {
     pub separator: Option<String>,
     /// Before each signature; what has another one is ignored where there is a separator.
     pub prefix: String,
+    pub algorithm: Algorithm,
     pub encoding: Encoding,
     pub signed: Template,
     pub key: KeyForm,
+}
+
+/// What signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// One secret for both sides (RFC 2104).
+    HmacSha256,
+    /// The sender has a private key, and we its public one (RFC 8032).
+    Ed25519,
+}
+
+impl Algorithm {
+    /// How long a signature is, in bytes.
+    pub fn signature_bytes(self) -> usize {
+        match self {
+            Algorithm::HmacSha256 => 32,
+            Algorithm::Ed25519 => 64,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Algorithm::HmacSha256 => "HMAC-SHA256",
+            Algorithm::Ed25519 => "Ed25519",
+        }
+    }
 }
 
 /// How bytes are written as text.
@@ -126,6 +156,7 @@ impl Provider {
         let attributes = attributes(section.section("attributes"));
         let success = section.number("success", 200, 200..=299) as u16;
         let late = section.optional_section("late").and_then(Late::read);
+        let handshakes = section.tables("handshakes").into_iter().filter_map(Handshake::read).collect();
         let samples = section.tables("samples").into_iter().filter_map(Sample::read).collect();
         let signs_time = signature.as_ref().is_some_and(|signature| signs_time(signature, timestamp.as_ref()));
         match (&timestamp, signs_time) {
@@ -148,6 +179,7 @@ impl Provider {
             attributes,
             success: StatusCode::from_u16(success).unwrap_or(StatusCode::OK),
             late,
+            handshakes,
             samples,
         })
     }
@@ -167,7 +199,12 @@ impl Provider {
             Encoding::Hex => "hex",
             Encoding::Base64 => "base64",
         };
-        let place = format!("{} has {}<{encoding} of HMAC-SHA256>", title(&signature.header), signature.prefix);
+        let place = format!(
+            "{} has {}<{encoding} of {}>",
+            title(&signature.header),
+            signature.prefix,
+            signature.algorithm.name()
+        );
         let listed = signature.separator.as_ref().map(|separator| format!(", several of them between {separator:?}"));
         let timestamp = self
             .timestamp
@@ -182,6 +219,11 @@ impl Provider {
             ("timestamp", timestamp),
             ("type", Some(self.event_type.to_string())),
             ("id", Some(self.delivery_id.to_string()).filter(|id| !id.is_empty())),
+            (
+                "handshake",
+                Some(self.handshakes.iter().map(Handshake::to_string).collect::<Vec<_>>().join("; "))
+                    .filter(|told| !told.is_empty()),
+            ),
             ("answer", Some(self.success.as_u16().to_string())),
             ("docs", self.docs.clone()),
             ("types", Some(self.sample_types().collect::<Vec<_>>().join(", "))),
@@ -228,10 +270,15 @@ fn signs_time(signature: &Signature, timestamp: Option<&Timestamp>) -> bool {
 impl Signature {
     fn read(mut section: Section) -> Option<Signature> {
         let header = place(&mut section, "say where the signature is, as in \"{header:X-Signature}\"");
-        let algorithm: Option<String> = section.required("algorithm", "take \"hmac-sha256\"");
-        if algorithm.is_some_and(|algorithm| algorithm != "hmac-sha256") {
-            section.mistake("algorithm", "is none that there is: take \"hmac-sha256\"");
-        }
+        let algorithm: Option<String> = section.required("algorithm", "take \"hmac-sha256\" or \"ed25519\"");
+        let algorithm = match algorithm.as_deref() {
+            Some("ed25519") => Algorithm::Ed25519,
+            Some("hmac-sha256") | None => Algorithm::HmacSha256,
+            Some(_) => {
+                section.mistake("algorithm", "is none that there is: take \"hmac-sha256\" or \"ed25519\"");
+                Algorithm::HmacSha256
+            }
+        };
         let encoding = encoding(&mut section, "encoding", "hex").unwrap_or(Encoding::Hex);
         let key = encoding_or_text(&mut section);
         let signed: Option<Template> =
@@ -241,6 +288,7 @@ impl Signature {
             header: header.unwrap_or(http::header::AUTHORIZATION),
             separator: section.optional("separator"),
             prefix: section.or("prefix", String::new()),
+            algorithm,
             encoding,
             signed: signed.unwrap_or_else(Template::raw_body),
             key: KeyForm { encoding: key, prefix: section.or("key_prefix", String::new()) },
@@ -266,7 +314,7 @@ fn check_signed(section: &Section, signed: Option<&Template>) {
     if !signed.parts().any(|part| *part == Part::Body) {
         section.mistake("signed", "leaves the {body} out: it would not be protected");
     }
-    if signed.parts().any(|part| matches!(part, Part::Pointer(_))) {
+    if signed.parts().any(|part| matches!(part, Part::Pointer(_) | Part::Form(..))) {
         section.mistake("signed", "reads inside the body, which must not be parsed before it is verified");
     }
 }
@@ -314,7 +362,13 @@ impl Sample {
 }
 
 fn attributes(section: Section) -> Vec<(String, FirstOf)> {
-    let named = section.rest_with(|section, name| first_of(section, name));
+    let named = section.rest_with(|section, name| {
+        if name.starts_with(RESERVED) {
+            section
+                .mistake(name, format_args!("is the gateway's own: attributes of yours do not begin with {RESERVED}"));
+        }
+        first_of(section, name)
+    });
     named.into_iter().filter(|(_, value)| !value.0.is_empty()).collect()
 }
 

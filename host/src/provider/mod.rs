@@ -10,12 +10,14 @@ use std::time::Duration;
 
 pub mod catalogue;
 mod description;
+mod handshake;
 mod parse;
 mod sign;
 mod template;
 mod verify;
 
 pub use description::{Late, Provider};
+pub use handshake::HandshakeAnswer;
 pub use parse::Unreadable;
 pub use sign::{CannotSign, Signed, fresh_id};
 pub use verify::{BadKey, Key, Received, Unverified, Verified};

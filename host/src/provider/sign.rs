@@ -4,10 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::description::{Provider, Sample};
-use super::template::View;
-use super::verify::Key;
+use super::description::{Algorithm, Provider, Sample};
+use super::template::{Part, View};
+use super::verify::{BadKey, Key};
 use crate::event::UnixMs;
+use crate::secret::Secret;
 
 /// A request that verifies.
 #[derive(Debug, Clone)]
@@ -32,6 +33,11 @@ pub enum CannotSign {
     /// Nothing in the body says a type.
     #[error("the body has no type where this provider has it")]
     NoType,
+    /// A public key verifies and does not sign.
+    #[error(
+        "the source's secret is a public key, which cannot sign: for a try give it a key pair of yours, seed: and 64 hexadecimal digits"
+    )]
+    NoPrivateKey,
 }
 
 impl Provider {
@@ -51,6 +57,9 @@ impl Provider {
         now_ms: UnixMs,
         url: Option<&str>,
     ) -> Result<Signed, CannotSign> {
+        if !key.can_sign() {
+            return Err(CannotSign::NoPrivateKey);
+        }
         let signed = self.sign_as_is(event_type, body, key, now_ms, url);
         let json = serde_json::from_slice(&signed.body).ok();
         match self.event_type_in(&self.view(&signed.headers, &signed.body, json.as_ref())) {
@@ -63,15 +72,40 @@ impl Provider {
     /// Signs whatever it is given. `url` is the address that is posted to, for providers who sign it too.
     pub fn sign_as_is(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs, url: Option<&str>) -> Signed {
         let mut headers = HeaderMap::new();
-        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let is_form = !self.is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err();
+        let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         self.set_event_headers(&mut headers, event_type, &body);
         if let Some(rule) = &self.timestamp {
             headers.insert(rule.header.clone(), HeaderValue::from(now_ms / 1000));
         }
-        if let Ok(tag) = self.tag(key, &headers, &body, url) {
-            set(&mut headers, self.signature.header.clone(), &self.signature.encode(tag));
+        self.set_signed_headers(&mut headers, now_ms);
+        if let Some(signature) = self.signature_by(key, &headers, &body, url) {
+            set(&mut headers, self.signature.header.clone(), &self.signature.encode(&signature));
         }
         Signed { headers, body }
+    }
+
+    /// Fills the headers that are signed and that nothing else says: a time, for those who call it so.
+    fn set_signed_headers(&self, headers: &mut HeaderMap, now_ms: UnixMs) {
+        for part in self.signature.signed.parts() {
+            if let Part::Header(name) = part
+                && !headers.contains_key(name)
+            {
+                headers.insert(name.clone(), HeaderValue::from(now_ms / 1000));
+            }
+        }
+    }
+
+    /// A key that signs and verifies, for whoever has no sender.
+    pub fn fresh_key(&self) -> Result<Key, BadKey> {
+        let digits = format!("{}{}", fresh_id(), fresh_id()).replace('-', "");
+        let text = match self.signature.algorithm {
+            Algorithm::Ed25519 => format!("seed:{digits}"),
+            // Hexadecimal digits are good text and good Base64 too.
+            Algorithm::HmacSha256 => digits,
+        };
+        self.key(&Secret::new(text))
     }
 
     /// Fills the headers that say the type and the delivery's id, by their templates read backwards.
@@ -128,7 +162,7 @@ mod tests {
     #[test]
     fn every_sample_of_every_provider_is_signed_verified_and_read_as_its_type() {
         for provider in catalogue::all() {
-            let key = provider.key(&Secret::new("whsec_c2VjcmV0")).unwrap();
+            let key = provider.fresh_key().unwrap();
             for event_type in provider.sample_types() {
                 let body = provider.sample(event_type, 1).unwrap();
                 let signed = provider.sign(event_type, body, &key, 9_000, None).unwrap();

@@ -1,7 +1,7 @@
 //! The small language in which a provider's description says where things are.
 //!
 //! `{header:X-Name}` is a header's value, `{body:/a/b}` a value in a JSON body by its pointer (RFC 6901), `{body}` the raw
-//! body, `{timestamp}` the signed timestamp as it was sent, `{url}` the public address of the source. Everything else
+//! body, `{form:name}` a field of a body that is a form (`{form:name#/a/b}` a value in the JSON of that field), `{timestamp}` the signed timestamp as it was sent, `{url}` the public address of the source. Everything else
 //! stands for itself. What is in brackets is left out where a value in it is missing: `{header:X-Event}[.{body:/action}]`.
 
 use std::borrow::Cow;
@@ -48,6 +48,8 @@ pub enum Part {
     Header(HeaderName),
     /// A value in the JSON body.
     Pointer(String),
+    /// A field of a form, or a value in the JSON of one.
+    Form(String, Option<String>),
     /// The raw body.
     Body,
     /// The signed timestamp.
@@ -131,9 +133,25 @@ impl Part {
             Part::Text(text) => Some(Cow::Owned(text.clone())),
             Part::Header(name) => view.headers.get(name)?.to_str().ok().map(Cow::Borrowed),
             Part::Pointer(pointer) => scalar(view.json?.pointer(pointer)?),
+            Part::Form(name, pointer) => field(view, name, pointer.as_deref()),
             Part::Body => std::str::from_utf8(view.body).ok().map(Cow::Borrowed),
             Part::Timestamp => view.timestamp.map(Cow::Borrowed),
             Part::Url => view.url.map(Cow::Borrowed),
+        }
+    }
+}
+
+/// A field of a form (`application/x-www-form-urlencoded`), where the body is no JSON.
+fn field<'a>(view: &View<'a>, name: &str, pointer: Option<&str>) -> Option<Cow<'a, str>> {
+    if view.json.is_some() {
+        return None;
+    }
+    let (_, value) = url::form_urlencoded::parse(view.body).find(|(known, _)| known == name)?;
+    match pointer {
+        None => Some(value),
+        Some(pointer) => {
+            let json: Value = serde_json::from_str(&value).ok()?;
+            scalar(json.pointer(pointer)?).map(|text| Cow::Owned(text.into_owned()))
         }
     }
 }
@@ -152,7 +170,7 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
 pub enum NotATemplate {
     /// What stands in braces is nothing that there is.
     #[error(
-        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{body:/pointer}}, {{body}}, {{timestamp}} or {{url}}"
+        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{body:/pointer}}, {{form:name}}, {{body}}, {{timestamp}} or {{url}}"
     )]
     Unknown(String),
     /// A brace or bracket has no partner.
@@ -215,6 +233,13 @@ fn part(name: &str) -> Result<Part, NotATemplate> {
     match name.split_once(':') {
         Some(("header", header)) => header.parse().map(Part::Header).map_err(|_| unknown()),
         Some(("body", pointer)) if pointer.starts_with('/') => Ok(Part::Pointer(pointer.to_owned())),
+        Some(("form", field)) => match field.split_once('#') {
+            None if !field.is_empty() => Ok(Part::Form(field.to_owned(), None)),
+            Some((name, pointer)) if !name.is_empty() && pointer.starts_with('/') => {
+                Ok(Part::Form(name.to_owned(), Some(pointer.to_owned())))
+            }
+            _ => Err(unknown()),
+        },
         Some(_) => Err(unknown()),
         None => match name {
             "body" => Ok(Part::Body),
@@ -231,6 +256,8 @@ impl fmt::Display for Part {
             Part::Text(text) => f.write_str(text),
             Part::Header(name) => write!(f, "{{header:{name}}}"),
             Part::Pointer(pointer) => write!(f, "{{body:{pointer}}}"),
+            Part::Form(name, None) => write!(f, "{{form:{name}}}"),
+            Part::Form(name, Some(pointer)) => write!(f, "{{form:{name}#{pointer}}}"),
             Part::Body => f.write_str("{body}"),
             Part::Timestamp => f.write_str("{timestamp}"),
             Part::Url => f.write_str("{url}"),
@@ -298,6 +325,28 @@ mod tests {
             assert_eq!(template.text(&view(&headers, &json)).as_deref(), expected, "{text}");
             assert_eq!(template.to_string(), text.to_ascii_lowercase());
         }
+    }
+
+    #[test]
+    fn fields_of_a_form_are_found() {
+        let headers = HeaderMap::new();
+        let body = b"command=%2Fdeploy&payload=%7B%22type%22%3A%22block_actions%22%2C%22user%22%3A%7B%22id%22%3A%22U1%22%7D%7D";
+        let view = View { headers: &headers, body, json: None, timestamp: None, url: None };
+        for (text, expected) in [
+            ("{form:command}", Some("/deploy")),
+            ("{form:payload#/type}", Some("block_actions")),
+            ("{form:payload#/user/id}", Some("U1")),
+            ("{form:payload#/none}", None),
+            ("{form:none}", None),
+            ("{form:command#/type}", None),
+        ] {
+            let template: Template = text.parse().unwrap();
+            assert_eq!(template.text(&view).as_deref(), expected, "{text}");
+            assert_eq!(template.to_string(), text);
+        }
+        // What is JSON is no form, whatever it looks like.
+        let json = json!({});
+        assert_eq!("{form:command}".parse::<Template>().unwrap().text(&View { json: Some(&json), ..view }), None);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderName};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
-use super::description::{Encoding, Provider, Signature, Timestamp};
+use super::description::{Algorithm, Encoding, Provider, Signature, Timestamp};
 use super::template::Part;
 use crate::event::UnixMs;
 use crate::secret::Secret;
@@ -81,19 +82,39 @@ pub enum Unverified {
     BadSignature,
 }
 
-/// A secret made ready to sign with.
+/// A secret made ready to verify with, and to sign with where it can.
 #[derive(Clone)]
-pub struct Key(Hmac<Sha256>);
+pub struct Key(KeyKind);
+
+#[derive(Clone)]
+enum KeyKind {
+    Hmac(Hmac<Sha256>),
+    Ed25519 {
+        public: [u8; 32],
+        /// Only a seed can sign: a sender's public key cannot.
+        pair: Option<Arc<Ed25519KeyPair>>,
+    },
+}
+
+impl Key {
+    /// Whether it can sign as the sender would.
+    pub fn can_sign(&self) -> bool {
+        !matches!(self.0, KeyKind::Ed25519 { pair: None, .. })
+    }
+}
+
+/// What a secret begins with that is the seed of a key pair and not a public key alone.
+const SEED: &[u8] = b"seed:";
 
 /// A secret whose text is not what the provider's keys look like.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a key of this provider: it must be {0}")]
 pub struct BadKey(&'static str);
 
+const SEED_BYTES: &str = "seed: and 32 bytes";
+
 /// How many signatures in one header are looked at.
 const SIGNATURES: usize = 10;
-
-type Tag = [u8; 32];
 
 impl Provider {
     /// Makes a secret ready. The text around it (a prefix, an encoding) is taken off as the provider says.
@@ -101,6 +122,8 @@ impl Provider {
         let form = &self.signature.key;
         let text = secret.expose();
         let text = text.strip_prefix(form.prefix.as_bytes()).unwrap_or(text);
+        let seed = text.strip_prefix(SEED).filter(|_| self.signature.algorithm == Algorithm::Ed25519);
+        let (text, is_seed) = (seed.unwrap_or(text), seed.is_some());
         let key = match form.encoding {
             None => Secret::new(text),
             Some(Encoding::Hex) => Secret::new(hex::decode(text).map_err(|_| BadKey("hexadecimal"))?),
@@ -109,8 +132,22 @@ impl Provider {
         if key.expose().is_empty() {
             return Err(BadKey("more than nothing"));
         }
-        let mac = <Hmac<Sha256> as Mac>::new_from_slice(key.expose()).map_err(|_| BadKey("shorter"))?;
-        Ok(Key(mac))
+        match self.signature.algorithm {
+            Algorithm::HmacSha256 => {
+                let mac = <Hmac<Sha256> as Mac>::new_from_slice(key.expose()).map_err(|_| BadKey("shorter"))?;
+                Ok(Key(KeyKind::Hmac(mac)))
+            }
+            Algorithm::Ed25519 if is_seed => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(key.expose()).map_err(|_| BadKey(SEED_BYTES))?;
+                let public = pair.public_key().as_ref().try_into().map_err(|_| BadKey(SEED_BYTES))?;
+                Ok(Key(KeyKind::Ed25519 { public, pair: Some(Arc::new(pair)) }))
+            }
+            Algorithm::Ed25519 => {
+                let public =
+                    key.expose().try_into().map_err(|_| BadKey("a public key of 32 bytes, or seed: and 32 bytes"))?;
+                Ok(Key(KeyKind::Ed25519 { public, pair: None }))
+            }
+        }
     }
 
     /// Checks a request against the source's keys at a time.
@@ -122,38 +159,87 @@ impl Provider {
         }
         let mut signer = None;
         for (n, key) in keys.iter().enumerate() {
-            let expected = self.tag(key, &received.headers, &received.body, received.url.as_deref())?;
-            let matches = candidates.iter().fold(subtle::Choice::from(0), |any, tag| any | tag.ct_eq(&expected));
-            if bool::from(matches) {
+            if self.is_signed_by(key, &candidates, &received)? {
                 signer = signer.or(Some(n));
             }
         }
         signer.map(|secret| Verified { received, secret }).ok_or(Unverified::BadSignature)
     }
 
-    /// The signature over a request's bytes, fed to the hash piece by piece.
-    pub(super) fn tag(
+    /// Whether one of these signatures is the key's. All are looked at.
+    fn is_signed_by(&self, key: &Key, candidates: &[Vec<u8>], received: &Received) -> Result<bool, Unverified> {
+        let Received { headers, body, url, .. } = received;
+        match &key.0 {
+            KeyKind::Hmac(mac) => {
+                let expected = self.mac(mac, headers, body, url.as_deref())?;
+                let matches = candidates.iter().fold(Choice::from(0), |any, one| any | one.ct_eq(&expected));
+                Ok(matches.into())
+            }
+            KeyKind::Ed25519 { public, .. } => {
+                let signed = self.signed(headers, body, url.as_deref())?;
+                let public = UnparsedPublicKey::new(&ED25519, public);
+                Ok(candidates.iter().fold(false, |any, one| any | public.verify(&signed, one).is_ok()))
+            }
+        }
+    }
+
+    /// The signature over a request's bytes; nothing, where the key cannot sign or something that is signed is missing.
+    pub(super) fn signature_by(
         &self,
         key: &Key,
         headers: &HeaderMap,
         body: &[u8],
         url: Option<&str>,
-    ) -> Result<Tag, Unverified> {
-        let mut mac = key.0.clone();
-        for part in self.signature.signed.parts() {
-            match part {
-                Part::Text(text) => mac.update(text.as_bytes()),
-                Part::Body => mac.update(body),
-                Part::Header(name) => mac.update(signed_header(headers, name)?),
-                Part::Timestamp => match &self.timestamp {
-                    Some(rule) => mac.update(signed_header(headers, &rule.header)?),
-                    None => return Err(Unverified::NoSignedHeader),
-                },
-                Part::Url => mac.update(url.ok_or(Unverified::NoSignedHeader)?.as_bytes()),
-                Part::Pointer(_) => return Err(Unverified::NoSignedHeader),
+    ) -> Option<Vec<u8>> {
+        match &key.0 {
+            KeyKind::Hmac(mac) => self.mac(mac, headers, body, url).ok().map(Vec::from),
+            KeyKind::Ed25519 { pair, .. } => {
+                let signed = self.signed(headers, body, url).ok()?;
+                Some(pair.as_ref()?.sign(&signed).as_ref().to_vec())
             }
         }
+    }
+
+    fn mac(
+        &self,
+        mac: &Hmac<Sha256>,
+        headers: &HeaderMap,
+        body: &[u8],
+        url: Option<&str>,
+    ) -> Result<[u8; 32], Unverified> {
+        let mut mac = mac.clone();
+        self.feed(headers, body, url, |piece| mac.update(piece))?;
         Ok(mac.finalize().into_bytes().into())
+    }
+
+    fn signed(&self, headers: &HeaderMap, body: &[u8], url: Option<&str>) -> Result<Vec<u8>, Unverified> {
+        let mut signed = Vec::with_capacity(body.len() + 64);
+        self.feed(headers, body, url, |piece| signed.extend_from_slice(piece))?;
+        Ok(signed)
+    }
+
+    /// The bytes that are signed, piece by piece.
+    fn feed(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        url: Option<&str>,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Unverified> {
+        for part in self.signature.signed.parts() {
+            match part {
+                Part::Text(text) => take(text.as_bytes()),
+                Part::Body => take(body),
+                Part::Header(name) => take(signed_header(headers, name)?),
+                Part::Timestamp => match &self.timestamp {
+                    Some(rule) => take(signed_header(headers, &rule.header)?),
+                    None => return Err(Unverified::NoSignedHeader),
+                },
+                Part::Url => take(url.ok_or(Unverified::NoSignedHeader)?.as_bytes()),
+                Part::Pointer(_) | Part::Form(..) => return Err(Unverified::NoSignedHeader),
+            }
+        }
+        Ok(())
     }
 
     /// The signed timestamp as it was sent.
@@ -175,9 +261,9 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]
 
 impl Signature {
     /// The signatures in a header, decoded.
-    fn candidates(&self, header: &[u8]) -> Result<Vec<Tag>, Unverified> {
+    fn candidates(&self, header: &[u8]) -> Result<Vec<Vec<u8>>, Unverified> {
         let text = std::str::from_utf8(header).map_err(|_| Unverified::MalformedSignature)?;
-        let tags: Vec<Tag> = match &self.separator {
+        let tags: Vec<Vec<u8>> = match &self.separator {
             None => self.decode(text).into_iter().collect(),
             Some(separator) => {
                 text.split(separator.as_str()).filter_map(|one| self.decode(one)).take(SIGNATURES).collect()
@@ -186,17 +272,17 @@ impl Signature {
         if tags.is_empty() { Err(Unverified::MalformedSignature) } else { Ok(tags) }
     }
 
-    fn decode(&self, text: &str) -> Option<Tag> {
+    fn decode(&self, text: &str) -> Option<Vec<u8>> {
         let text = text.strip_prefix(self.prefix.as_str())?;
         let bytes = match self.encoding {
             Encoding::Hex => hex::decode(text).ok()?,
             Encoding::Base64 => BASE64.decode(text).ok()?,
         };
-        bytes.try_into().ok()
+        Some(bytes).filter(|bytes| bytes.len() == self.algorithm.signature_bytes())
     }
 
     /// A signature as it stands in the header.
-    pub(super) fn encode(&self, tag: Tag) -> String {
+    pub(super) fn encode(&self, tag: &[u8]) -> String {
         let text = match self.encoding {
             Encoding::Hex => hex::encode(tag),
             Encoding::Base64 => BASE64.encode(tag),
@@ -283,6 +369,40 @@ mod tests {
             check("standard-webhooks", &[secret], &standard, br#"{"test": 2432232314}"#, 1_614_265_330_000),
             Ok(0)
         );
+    }
+
+    #[test]
+    fn slacks_and_discords_vectors_verify() {
+        let slack = [
+            ("x-slack-signature", "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"),
+            ("x-slack-request-timestamp", "1531420618"),
+        ];
+        let body = b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c";
+        let secret = "8f742231b10e8888abcd99yyyzzz85a5";
+        assert_eq!(check("slack", &[secret], &slack, body, 1_531_420_618_000), Ok(0));
+        let discord = [
+            (
+                "x-signature-ed25519",
+                "81d7269c4a7ffcec3d0e612cbf333e052282a6d3c913296937ebc937bdc7821690ce825568ac2f91057bd34a640c1ddfca8faeeda4446b68f663d61d753c6102",
+            ),
+            ("x-signature-timestamp", "1700000000"),
+        ];
+        let body =
+            br#"{"id":"787053080478613555","token":"ThisIsATokenFromDiscordThatIsVeryLong","type":1,"version":1}"#;
+        let public = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8";
+        let seed = "seed:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+        for secret in [public, seed] {
+            assert_eq!(check("discord", &[secret], &discord, body, NOW_MS), Ok(0));
+            assert_eq!(check("discord", &[secret], &discord, &body[1..], NOW_MS), Err(Unverified::BadSignature));
+        }
+        let later = [discord[0], ("x-signature-timestamp", "1700000001")];
+        assert_eq!(check("discord", &[public], &later, body, NOW_MS), Err(Unverified::BadSignature));
+        let provider = catalogue::find("discord").unwrap();
+        assert!(!provider.key(&Secret::new(public)).unwrap().can_sign());
+        assert!(provider.key(&Secret::new(seed)).unwrap().can_sign());
+        for bad in ["03a1", "seed:03a1", "not hex at all"] {
+            assert!(provider.key(&Secret::new(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -78,8 +78,8 @@ impl Writer {
         self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
         // What cannot run soon waits on disk.
         if subscriber.slots > 0 && subscriber.ready.len() < READY && !subscriber.is_behind(now) {
-            let fits = self.ready_bytes + event.payload.len() <= READY_BYTES;
-            self.ready_bytes += if fits { event.payload.len() } else { 0 };
+            let fits = self.ready_bytes + event.bytes() <= READY_BYTES;
+            self.ready_bytes += if fits { event.bytes() } else { 0 };
             subscriber.ready.push_back(Ready { event: id, attempts: 0, loaded: fits.then_some(event) });
         } else {
             subscriber.is_due_at(now);
@@ -155,7 +155,7 @@ impl Writer {
             Settlement::Judged { verdict: Verdict::Again { at_ms }, .. } => (State::Waiting, number, *at_ms),
         };
         // Nobody would ever take it up again.
-        let is_forgotten = state == State::Waiting && subscriber.patterns.is_empty();
+        let is_forgotten = state == State::Waiting && subscriber.patterns.is_empty() && subscriber.gone_at_ms.is_some();
         let state = if is_forgotten { State::Dead } else { state };
         self.store.move_delivery(subscriber.id, event, state, attempts, due)?;
         if let Settlement::Judged { attempt, .. } = settlement {
@@ -185,7 +185,7 @@ impl Writer {
         let subscriber = &mut self.subscribers[n];
         let number = ready.attempts + 1;
         if let Some(event) = &ready.loaded {
-            self.ready_bytes = self.ready_bytes.saturating_sub(event.payload.len());
+            self.ready_bytes = self.ready_bytes.saturating_sub(event.bytes());
         }
         let event = match ready.loaded.map(Ok).unwrap_or_else(|| self.store.event(ready.event).map(Arc::new)) {
             Err(StoreError::Damaged(id)) => {

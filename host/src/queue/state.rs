@@ -11,8 +11,7 @@ use crate::effects::{Effects, Memory, Quota, Range, Read, Value};
 use crate::event::UnixMs;
 
 const GET: &str = "SELECT value, expires_ms FROM state WHERE subscriber = ?1 AND key = ?2 AND (expires_ms IS NULL OR expires_ms > ?3)";
-const KEYS: &str =
-    "SELECT key FROM state WHERE subscriber = ?1 AND key >= ?2 AND key > ?3 AND substr(key, 1, length(?2)) = ?2
+const KEYS: &str = "SELECT key FROM state WHERE subscriber = ?1 AND key >= ?2 AND key > ?3 AND (?6 IS NULL OR key < ?6)
     AND (expires_ms IS NULL OR expires_ms > ?4) ORDER BY key LIMIT ?5";
 const EXPIRED: &str =
     "SELECT subscriber, key FROM state WHERE expires_ms IS NOT NULL AND expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2";
@@ -35,7 +34,24 @@ fn keys(db: &Connection, subscriber: i64, range: &Range, now: UnixMs) -> rusqlit
     let Range { prefix, after, limit } = range;
     // No key is empty, so all come after the empty one.
     let after = after.as_deref().unwrap_or_default();
-    statement.query_map(params![subscriber, prefix, after, now as i64, *limit as i64], |row| row.get(0))?.collect()
+    let end = behind(prefix);
+    let rows =
+        statement.query_map(params![subscriber, prefix, after, now as i64, *limit as i64, end], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// The first text behind all that begin with a prefix; nothing, where there is none.
+fn behind(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // Over the gap where there are no characters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(last as u32 + 1) };
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
 }
 
 impl Store {
@@ -43,7 +59,7 @@ impl Store {
     pub fn is_overtaken(&self, subscriber: i64, effects: &Effects, now: UnixMs) -> Result<bool> {
         for read in &effects.reads {
             let is_so = match read {
-                Read::Key { key, seen } => get(&self.db, subscriber, key, now)?.map(|value| value.bytes) == *seen,
+                Read::Key { key, seen } => get(&self.db, subscriber, key, now)? == *seen,
                 Read::Keys { range, seen } => keys(&self.db, subscriber, range, now)? == *seen,
             };
             if !is_so {
@@ -233,6 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_behind_a_prefix_is_behind_all_that_begin_with_it() {
+        let table = [
+            ("a", Some("b")),
+            ("", None),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("x\0", Some("x\u{1}")),
+        ];
+        for (prefix, expected) in table {
+            assert_eq!(behind(prefix).as_deref(), expected, "{prefix:?}");
+        }
+    }
+
+    #[test]
     fn a_call_is_overtaken_when_what_it_read_is_not_so_any_more() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("t.db")).unwrap();
@@ -240,7 +270,7 @@ mod tests {
         store.remember(ours, &writing(&[("a", Some("1"), Some(50))])).unwrap();
         let key = |key: &str, seen: Option<&'static str>| Read::Key {
             key: key.into(),
-            seen: seen.map(|seen| Bytes::from_static(seen.as_bytes())),
+            seen: seen.map(|seen| Value { bytes: seen.into(), expires_ms: Some(50) }),
         };
         let keys = |seen: &[&str]| Read::Keys {
             range: range("", None, 9),

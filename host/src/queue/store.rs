@@ -23,6 +23,9 @@ const PAGE_BYTES: u32 = 2048;
 /// How long another program, an operator's, may hold the file before events are refused.
 const OTHERS_MAY_HOLD: Duration = Duration::from_secs(1);
 
+/// How many types of events are known by heart.
+const TYPES: usize = 10_000;
+
 /// How much SQLite may keep of the file in memory.
 const CACHE_KIB: i32 = 32 * 1024;
 
@@ -211,6 +214,10 @@ impl Store {
         }
         self.run("INSERT INTO event_type (name) VALUES (?1) ON CONFLICT DO NOTHING", [name])?;
         let number = self.number("SELECT id FROM event_type WHERE name = ?1", [name])?;
+        // Plugins make types as they like.
+        if self.types.len() >= TYPES {
+            self.types.clear();
+        }
         self.types.insert(name.clone(), number);
         Ok(number)
     }

@@ -16,7 +16,7 @@ impl Writer {
         subscriber.slots = slots;
         if slots == 0 && !subscriber.ready.is_empty() {
             let loaded = subscriber.ready.drain(..).filter_map(|ready| ready.loaded);
-            self.ready_bytes = self.ready_bytes.saturating_sub(loaded.map(|event| event.payload.len()).sum());
+            self.ready_bytes = self.ready_bytes.saturating_sub(loaded.map(|event| event.bytes()).sum());
             subscriber.is_due_at(now_ms());
         }
     }

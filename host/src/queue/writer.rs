@@ -343,7 +343,7 @@ fn gather(first: Option<Order>, inbox: &Receiver<Order>) -> (Group, Option<Order
                 group.accepts.push((events, answer));
             }
             Order::Settle(settling) => {
-                group.events += 1;
+                group.events += 1 + settling.kept.as_ref().map_or(0, |kept| kept.effects.steps());
                 group.bytes += settling.kept.as_ref().map_or(0, |kept| kept.effects.bytes());
                 group.settles.push(settling);
             }

@@ -124,7 +124,7 @@ impl Runtime {
             if outcome == Outcome::Done {
                 effects = instance.effects();
             }
-            instance.store.data().end();
+            instance.store.data_mut().end();
             plugin.warm.keep(instance);
         }
         Called { outcome, lines: take_lines(&log), cost: seen.cost(begun), effects, answer: None }

@@ -70,14 +70,15 @@ impl Guest {
 
     /// Begins a call, with a log of its own, on behalf of an event.
     pub fn begin(&mut self, log_bytes: usize, on_line: OnLine, draft: Draft) {
-        self.wasi_http.way.event = draft.event().to_owned();
+        self.wasi_http.way.begin(draft.event());
         self.draft = draft;
         *locked(&self.log) = Log::new(log_bytes, on_line);
         self.limiter.begin();
     }
 
     /// Ends a call: a line that it began is its own, and not the next one's.
-    pub fn end(&self) {
+    pub fn end(&mut self) {
+        self.draft = Draft::default();
         self.lines.iter().for_each(|lines| lines.end());
     }
 

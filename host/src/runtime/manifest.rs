@@ -2,7 +2,7 @@
 
 use super::bindings::exports::hookgate::plugin::handler::{Ask, Manifest as Described};
 use super::load::Refused;
-use crate::event::Pattern;
+use crate::event::{Event, Pattern};
 use crate::outbound::HostPattern;
 
 /// The most subscriptions and asks of a plugin, and the longest text of each, in bytes.
@@ -28,6 +28,13 @@ pub struct Manifest {
     pub emits: Vec<(Pattern, Want)>,
     /// The events whose senders it can answer.
     pub replies: Vec<Pattern>,
+}
+
+impl Manifest {
+    /// Whether it asked to answer the sender of an event.
+    pub fn answers(&self, event: &Event) -> bool {
+        self.replies.iter().any(|asked| asked.matches(&event.source, &event.provider, &event.event_type))
+    }
 }
 
 /// What is said of anything that is asked for.
@@ -192,7 +199,10 @@ fn setting(ask: &Ask, about: String, kind: Option<String>, default: Option<Strin
 mod tests {
     use super::*;
 
-    fn describing(asks: &[(&str, &str, &[(&str, &str)])]) -> Result<Manifest, String> {
+    /// Kind, name, details.
+    type Asked<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn describing(asks: &[Asked]) -> Result<Manifest, String> {
         let asks = asks.iter().map(|(what, name, detail)| Ask {
             what: (*what).to_owned(),
             name: (*name).to_owned(),
@@ -224,7 +234,7 @@ mod tests {
 
     #[test]
     fn asks_that_make_no_sense_are_told() {
-        let table: [(&[(&str, &str, &[(&str, &str)])], &str); 5] = [
+        let table: [(&[Asked], &str); 5] = [
             (&[("rocket", "x", &[])], "it asks for rocket x, which this gateway cannot grant"),
             (&[("setting", "", &[])], "a setting whose key is empty"),
             (&[("setting", "k", &[("type", "date")])], "is of the type \"date\""),

@@ -10,6 +10,7 @@ mod compile;
 mod engine;
 mod functions;
 mod guest;
+mod http;
 mod lines;
 mod load;
 mod manifest;

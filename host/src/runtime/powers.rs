@@ -5,17 +5,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use wasmtime::component::Linker;
 
 use super::bindings::hookgate::plugin::errors::{Error, Kind};
-use super::bindings::hookgate::plugin::{errors, events, http as wit_http, state};
+use super::bindings::hookgate::plugin::{errors, events, state};
 use super::guest::Guest;
-use crate::effects::{Blank, DEPTH, Effects, Emitted, Memory, Quota, RESERVED, Range, Read, Value, may_emit};
-use crate::event::{Pattern, TYPE_BYTES, now_ms};
-use crate::outbound::{Cause, HEADERS, Hosts, NoAnswer, Request, Response, too_many_headers};
+use crate::effects::{Blank, DEPTH, Effects, Emitted, Memory, Quota, Range, Read, Value, may_emit};
+use crate::event::{Pattern, RESERVED, TYPE_BYTES, now_ms};
+use crate::outbound::Hosts;
+use crate::pace::Pace;
 
 /// What a plugin may do: what it asked for and was granted both.
 #[derive(Clone)]
@@ -32,6 +31,8 @@ pub struct Powers {
     pub asked_to_emit: Vec<Pattern>,
     /// The types of events that it may make.
     pub may_emit: Vec<Pattern>,
+    /// How many of them there are in a minute.
+    pub emit_pace: Arc<Pace>,
 }
 
 impl Powers {
@@ -44,6 +45,7 @@ impl Powers {
             memory: Arc::new(Blank),
             asked_to_emit: Vec::new(),
             may_emit: Vec::new(),
+            emit_pace: Arc::new(Pace::new(0)),
         }
     }
 }
@@ -56,9 +58,10 @@ const VALUE_BYTES: usize = 1 << 20;
 const KEYS_AT_ONCE: u32 = 1000;
 
 /// The most that one call may read of its state, and write, by number: what it read is compared when it is kept.
-const READS: usize = 10_000;
+const READS: usize = 2_000;
+const RANGES: usize = 20;
 const READ_BYTES: usize = 16 << 20;
-const WRITES: usize = 10_000;
+const WRITES: usize = 2_000;
 
 /// The most events that one call makes, the largest of them, and the most attributes of one.
 const EMITTED: usize = 100;
@@ -98,22 +101,30 @@ impl Draft {
         &self.event
     }
 
+    /// Counts what was read, which the host holds until the call ends.
+    fn note_read(&mut self, bytes: usize) -> Result<(), Error> {
+        self.read_bytes += bytes;
+        if self.read_bytes > READ_BYTES {
+            return Err(error(Kind::Limit, format!("one call may read at most {READ_BYTES} bytes of its state")));
+        }
+        Ok(())
+    }
+
     /// What is to be kept of it.
     pub fn effects(self, quota: Option<Quota>) -> Effects {
-        let bytes = |seen: Option<Value>| seen.map(|value| value.bytes);
-        let keys = self.read.into_iter().map(|(key, seen)| Read::Key { key, seen: bytes(seen) });
+        let keys = self.read.into_iter().map(|(key, seen)| Read::Key { key, seen });
         let ranges = self.ranges.into_iter().map(|(range, seen)| Read::Keys { range, seen });
         Effects {
             reads: keys.chain(ranges).collect(),
             writes: self.writes,
             emitted: self.emitted,
             quota: quota.unwrap_or_default(),
-            depth: self.depth + 1,
+            depth: self.depth.saturating_add(1),
         }
     }
 }
 
-fn error(kind: Kind, why: impl Into<String>) -> Error {
+pub(super) fn error(kind: Kind, why: impl Into<String>) -> Error {
     Error { kind, why: why.into() }
 }
 
@@ -236,8 +247,8 @@ impl state::Host for Guest {
 
     fn keys(&mut self, prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>, Error> {
         self.quota()?;
-        if self.draft.ranges.len() >= READS / KEYS_AT_ONCE as usize * 10 {
-            return Err(error(Kind::Limit, "one call may ask for keys at most 100 times"));
+        if self.draft.ranges.len() >= RANGES {
+            return Err(error(Kind::Limit, format!("one call may ask for keys at most {RANGES} times")));
         }
         let limit = limit.min(KEYS_AT_ONCE) as usize;
         // As many more as this call may have removed of them.
@@ -245,6 +256,7 @@ impl state::Host for Guest {
         let now = now_ms();
         let found = self.powers.memory.keys(&self.draft.plugin, &range, now);
         let found = found.map_err(|why| error(Kind::Failed, why))?;
+        self.draft.note_read(found.iter().map(String::len).sum())?;
         let is_written = |key: &String| self.draft.writes.contains_key(key);
         let mut keys: Vec<String> = found.iter().filter(|key| !is_written(key)).cloned().collect();
         let is_there =
@@ -307,13 +319,18 @@ impl events::Host for Guest {
             );
             return Err(error(Kind::Limit, told));
         }
-        let bytes = self.draft.emitted_bytes + payload.len();
+        let emitted = Emitted { event_type, attributes, payload: payload.into() };
+        let bytes = self.draft.emitted_bytes + emitted.bytes();
         if self.draft.emitted.len() >= EMITTED || bytes > EMITTED_BYTES {
             let told = format!("one call makes at most {EMITTED} events, of {EMITTED_BYTES} bytes together");
             return Err(error(Kind::Limit, told));
         }
+        if !self.powers.emit_pace.take() {
+            let most = self.powers.emit_pace.per_minute();
+            return Err(error(Kind::Busy, format!("more than {most} events in a minute (emit_per_minute)")));
+        }
         self.draft.emitted_bytes = bytes;
-        self.draft.emitted.push(Emitted { event_type, attributes, payload: payload.into() });
+        self.draft.emitted.push(emitted);
         Ok(())
     }
 }
@@ -339,46 +356,6 @@ fn check_emitted(event_type: &str, attributes: &[(String, String)]) -> Result<()
         return Err(error(Kind::Invalid, format!("attributes that begin with {RESERVED} are the gateway's own")));
     }
     Ok(())
-}
-
-impl wit_http::Host for Guest {
-    async fn send(&mut self, request: wit_http::Request) -> Result<wit_http::Response, Error> {
-        let request = read(request).map_err(guest_error)?;
-        let sent = self.powers.hosts.clone().send(request, &self.draft.event).await;
-        let Response { status, headers, body } = sent.map_err(guest_error)?;
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-        Ok(wit_http::Response { status: status.as_u16(), headers, body: body.to_vec() })
-    }
-}
-
-fn read(request: wit_http::Request) -> Result<Request, NoAnswer> {
-    let invalid = |told: String| NoAnswer::new(Cause::Invalid, told);
-    let wit_http::Request { method, url, headers, body, timeout_ms } = request;
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| invalid(format!("{method:?} is no method")))?;
-    let url = url.parse().map_err(|error| invalid(format!("the URL cannot be read: {error}")))?;
-    if headers.len() > HEADERS {
-        return Err(NoAnswer::new(Cause::Limit, too_many_headers()));
-    }
-    let mut read = HeaderMap::new();
-    for (name, value) in headers {
-        let wrong = || invalid(format!("the header {:?} is none", name.chars().take(100).collect::<String>()));
-        let (name, value) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value));
-        read.try_append(name.map_err(|_| wrong())?, value.map_err(|_| wrong())?).map_err(|_| wrong())?;
-    }
-    Ok(Request { method, url, headers: read, body: body.into(), timeout: timeout_ms.map(Duration::from_millis) })
-}
-
-fn guest_error(failed: NoAnswer) -> Error {
-    let kind = match failed.kind {
-        Cause::Denied => Kind::Denied,
-        Cause::Invalid => Kind::Invalid,
-        Cause::Limit => Kind::Limit,
-        Cause::Busy => Kind::Busy,
-        Cause::Timeout => Kind::Timeout,
-        Cause::Failed => Kind::Failed,
-    };
-    error(kind, failed.why)
 }
 
 /// Offers `wasi:http`'s outgoing half too, under the very same policy.

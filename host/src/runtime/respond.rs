@@ -16,6 +16,7 @@ use super::{Plugin, Runtime};
 use crate::attempt::Outcome;
 use crate::effects::Effects;
 use crate::event::Event;
+use crate::outbound::is_the_hosts_own;
 
 /// What a plugin tells a sender that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +82,8 @@ impl Runtime {
     }
 }
 
-/// The largest answer, in bytes.
+/// The largest answer, and the most headers, in bytes.
+const HEADER_BYTES: usize = 16 << 10;
 const ANSWER_BYTES: usize = 1 << 20;
 
 /// Checks what a plugin would tell a sender. The error is a sentence.
@@ -93,15 +95,20 @@ fn answer(said: GuestAnswer) -> Result<Answer, String> {
         return Err(format!("its answer has {} bytes, and {ANSWER_BYTES} is the most", body.len()));
     }
     let mut read = http::HeaderMap::new();
+    let mut bytes = 0;
     for (name, value) in headers {
         let wrong = || format!("its answer has the header {:?}, which is none", shortened(&name));
         let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         let value = http::HeaderValue::from_str(&value).map_err(|_| wrong())?;
+        bytes += name.as_str().len() + value.len();
+        // Where one message ends and the next begins is not the plugin's to say.
+        if is_the_hosts_own(&name) {
+            continue;
+        }
         read.try_append(name, value).map_err(|_| "its answer has too many headers".to_owned())?;
     }
-    // Where one message ends and the next begins is not the plugin's to say.
-    for own in [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::CONNECTION] {
-        read.remove(own);
+    if bytes > HEADER_BYTES {
+        return Err(format!("its answer has more than {HEADER_BYTES} bytes of headers"));
     }
     Ok(Answer { status, headers: read, body: body.into() })
 }

@@ -1,10 +1,14 @@
 //! `wasi:http`, for languages whose own client speaks it: its requests go the way of `http.send`, and no other.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use tokio::sync::Semaphore;
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::guest::Guest;
@@ -15,6 +19,15 @@ const BODY_BYTES: usize = 4 << 20;
 
 /// How many requests of one call gather their bodies or are under way at a time; more wait.
 const AT_ONCE: usize = 4;
+
+/// The most requests of one call.
+const REQUESTS: usize = 1000;
+
+/// What the answers of one call may hold of the host's memory, in bytes, until the guest drops them.
+const ANSWERS_BYTES: usize = 16 << 20;
+
+/// What a guest may write into a body that nobody reads yet, in bytes: a guest may begin a thousand.
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// The most that a map of headers may take of the host's memory, in bytes.
 const FIELDS_BYTES: usize = 32 << 10;
@@ -31,13 +44,37 @@ pub(super) struct Way {
     hosts: Arc<Hosts>,
     pub event: String,
     places: Arc<Semaphore>,
+    /// What answers that are not dropped yet may hold, all of them together.
+    answers: Arc<Semaphore>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Way {
+    fn new(hosts: Arc<Hosts>) -> Way {
+        let (places, answers) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(ANSWERS_BYTES)));
+        Way { hosts, event: String::new(), places, answers, requests: Arc::default() }
+    }
+
+    /// Begins a call on behalf of an event.
+    pub fn begin(&mut self, event: &str) {
+        event.clone_into(&mut self.event);
+        self.requests = Arc::default();
+    }
+
+    /// Counts a request, which is one line in the log.
+    pub fn count(&self) -> Result<(), NoAnswer> {
+        if self.requests.fetch_add(1, Ordering::Relaxed) < REQUESTS {
+            return Ok(());
+        }
+        Err(NoAnswer::new(Cause::Limit, format!("one call makes at most {REQUESTS} requests")))
+    }
 }
 
 impl WasiHttp {
     pub fn new(hosts: Arc<Hosts>) -> WasiHttp {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(FIELDS_BYTES);
-        WasiHttp { context, way: Way { hosts, event: String::new(), places: Arc::new(Semaphore::new(AT_ONCE)) } }
+        WasiHttp { context, way: Way::new(hosts) }
     }
 }
 
@@ -52,6 +89,10 @@ type Finishing = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Finishing), Error>> + Send>;
 
 impl WasiHttpHooks for Way {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -59,20 +100,50 @@ impl WasiHttpHooks for Way {
         _: Finishing,
     ) -> Sending {
         let (hosts, event, places) = (self.hosts.clone(), self.event.clone(), self.places.clone());
+        let (answers, counted) = (self.answers.clone(), self.count());
         Box::new(async move {
             let sent = async {
+                counted?;
                 // It is never closed.
                 let _place = places.acquire().await;
                 let request = gathered(request, options).await?;
-                hosts.send(request, &event).await
+                let response = hosts.send(request, &event).await?;
+                let most =
+                    || NoAnswer::new(Cause::Limit, format!("answers hold at most {ANSWERS_BYTES} bytes at a time"));
+                let held = answers.try_acquire_many_owned(response.body.len() as u32).map_err(|_| most())?;
+                Ok((response, held))
             };
-            let Response { status, headers, body } = sent.await.map_err(wasi_error)?;
-            let mut response = http::Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
+            let (Response { status, headers, body }, held) = sent.await.map_err(wasi_error)?;
+            let mut response = http::Response::new(Held { body: Full::new(body), _held: held }.boxed_unsync());
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             let finishing: Finishing = Box::new(std::future::ready(Ok(())));
             Ok((response, finishing))
         })
+    }
+}
+
+/// A body that counts for as long as it is there.
+struct Held {
+    body: Full<Bytes>,
+    _held: OwnedSemaphorePermit,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        frame.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -2268,7 +2268,7 @@ pub mod exports {
                 }
                 pub trait Guest {
                     /// Answers the sender of an event, which waits a few seconds at most. The event is written down before. What this writes
-                    /// and emits is kept if it returns well.
+                    /// and emits is kept if it returns well, once for each event: a sender that asks again is answered again, and that is all.
                     #[allow(async_fn_in_trait)]
                     fn respond(event: Event) -> ::core::result::Result<Answer, Failure>;
                 }

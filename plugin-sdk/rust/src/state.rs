@@ -18,7 +18,7 @@
 //! ```
 //!
 //! What a call writes is kept if it returns `Ok`, in the same commit that says so, and forgotten if it does not. A call
-//! sees what it wrote itself. It is as if calls had run one after another.
+//! sees what it wrote itself. It is as if the calls that write or emit had run one after another.
 
 use std::time::Duration;
 

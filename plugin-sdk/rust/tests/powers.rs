@@ -369,37 +369,3 @@ fn handlers_and_responders_do_not_take_each_others_events() {
     assert_eq!(Both::handle(event("asked")), Err(Failure::reject("no handler of this plugin takes `asked`")));
     assert_eq!(Both::respond(event("handled")), Err(Failure::reject("no responder of this plugin takes `handled`")));
 }
-
-/// The example of the README.
-#[test]
-fn the_readme_says_what_is_so() -> Result {
-    struct Review;
-
-    #[plugin(
-        state(about = "How often each file was ready."),
-        host("api.frame.io", methods = "POST", credential = "bearer"),
-        emit("file.*", optional)
-    )]
-    impl Review {
-        #[on("frameio:file.ready")]
-        fn ready(file: frameio::Webhook) -> Result {
-            if state::increment(file.resource_id(), 1)? == 1 {
-                frameio::Client::new().comments().create(file.account_id(), file.resource_id(), "Processed!")?;
-                emit("file.first", file.resource_id())?;
-            }
-            Ok(())
-        }
-
-        #[respond("frameio:review.*")]
-        fn review(_: frameio::Action) -> Result<frameio::Message> {
-            Ok(frameio::Message::new("Thank you", "It is on its way."))
-        }
-    }
-
-    testing::http(|_| Ok(Answer::new(201).with_body(r#"{"data":{"id":"c1"}}"#)));
-    let body = r#"{"resource":{"id":"f1"},"account":{"id":"a1"}}"#;
-    let event = testing::event("file.ready").provider("frameio").payload(body).build();
-    assert_eq!(Review::handle(event), Ok(()));
-    assert_eq!((state::get_text("f1")?, testing::requests().len(), testing::emitted().len()), (Some("1".into()), 1, 1));
-    Ok(())
-}

@@ -296,7 +296,7 @@ fn providers_lists_and_teaches() {
             assert!(one.out.contains(expected), "{expected:?} is not in\n{}", one.out);
         }
     }
-    assert_eq!(json(&run_hookgate(&home, &["providers", "--json"])).as_array().unwrap().len(), 4);
+    assert_eq!(json(&run_hookgate(&home, &["providers", "--json"])).as_array().unwrap().len(), 6);
     json(&run_hookgate(&home, &["providers", "github", "--json"]));
     assert_fails(&run_hookgate(&home, &["providers", "gitub"]), BAD_USAGE, &["did you mean `github`?"]);
 }

@@ -12,15 +12,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("section", &[]),
     ("attempt", &[]),
     ("effects", &[]),
-    ("outbound", &["secret"]),
+    ("pace", &[]),
+    ("outbound", &["pace", "secret"]),
     ("schedule", &["attempt"]),
     ("provider", &["secret", "section"]),
     // Never the runtime and never plugins: what comes in knows nothing of what goes out.
     ("ingress", &["provider", "queue"]),
     ("queue", &["attempt", "effects", "schedule"]),
     // Never the queue: code that runs knows nothing of what is promised.
-    ("runtime", &["attempt", "effects", "outbound"]),
-    ("plugins", &["effects", "outbound", "runtime"]),
+    ("runtime", &["attempt", "effects", "outbound", "pace"]),
+    ("plugins", &["effects", "outbound", "pace", "runtime"]),
     ("dispatch", &["queue", "plugins", "runtime", "schedule", "attempt"]),
     ("listen", &[]),
     // What is shown: standings, counts and counters.

@@ -172,6 +172,12 @@ fn a_secret_that_comes_after_the_config_is_noticed() {
     home.write("late.secret", "a-secret-that-came-late");
     let webhook = Sender::of("github", "late", "a-secret-that-came-late").webhook("push");
     eventually("it is taken", || gateway.post(&webhook).status == 200);
+    // A config that was away for a while is looked at again when it is back.
+    std::fs::rename(home.config(), home.path().join("away")).unwrap();
+    eventually("that it is gone is told", || gateway.log().contains("the one before counts on: cannot read"));
+    std::fs::rename(home.path().join("away"), home.config()).unwrap();
+    home.configure("");
+    eventually("the source is gone", || gateway.post(&webhook).status == 404);
 }
 
 #[test]
@@ -179,10 +185,10 @@ fn many_keys_in_one_call_cost_no_more_each() {
     let home = Home::with("[plugins.many]\nstate = true\ncpu_ms = 5000");
     let many = "(local $n i32)
         (loop $next
-          (i32.store (i32.const 700) (i32.add (i32.const 0x20202020) (i32.and (local.get $n) (i32.const 0x1f1f1f1f))))
-          (i32.store (i32.const 704) (i32.add (i32.const 0x20202020) (i32.shr_u (local.get $n) (i32.const 5))))
-          (call $state_set (i32.const 700) (i32.const 8) (i32.const 700) (i32.const 8) (i32.const 0) (i64.const 0) (i32.const 512))
-          (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 5000))))";
+          (i32.store8 (i32.const 700) (i32.add (i32.const 32) (i32.and (local.get $n) (i32.const 63))))
+          (i32.store8 (i32.const 701) (i32.add (i32.const 32) (i32.shr_u (local.get $n) (i32.const 6))))
+          (call $state_set (i32.const 700) (i32.const 2) (i32.const 700) (i32.const 2) (i32.const 0) (i64.const 0) (i32.const 512))
+          (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 2000))))";
     let code = format!("{many}{}", tell_error(4));
     home.install("many", Guest::wanting(&["push"]).asking_for("state", "", &[]).handling(&code).component());
     let gateway = Gateway::start(&home);
@@ -190,7 +196,7 @@ fn many_keys_in_one_call_cost_no_more_each() {
     let ledger = home.ledger();
     eventually("it is settled", || matches!(ledger.state("many", &id), Some(State::Done | State::Dead)));
     assert_eq!(ledger.outcomes("many", &id), ["done"], "{:?}", ledger.attempts("many"));
-    assert!(ledger.remembered("many").len() > 4000);
+    assert_eq!(ledger.remembered("many").len(), 2000);
 }
 
 #[test]
@@ -279,13 +285,11 @@ fn killed_at_any_moment_state_and_events_are_those_of_settled_attempts() {
         "delivery.schedule_s = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
          [plugins.made]\nstate = true\nemit = [\"made.*\"]\ncalls_at_once = 4",
     );
-    let does = format!(
-        "(call $state_increment {{total}} (i64.const 1) (i32.const 512))
+    let does = "(call $state_increment {total} (i64.const 1) (i32.const 512))
          (call $work (i32.const 200000))
-         (call $state_set (local.get $id) (local.get $id_len) {{seen}} (i32.const 0) (i64.const 0) (i32.const 512))
-         (call $emit {{made.it}} (local.get $id) (local.get $id_len) (i32.const 0) (i32.const 0) (i32.const 512))"
-    );
-    home.install("made", with_powers(&does).component());
+         (call $state_set (local.get $id) (local.get $id_len) {seen} (i32.const 0) (i64.const 0) (i32.const 512))
+         (call $emit {made.it} (local.get $id) (local.get $id_len) (i32.const 0) (i32.const 0) (i32.const 512))";
+    home.install("made", with_powers(does).component());
     let sender = home.sender("github");
     let (mut posted, ledger) = (0, home.ledger());
     let begun = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hookgate_tests::{Gateway, Guest, Home, State, eventually};
+use hookgate_tests::{Gateway, Guest, Home, Sender, State, eventually};
 
 const ANSWERED: &str = "[sources.github]\nanswer = \"plugin\"\nanswer_plugin = \"answers\"\nanswer_ms = 700
     [sources.frameio]\nanswer = \"plugin\"\nanswer_plugin = \"answers\"\nanswer_ms = 300";
@@ -100,4 +100,48 @@ fn a_plugin_that_is_not_there_or_cannot_answer_leaves_the_sender_answered() {
     eventually("it runs", || gateway.slot("answers") == "live");
     assert_eq!(gateway.post(&home.sender("github").webhook("push")).status, 200);
     assert_eq!(gateway.metric("hookgate_answers_total{source=\"github\",result=\"failed\"}"), 2.0);
+}
+
+#[test]
+fn interactions_of_slack_and_discord_are_answered_and_their_handshakes_too() {
+    let seed = format!("seed:{}", "07".repeat(32));
+    let source = |name: &str| {
+        format!(
+            "[sources.{name}]\nprovider = \"{name}\"\nsecrets = [{{ file = \"{name}.secret\" }}]\nanswer = \"plugin\"
+             answer_plugin = \"answers\"\n"
+        )
+    };
+    let home = Home::with(&format!("{}{}", source("slack"), source("discord")));
+    home.write("slack.secret", "a-signing-secret");
+    home.write("discord.secret", &seed);
+    home.install(
+        "answers",
+        responder("(call $answer (i32.const 200) (local.get $type) (local.get $type_len))").component(),
+    );
+    let gateway = Gateway::start(&home);
+    let (slack, discord) = (Sender::of("slack", "slack", "a-signing-secret"), Sender::of("discord", "discord", &seed));
+    for (sender, event_type) in
+        [(&slack, "block_actions"), (&slack, "command./review"), (&slack, "app_mention"), (&discord, "interaction.2")]
+    {
+        let answer = gateway.post(&sender.webhook(event_type));
+        assert_eq!((answer.status, &*answer.text()), (200, event_type));
+    }
+    let events = home.ledger().events();
+    let challenge = slack.with_body("x", r#"{"type":"url_verification","challenge":"3eZbrw1a"}"#);
+    let answer = gateway.post(&challenge);
+    assert_eq!((answer.status, &*answer.text(), answer.header("content-type")), (200, "3eZbrw1a", Some("text/plain")));
+    let answer = gateway.post(&discord.with_body("x", r#"{"id":"1","type":1}"#));
+    let is_json = Some("application/json");
+    assert_eq!((answer.status, &*answer.text(), answer.header("content-type")), (200, r#"{"type":1}"#, is_json));
+    // Discord tries whether a wrong signature is refused.
+    let mut forged = discord.with_body("x", r#"{"id":"1","type":1}"#);
+    forged.body = r#"{"id":"2","type":1}"#.into();
+    assert_eq!(gateway.post(&forged).status, 401);
+    assert_eq!(home.ledger().events(), events, "a handshake is no event");
+    // Without a plugin that answers, each gets what it takes best.
+    std::fs::remove_file(home.plugin("answers")).unwrap();
+    eventually("it is gone", || gateway.slot("answers") == "none");
+    assert_eq!(gateway.post(&discord.webhook("interaction.2")).text(), r#"{"type":5}"#);
+    let answer = gateway.post(&slack.webhook("block_actions"));
+    assert_eq!((answer.status, &*answer.text()), (200, ""));
 }

@@ -6,7 +6,8 @@
         logging.info("a hundred events")
 
 Ask for it first: `app.uses_state()`. What a call writes is kept if the handler returns, in the same commit that says so,
-and forgotten if it raises. A call sees what it wrote itself. It is as if calls had run one after another.
+and forgotten if it raises. A call sees what it wrote itself. It is as if the calls that write or emit
+had run one after another.
 
 A value is bytes, or text, which is kept as UTF-8, or anything that can be written as JSON.
 """

@@ -306,7 +306,8 @@ mod tests {
     fn each_status_has_its_meaning() {
         type Kind = fn(String) -> FrameioError;
         let busy: Kind = |why| FrameioError::Busy { why, after: None };
-        let table: [(u16, Kind, fn(String) -> Failure); 9] = [
+        type Row = (u16, Kind, fn(String) -> Failure);
+        let table: [Row; 9] = [
             (302, FrameioError::Refused, Failure::Reject),
             (400, FrameioError::Refused, Failure::Reject),
             (401, FrameioError::Unauthorized, Failure::retry),

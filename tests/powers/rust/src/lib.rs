@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hookgate_plugin::{
-    Answer, Emission, Event, Failure, Json, PowerError, Result, emit, frameio, http, log, plugin, setting_as, state,
+    Answer, Emission, ErrorKind, Event, Failure, Json, PowerError, Result, emit, frameio, http, log, plugin,
+    setting_as, state,
 };
 use serde::Deserialize;
 
@@ -64,7 +65,14 @@ impl Powers {
 
     #[on("powers.denied")]
     fn denied(_: Event) -> Result {
-        let told = |error: PowerError| log::info!("{}", format!("{:?}", error.kind).to_lowercase());
+        let told = |error: PowerError| {
+            let kind = match error.kind {
+                ErrorKind::Denied => "denied",
+                ErrorKind::Invalid => "invalid",
+                _ => "another",
+            };
+            log::info!("{kind}");
+        };
         emit("other.it", "").err().map(told);
         http::Request::get("https://not.granted.example/").send().err().map(told);
         state::get("").err().map(told);

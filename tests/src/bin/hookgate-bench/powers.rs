@@ -195,7 +195,7 @@ fn hostile(address: std::net::SocketAddr) -> Guest {
         (call $emit {noise} {x} (i32.const 0) (i32.const 0) (i32.const 512))
         (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 200))))";
     let wait = format!(
-        "(call $send {{GET}} {{http://{address}/}} {nothing} {nothing} (i32.const 0) (i64.const 0) (i32.const 512)) (return (call $retry {{again}}))"
+        "(call $send {{GET}} {{http://{address}/}} {nothing} {nothing} (i32.const 0) (i64.const 0) (i32.const 512))"
     );
     let guest = Guest::wanting(&["push"]).asking_for("state", "", &[]).asking_for("emit", "noise", &[]);
     guest.asking_for("host", "*", &[]).memory_pages(4).handling(&format!("{fill}{wait}"))

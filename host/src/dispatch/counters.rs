@@ -1,0 +1,122 @@
+//! What is counted of attempts, and shown to operators.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use super::handled_in;
+use crate::attempt::Attempt;
+use crate::queue::Delivery;
+use crate::schedule::Verdict;
+
+/// What is counted of attempts since the start.
+#[derive(Clone)]
+pub struct Counters {
+    attempts: Family<AttemptLabels, Counter>,
+    call_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
+    handled_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
+    overtaken: Family<PluginLabel, Counter>,
+    emitted: Family<PluginLabel, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    plugin: String,
+    outcome: String,
+    verdict: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabel {
+    plugin: String,
+}
+
+/// How many attempts of a plugin ended how since the start.
+#[derive(Debug, Default, Clone, Copy, serde::Serialize)]
+pub struct Tally {
+    /// Well.
+    pub done: u64,
+    /// To be tried again.
+    pub retried: u64,
+    /// For good, not well.
+    pub dead: u64,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_025, 4.0, 12))
+}
+
+impl Counters {
+    /// Makes the counters and registers them.
+    pub fn new(registry: &mut Registry) -> Counters {
+        let counters = Counters {
+            attempts: Family::default(),
+            call_seconds: Family::new_with_constructor(seconds),
+            handled_seconds: Family::new_with_constructor(seconds),
+            overtaken: Family::default(),
+            emitted: Family::default(),
+        };
+        registry.register("hookgate_attempts", "Attempts by plugin, outcome and verdict", counters.attempts.clone());
+        registry.register("hookgate_call_seconds", "How long calls of a plugin took", counters.call_seconds.clone());
+        let help = "From receiving an event to the end of the first attempt";
+        registry.register("hookgate_handled_seconds", help, counters.handled_seconds.clone());
+        let help = "Calls that ran again, alone, since another changed the state that they had read";
+        registry.register("hookgate_overtaken", help, counters.overtaken.clone());
+        registry.register("hookgate_emitted", "Events that plugins made", counters.emitted.clone());
+        counters
+    }
+
+    /// The sums of one plugin.
+    pub fn tally(&self, plugin: &str) -> Tally {
+        let mut tally = Tally::default();
+        for (outcome, verdict) in OUTCOMES.iter().flat_map(|outcome| VERDICTS.map(|verdict| (*outcome, verdict))) {
+            let labels =
+                AttemptLabels { plugin: plugin.to_owned(), outcome: outcome.to_owned(), verdict: verdict.to_owned() };
+            let count = self.attempts.get(&labels).map_or(0, |counter| counter.get());
+            match verdict {
+                "done" => tally.done += count,
+                "again" => tally.retried += count,
+                _ => tally.dead += count,
+            }
+        }
+        tally
+    }
+
+    pub(super) fn count(&self, delivery: &Delivery, attempt: &Attempt, verdict: &Verdict) {
+        let plugin = delivery.plugin.to_string();
+        let labels = AttemptLabels {
+            plugin: plugin.clone(),
+            outcome: attempt.outcome.name().to_owned(),
+            verdict: verdict_name(verdict).to_owned(),
+        };
+        self.attempts.get_or_create(&labels).inc();
+        let label = PluginLabel { plugin };
+        self.call_seconds.get_or_create(&label).observe(attempt.took.as_secs_f64());
+        if let Some(handled) = handled_in(delivery) {
+            self.handled_seconds.get_or_create(&label).observe(handled.as_secs_f64());
+        }
+    }
+
+    pub(super) fn count_overtaken(&self, plugin: &str) {
+        self.overtaken.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc();
+    }
+
+    pub(super) fn count_emitted(&self, plugin: &str, events: usize) {
+        if events > 0 {
+            self.emitted.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc_by(events as u64);
+        }
+    }
+}
+
+const OUTCOMES: [&str; 6] = ["done", "retry", "reject", "trapped", "overran", "out_of_memory"];
+const VERDICTS: [&str; 3] = ["done", "again", "dead"];
+
+fn verdict_name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::Again { .. } => "again",
+        Verdict::Dead => "dead",
+    }
+}
