@@ -9,7 +9,7 @@ use super::{Reading, millis};
 use crate::effects::Quota;
 use crate::event::{Pattern, is_name};
 use crate::outbound::{Credential, HostGrant, HostLimits, HostPattern, Schemes, is_public};
-use crate::plugins::{Calls, EMIT_PER_MINUTE, Grant, Trust};
+use crate::plugins::{Calls, EMIT_PER_MINUTE, Grant, Trust, WRITE_MIB_PER_MINUTE};
 use crate::runtime::CallLimits;
 use crate::section::Section;
 
@@ -26,7 +26,8 @@ impl Reading<'_> {
         let hosts = hosts.into_iter().filter_map(|(host, section)| self.host(&host, section)).collect();
         let state = state(&mut section);
         let emit = emit(&mut section);
-        let emit_per_minute = section.number("emit_per_minute", EMIT_PER_MINUTE.into(), 1..=10_000_000) as u32;
+        let emit_per_minute = section.number("emit_per_minute", EMIT_PER_MINUTE, 1..=10_000_000);
+        let write_mib = section.number("write_mib_per_minute", WRITE_MIB_PER_MINUTE, 1..=1 << 20);
         let sha256 = digests(&mut section);
         section.finish();
         Grant {
@@ -36,6 +37,7 @@ impl Reading<'_> {
             state,
             emit,
             emit_per_minute,
+            write_bytes_per_minute: write_mib << 20,
             answers: Vec::new(),
             sha256,
         }

@@ -237,7 +237,7 @@ impl Hosts {
         let gate = |grant: &HostGrant| Gate {
             client: Client::new(outbound, grant),
             places: Semaphore::new(grant.limits.at_once),
-            pace: Pace::new(grant.limits.per_minute),
+            pace: Pace::new(grant.limits.per_minute.into()),
             grant: grant.clone(),
         };
         let gates = granted.iter().map(gate).collect();
@@ -356,7 +356,7 @@ impl Gate {
     }
 
     fn keep_pace(&self) -> Result<(), NoAnswer> {
-        if self.pace.take() {
+        if self.pace.take(1) {
             return Ok(());
         }
         let told = format!("more than {} requests in a minute (per_minute)", self.pace.per_minute());

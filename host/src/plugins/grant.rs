@@ -26,7 +26,9 @@ pub struct Grant {
     /// The types of events that it may make.
     pub emit: Vec<Pattern>,
     /// How many of them there are in a minute.
-    pub emit_per_minute: u32,
+    pub emit_per_minute: u64,
+    /// How many bytes of state and events it may write in a minute.
+    pub write_bytes_per_minute: u64,
     /// The sources whose senders it answers.
     pub answers: Vec<String>,
     /// The digests that its file may have, where that counts.
@@ -34,7 +36,11 @@ pub struct Grant {
 }
 
 /// How many events a plugin may make in a minute where nothing is said.
-pub const EMIT_PER_MINUTE: u32 = 6_000;
+pub const EMIT_PER_MINUTE: u64 = 6_000;
+
+/// How many MiB of state and events a plugin may write in a minute where nothing is said, and how many of them at once.
+pub const WRITE_MIB_PER_MINUTE: u64 = 64;
+const WRITE_MIB_AT_ONCE: u64 = 8;
 
 impl Grant {
     /// What a plugin has of which the config says nothing.
@@ -46,9 +52,14 @@ impl Grant {
             state: None,
             emit: Vec::new(),
             emit_per_minute: EMIT_PER_MINUTE,
+            write_bytes_per_minute: WRITE_MIB_PER_MINUTE << 20,
             answers: Vec::new(),
             sha256: Vec::new(),
         }
+    }
+
+    fn write_pace(&self) -> Pace {
+        Pace::saving(self.write_bytes_per_minute, self.write_bytes_per_minute.min(WRITE_MIB_AT_ONCE << 20))
     }
 
     /// What a plugin may do that says this of itself.
@@ -61,6 +72,7 @@ impl Grant {
             asked_to_emit: manifest.emits.iter().map(|(pattern, _)| pattern.clone()).collect(),
             may_emit: self.emit.clone(),
             emit_pace: Arc::new(Pace::new(self.emit_per_minute)),
+            write_pace: Arc::new(self.write_pace()),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::event::Pattern;
 use crate::outbound::{HostGrant, HostPattern, Hosts, Outbound};
 use crate::runtime::{CallLimits, Generation, Manifest, Plugin, Refused, Runtime};
 use folder::{Contents, Folder};
-pub use grant::{Asked, EMIT_PER_MINUTE, Grant, asked};
+pub use grant::{Asked, EMIT_PER_MINUTE, Grant, WRITE_MIB_PER_MINUTE, asked};
 use granting::Code;
 pub use granting::Granting;
 use loading::Loading;

@@ -211,7 +211,11 @@ impl Child<'_> {
     }
 
     fn command(&self) -> tokio::process::Command {
-        let threads = threads::cores().min(THREADS);
+        // One that is in a hurry takes all cores; one that is not leaves one to those who are.
+        let threads = match self.priority {
+            Priority::Idle => (threads::cores() - 1).clamp(1, THREADS),
+            Priority::Guest => threads::cores().min(THREADS),
+        };
         let mut command = tokio::process::Command::new(self.program);
         command
             .arg(WORKER)

@@ -33,6 +33,8 @@ pub struct Powers {
     pub may_emit: Vec<Pattern>,
     /// How many of them there are in a minute.
     pub emit_pace: Arc<Pace>,
+    /// How many bytes of state and events it may write in a minute.
+    pub write_pace: Arc<Pace>,
 }
 
 impl Powers {
@@ -46,6 +48,7 @@ impl Powers {
             asked_to_emit: Vec::new(),
             may_emit: Vec::new(),
             emit_pace: Arc::new(Pace::new(0)),
+            write_pace: Arc::new(Pace::new(0)),
         }
     }
 }
@@ -59,6 +62,7 @@ const KEYS_AT_ONCE: u32 = 1000;
 
 /// The most that one call may read of its state, and write, by number: what it read is compared when it is kept.
 const READS: usize = 2_000;
+const WRITTEN_BYTES: usize = 2 << 20;
 const RANGES: usize = 20;
 const READ_BYTES: usize = 16 << 20;
 const WRITES: usize = 2_000;
@@ -86,6 +90,7 @@ pub(super) struct Draft {
     /// How much is kept if this is, once it wrote something.
     used: Option<Quota>,
     read_bytes: usize,
+    written_bytes: usize,
     emitted: Vec<Emitted>,
     emitted_bytes: usize,
 }
@@ -186,9 +191,23 @@ impl Guest {
             let Quota { bytes, keys } = quota;
             return Err(error(Kind::Limit, format!("it may remember {bytes} bytes under {keys} keys, and no more")));
         }
+        self.draft.written_bytes += key.len() + length;
+        if self.draft.written_bytes > WRITTEN_BYTES {
+            return Err(error(Kind::Limit, format!("one call may write at most {WRITTEN_BYTES} bytes of its state")));
+        }
+        self.pay_for(key.len() + length)?;
         self.draft.used = Some(used);
         self.draft.writes.insert(key, value);
         Ok(())
+    }
+
+    /// What is written to disk delays those who wait for it: nobody writes as fast as the disk can.
+    fn pay_for(&self, bytes: usize) -> Result<(), Error> {
+        if self.powers.write_pace.take(bytes as u64) {
+            return Ok(());
+        }
+        let mib = self.powers.write_pace.per_minute() >> 20;
+        Err(error(Kind::Busy, format!("more than {mib} MiB of state and events in a minute (write_mib_per_minute)")))
     }
 
     /// How much would be kept if all that this call wrote were, with this key as it would be now.
@@ -325,7 +344,8 @@ impl events::Host for Guest {
             let told = format!("one call makes at most {EMITTED} events, of {EMITTED_BYTES} bytes together");
             return Err(error(Kind::Limit, told));
         }
-        if !self.powers.emit_pace.take() {
+        self.pay_for(emitted.bytes())?;
+        if !self.powers.emit_pace.take(1) {
             let most = self.powers.emit_pace.per_minute();
             return Err(error(Kind::Busy, format!("more than {most} events in a minute (emit_per_minute)")));
         }

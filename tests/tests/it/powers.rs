@@ -131,16 +131,29 @@ fn more_than_is_granted_is_an_error_with_a_sentence() {
         "delivery.schedule_s = []
          [plugins.keys]\nstate = { keys = 1 }\n[plugins.bytes]\nstate = { bytes = 5 }\n[plugins.types]\nemit = [\"made.*\"]
          [plugins.unasked]\nstate = true\nemit = [\"*\"]
+         [plugins.pace]\nstate = true\nwrite_mib_per_minute = 1\n[plugins.noise]\nemit = [\"made.*\"]\nemit_per_minute = 2
          [plugins.url]\n[plugins.url.hosts.\"api.example.com\"]",
     );
     let state = |instructions: String| Guest::wanting(&["push"]).asking_for("state", "", &[]).handling(&instructions);
     let emits = |instructions: String| Guest::wanting(&["push"]).asking_for("emit", "*", &[]).handling(&instructions);
     let asks = |instructions: String| Guest::wanting(&["push"]).asking_for("host", "*", &[]).handling(&instructions);
+    let large =
+        "(call $state_set {large} (i32.const 0) (i32.const 600000) (i32.const 0) (i64.const 0) (i32.const 512))";
     let plain = |instructions: String| Guest::wanting(&["push"]).handling(&instructions);
     let table = [
         ("keys", state(format!("{}{}{}", set("a", "1"), set("b", "2"), tell_error(4))), "may remember"),
         ("bytes", state(format!("{}{}", set("abc", "123"), tell_error(4))), "it may remember 5 bytes"),
         ("types", emits(format!("{}{}", emit("other.it", "x"), tell_error(4))), "were not asked for or not granted"),
+        (
+            "pace",
+            state(format!("{0}{0}{1}", large, tell_error(4))).memory_pages(12),
+            "more than 1 MiB of state and events in a minute",
+        ),
+        (
+            "noise",
+            emits(format!("{0}{0}{0}{1}", emit("made.it", "x"), tell_error(4))),
+            "more than 2 events in a minute",
+        ),
         ("unasked", plain(format!("{}{}", set("a", "1"), tell_error(4))), "state was not asked for"),
         (
             "url",
