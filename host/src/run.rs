@@ -147,13 +147,13 @@ fn new_dispatch(
     Arc::new(Dispatch { queue, runtime, plugins, schedule, counters, lanes: dispatch::Lanes::default() })
 }
 
-/// Has plugins answer senders, on the guests' threads; a sender that waits no longer ends the call.
+/// Has plugins answer senders, on threads of their own; a sender that waits no longer ends the call.
 fn asking(dispatch: &Arc<Dispatch>, runtime: &Arc<Runtime>) -> Asking {
     let (dispatch, runtime) = (dispatch.clone(), runtime.clone());
     Arc::new(move |plugin, event| {
         let dispatch = dispatch.clone();
         let answering = async move { dispatch.respond(&plugin, &event).await };
-        let answering = AbortOnDropHandle::new(runtime.threads().spawn(answering));
+        let answering = AbortOnDropHandle::new(runtime.answer_threads().spawn(answering));
         Box::pin(async move {
             let answer = answering.await.map_err(|_| "the host failed while it ran".to_owned())??;
             Ok(answer.map(|answer| Answer { status: answer.status, headers: answer.headers, body: answer.body }))

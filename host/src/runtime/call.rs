@@ -27,8 +27,8 @@ use crate::event::Event;
 /// How much may be copied between guest and host in one call of a function, in bytes, beside the event itself.
 const HOST_CALL_BYTES: usize = 8 << 20;
 
-/// How long a call may compute on the threads where calls begin: the first look at it is a tick after it began.
-const LONG: Duration = Duration::from_millis(8);
+/// How long a call may compute on the threads where calls begin, as it is seen at each tick.
+const LONG: Duration = Duration::from_millis(4);
 
 /// How long `describe` may take at the most, whatever a call may: a start waits for it.
 pub(super) const DESCRIBE: Duration = Duration::from_secs(5);

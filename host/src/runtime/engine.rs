@@ -8,7 +8,7 @@ use wasmtime::{CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, 
 use super::EngineLimits;
 
 /// How often a guest that computes is looked at.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(2);
 
 /// Enough for interpreters: the largest seen has 7,689 elements (StarlingMonkey).
 pub(super) const TABLE_ELEMENTS: usize = 8_000;

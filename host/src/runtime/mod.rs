@@ -191,6 +191,8 @@ pub struct Runtime {
     instances: Arc<Semaphore>,
     /// Where each call begins.
     threads: Threads,
+    /// Where answers begin, so that a sender who waits for one does not wait for calls.
+    answer_threads: Threads,
     /// Where a call goes on that computes for long: it gets the time that nobody else wants, and holds up no short one.
     idle_threads: Threads,
 }
@@ -202,6 +204,7 @@ impl Runtime {
         let (linker, programs) = (guest::linker(&engine)?, guest::linker_for_programs(&engine)?);
         let instances = Arc::new(Semaphore::new(limits.instances));
         let threads = Threads::start("guest", threads::behind_ingress)?;
+        let answer_threads = Threads::start("answer", || ())?;
         let idle_threads = Threads::start("guest-idle", threads::only_when_idle)?;
         let cache = Arc::new(Cache::open(limits.cache_folder.as_deref())?);
         let idle = Arc::default();
@@ -218,8 +221,14 @@ impl Runtime {
             compiling,
             instances,
             threads,
+            answer_threads,
             idle_threads,
         }))
+    }
+
+    /// The threads that answers begin on: as soon as those of the ingress.
+    pub fn answer_threads(&self) -> &tokio::runtime::Handle {
+        self.answer_threads.handle()
     }
 
     /// The threads that calls begin on.

@@ -185,17 +185,19 @@ impl Guest {
         if self.draft.writes.len() >= WRITES && !self.draft.writes.contains_key(&key) {
             return Err(too_many("write", WRITES));
         }
+        let written = self.draft.written_bytes + key.len() + length;
+        if written > WRITTEN_BYTES {
+            return Err(error(Kind::Limit, format!("one call may write at most {WRITTEN_BYTES} bytes of its state")));
+        }
+        // Before the database is asked: who is over the pace costs nobody anything.
+        self.pay_for(key.len() + length)?;
         let used = self.would_use(&key, value.as_ref())?;
         // Removing always fits, even where others have filled it meanwhile.
         if is_there && !quota.holds(used) {
             let Quota { bytes, keys } = quota;
             return Err(error(Kind::Limit, format!("it may remember {bytes} bytes under {keys} keys, and no more")));
         }
-        self.draft.written_bytes += key.len() + length;
-        if self.draft.written_bytes > WRITTEN_BYTES {
-            return Err(error(Kind::Limit, format!("one call may write at most {WRITTEN_BYTES} bytes of its state")));
-        }
-        self.pay_for(key.len() + length)?;
+        self.draft.written_bytes = written;
         self.draft.used = Some(used);
         self.draft.writes.insert(key, value);
         Ok(())
