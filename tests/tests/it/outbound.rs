@@ -278,7 +278,9 @@ fn a_language_with_its_own_client_goes_by_the_same_policy() {
     // An interpreter of this size computes for long in a debug build.
     home.configure(&format!(
         "delivery.schedule_s = []\noutbound.ca_file = \"ca.pem\"\nlimits.cpu_ms = 20000\nlimits.call_ms = 60000
-         [plugins.posts.hosts.localhost]\nallow_private = [\"{}\"]\nbearer = {{ file = \"token\" }}\ntimeout_ms = 3000",
+         [plugins.posts]
+call_ms = 15000
+[plugins.posts.hosts.localhost]\nallow_private = [\"{}\"]\nbearer = {{ file = \"token\" }}\ntimeout_ms = 3000",
         frameio.address
     ));
     home.install("posts", sample("wasi-http"));
@@ -296,10 +298,14 @@ fn a_language_with_its_own_client_goes_by_the_same_policy() {
     assert_eq!(gateway.metric(&format!("hookgate_outbound_requests_total{{{label}}}")), 1.0);
 
     assert_bounded(&gateway, &home, &echo);
+    let requests = frameio.requests().len();
+    let unfinished = told(&gateway, &home, &json!({ "url": echo, "method": "POST", "unfinished": "a beginning" }));
+    assert!(unfinished.starts_with("overran: ") && unfinished.contains("call_ms"), "{unfinished}");
+    assert_eq!(frameio.requests().len(), requests, "only whole requests are sent");
     frameio.then([Behaviour::Nothing]);
     let never = told(&gateway, &home, &json!({ "url": echo, "method": "GET" }));
     assert!(never.starts_with("reject: failed"), "{never}");
-    eventually("the neighbour has done all", || home.ledger().count("healthy", State::Done) == 6);
+    eventually("the neighbour has done all", || home.ledger().count("healthy", State::Done) == 7);
 }
 
 #[test]
