@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::event::UnixMs;
 
 /// How an attempt ended.
@@ -82,4 +84,15 @@ pub struct Attempt {
     pub took: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// What a receiver answered, where the subscriber is a webhook and one did.
+    pub reply: Option<Reply>,
+}
+
+/// What a receiver answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body, or the beginning of a long one.
+    pub body: Bytes,
 }

@@ -1,6 +1,7 @@
 //! The config: TOML in, everything checked, all mistakes told at once. The only reader of the environment.
 
 mod grants;
+mod outgoing;
 mod secrets;
 mod sources;
 
@@ -17,9 +18,10 @@ use crate::plugins::{Calls, Grant, Trust};
 use crate::provider::Source;
 use crate::queue::Keep;
 use crate::runtime::{CallLimits, CompileLimits, Compiler};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Schedules};
 use crate::secret::Secret;
 use crate::section::{Mistakes, Section};
+pub use outgoing::Outgoing;
 use secrets::dotenv;
 
 /// The file that is read where none is named.
@@ -34,6 +36,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Limits of requests and connections.
     pub ingress: ingress::Limits,
+    /// The largest body that is taken where a source says nothing else, in bytes.
+    pub body_bytes: usize,
     /// The limits of a call, where a plugin has none of its own.
     pub calls: Calls,
     /// The largest plugin file, in bytes.
@@ -45,14 +49,16 @@ pub struct Config {
     /// What compiling one may take.
     pub compile: CompileLimits,
     /// When deliveries are tried again.
-    pub schedule: Schedule,
+    pub schedules: Schedules,
     /// How long what is kept.
     pub keep: Keep,
     /// What each plugin is granted, by the stem of its file.
     pub plugins: BTreeMap<String, Grant>,
     /// Which files are taken for plugins.
     pub trust: Trust,
-    /// Whose certificates are believed by plugins' requests.
+    /// Outgoing webhooks.
+    pub outgoing: Outgoing,
+    /// Whose certificates are believed by requests that leave.
     pub roots: Roots,
     /// The files that it was read from, those of secrets included.
     files: Files,
@@ -161,7 +167,8 @@ impl Config {
             ("server", self.server != other.server),
             ("limits", self.engine() != other.engine() || self.ingress != other.ingress),
             ("memory_mib", other.most_memory_bytes() > self.most_memory_bytes()),
-            ("delivery", self.schedule != other.schedule || self.keep != other.keep),
+            ("delivery", self.schedules.plugins != other.schedules.plugins || self.keep != other.keep),
+            ("outgoing", self.outgoing != other.outgoing || self.schedules.webhooks != other.schedules.webhooks),
             ("outbound", self.roots != other.roots),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
@@ -225,7 +232,9 @@ impl Config {
         };
         let compiler = overrides.compiler.clone().unwrap_or(Compiler::Inside);
         limits.finish();
-        let (schedule, keep) = delivery(root.section("delivery"));
+        let (plugins, keep) = delivery(root.section("delivery"));
+        let (outgoing, webhooks) = reading.outgoing(root.section("outgoing"));
+        let schedules = Schedules { plugins, webhooks };
         let sources = root.section("sources").sections();
         let sources: Vec<Source> = sources
             .into_iter()
@@ -245,13 +254,15 @@ impl Config {
             server,
             sources,
             ingress,
+            body_bytes,
             calls,
             plugin_bytes,
             instances,
             compiler,
             compile,
-            schedule,
+            schedules,
             keep,
+            outgoing,
             plugins,
             trust,
             roots,
@@ -355,10 +366,7 @@ fn millis(section: &mut Section, key: &str, default: u64) -> Duration {
 }
 
 fn delivery(mut section: Section) -> (Schedule, Keep) {
-    let seconds: Vec<u64> = section.or("schedule_s", vec![1, 5, 30, 120, 600, 3600, 21600]);
-    if seconds.len() > 100 || seconds.iter().any(|delay| *delay > 30 * 86_400) {
-        section.mistake("schedule_s", "takes at most 100 delays of at most 30 days each");
-    }
+    let schedule = schedule(&mut section, &[1, 5, 30, 120, 600, 3600, 21600]);
     let days = |days: u64| Duration::from_secs(days * 86_400);
     let keep = Keep {
         // The keys that tell repeats are in the events' rows, so these stay as long at the least.
@@ -367,7 +375,16 @@ fn delivery(mut section: Section) -> (Schedule, Keep) {
         subscriptions: Duration::from_secs(section.number("keep_subscriptions_s", 86_400, 1..=31_536_000)),
     };
     section.finish();
-    (Schedule(seconds.into_iter().map(Duration::from_secs).collect()), keep)
+    (schedule, keep)
+}
+
+/// Reads the delays before attempts 2, 3, ...
+fn schedule(section: &mut Section, default: &[u64]) -> Schedule {
+    let seconds: Vec<u64> = section.or("schedule_s", default.to_vec());
+    if seconds.len() > 100 || seconds.iter().any(|delay| *delay > 30 * 86_400) {
+        section.mistake("schedule_s", "takes at most 100 delays of at most 30 days each");
+    }
+    Schedule(seconds.into_iter().map(Duration::from_secs).collect())
 }
 
 #[cfg(test)]
@@ -384,7 +401,8 @@ mod tests {
         let config = parse("").unwrap();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.server.data_dir, Path::new("/etc/hookgate/data"));
-        assert_eq!(config.schedule.attempts(), 8);
+        assert_eq!(config.schedules.plugins.attempts(), 8);
+        assert_eq!(config.schedules.webhooks.attempts(), 8);
         assert_eq!(config.grant("any").calls, DEFAULT_CALLS);
     }
 

@@ -1,6 +1,7 @@
-//! Whose turn is it: takes deliveries, calls plugins, judges, settles. How many run at a time is what it claims.
+//! Whose turn is it: takes deliveries, calls plugins or has webhooks posted, judges, settles. How many run at a time is what it claims.
 
 mod counters;
+mod posting;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::{Attempt, Outcome};
-use crate::event::{Event, now_ms};
+use crate::event::{Event, is_webhook, now_ms};
 use crate::plugins::{Change, Plugins};
 use crate::queue::{Deliveries, Delivery, NotKept, Queue, Settlement};
 use crate::runtime::{Answer, Called, Level, Line, Plugin, Runtime};
-use crate::schedule::{Schedule, Verdict, judge};
+use crate::schedule::{Schedules, Verdict, judge};
+use crate::webhooks::Webhooks;
 
-/// Hands deliveries to plugins.
+/// Hands deliveries to plugins and webhooks.
 pub struct Dispatch {
     /// Where deliveries come from and go back to.
     pub queue: Queue,
@@ -28,8 +30,10 @@ pub struct Dispatch {
     pub runtime: Arc<Runtime>,
     /// What is called.
     pub plugins: Arc<Plugins>,
+    /// What posts.
+    pub webhooks: Arc<Webhooks>,
     /// When it is tried again.
-    pub schedule: Schedule,
+    pub schedules: Schedules,
     /// What is counted.
     pub counters: Counters,
     /// Who may run beside whom.
@@ -107,7 +111,7 @@ impl Dispatch {
     async fn miss_the_gone(&self) {
         let standings = self.plugins.standings();
         for name in self.queue.subscribers().await {
-            if !standings.iter().any(|standing| *standing.name == *name) {
+            if !is_webhook(&name) && !standings.iter().any(|standing| *standing.name == *name) {
                 tracing::warn!(plugin = %name, "{name}: its file is gone; its deliveries wait for it");
                 self.queue.gone(&name);
             }
@@ -132,10 +136,8 @@ impl Dispatch {
                 }
             }
         }
-        for standing in self.plugins.standings() {
-            self.queue.claim(&standing.name, 0);
-        }
-        // When this is answered, so are the claims: no more deliveries come out.
+        self.queue.rest();
+        // When this is answered, it rests: no more deliveries come out.
         self.queue.subscribers().await;
         while let Ok(delivery) = deliveries.try_recv() {
             // Begun on paper only.
@@ -147,39 +149,36 @@ impl Dispatch {
     }
 
     async fn attempt(self: Arc<Self>, delivery: Delivery) {
-        let Some(plugin) = self.plugins.live(&delivery.plugin) else {
+        if is_webhook(&delivery.subscriber) {
+            return self.post(delivery).await;
+        }
+        let Some(plugin) = self.plugins.live(&delivery.subscriber) else {
             self.queue.settle(&delivery, Settlement::Returned);
             return;
         };
-        let mut ending = Ending {
-            dispatch: &self,
-            delivery: &delivery,
-            generation: plugin.generation.short(),
-            begun_at_ms: now_ms(),
-            over: false,
-        };
+        let mut ending = Ending::begin(&self, &delivery, plugin.generation.short());
         if !plugin.remembers() {
             let called = self.call(&plugin, &delivery).await;
             return ending.settle(called).await;
         }
-        let lane = self.lanes.of(&delivery.plugin);
+        let lane = self.lanes.of(&delivery.subscriber);
         let beside = lane.order.read().await;
         // What it was granted may have been taken away while it waited for its turn.
-        let Some(plugin) = self.plugins.live(&delivery.plugin) else { return ending.give_back() };
+        let Some(plugin) = self.plugins.live(&delivery.subscriber) else { return ending.give_back() };
         let called = self.call(&plugin, &delivery).await;
         if ending.keep(called).await {
             return;
         }
         drop(beside);
         let _alone = lane.order.write().await;
-        self.counters.count_overtaken(&delivery.plugin);
-        let Some(plugin) = self.plugins.live(&delivery.plugin) else { return ending.give_back() };
+        self.counters.count_overtaken(&delivery.subscriber);
+        let Some(plugin) = self.plugins.live(&delivery.subscriber) else { return ending.give_back() };
         let called = self.call(&plugin, &delivery).await;
         ending.settle(called).await;
     }
 
     async fn call(&self, plugin: &Plugin, delivery: &Delivery) -> Called {
-        let (name, id) = (delivery.plugin.clone(), delivery.event.id);
+        let (name, id) = (delivery.subscriber.clone(), delivery.event.id);
         let on_line = move |line: &Line| log_line(&name, &id, line);
         self.runtime.call(plugin, &delivery.event, delivery.attempt, on_line).await
     }
@@ -214,7 +213,7 @@ impl Dispatch {
         if !called.effects.is_empty() {
             let emitted = called.effects.emitted.len();
             let (generation, took) = (plugin.generation.short(), called.cost.wall);
-            let attempt = Attempt { generation, started_at_ms, took, outcome: Outcome::Done };
+            let attempt = Attempt { generation, started_at_ms, took, outcome: Outcome::Done, reply: None };
             if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, attempt, called.effects).await {
                 return Ok(Err(not_kept));
             }
@@ -226,10 +225,10 @@ impl Dispatch {
     /// Judges an attempt, counts it and tells how it went.
     fn judge(&self, delivery: &Delivery, attempt: &Attempt) -> Verdict {
         let now = now_ms();
-        let verdict = judge(&attempt.outcome, delivery.attempt, &self.schedule, now);
+        let verdict = judge(&attempt.outcome, delivery.attempt, self.schedules.of(&delivery.subscriber), now);
         self.counters.count(delivery, attempt, &verdict);
         let (plugin, event, number, outcome) =
-            (&delivery.plugin, delivery.event.id, delivery.attempt, &attempt.outcome);
+            (&delivery.subscriber, delivery.event.id, delivery.attempt, &attempt.outcome);
         match &verdict {
             Verdict::Done => {
                 let handled_us = handled_in(delivery).map(|handled| handled.as_micros() as u64);
@@ -261,7 +260,11 @@ struct Ending<'a> {
     over: bool,
 }
 
-impl Ending<'_> {
+impl<'a> Ending<'a> {
+    fn begin(dispatch: &'a Dispatch, delivery: &'a Delivery, generation: u64) -> Ending<'a> {
+        Ending { dispatch, delivery, generation, begun_at_ms: now_ms(), over: false }
+    }
+
     /// Settles with what the call did. One that was overtaken even now is tried again later.
     async fn settle(&mut self, called: Called) {
         if !self.keep(called).await {
@@ -290,7 +293,7 @@ impl Ending<'_> {
             Ok(()) => {
                 self.over = true;
                 self.dispatch.judge(self.delivery, &attempt);
-                self.dispatch.counters.count_emitted(&self.delivery.plugin, emitted);
+                self.dispatch.counters.count_emitted(&self.delivery.subscriber, emitted);
                 true
             }
         }
@@ -305,12 +308,15 @@ impl Ending<'_> {
     fn settle_without(&mut self, outcome: Outcome, took: Duration) {
         self.over = true;
         let attempt = self.attempt(outcome, took);
-        let verdict = self.dispatch.judge(self.delivery, &attempt);
+        let verdict = match is_webhook(&self.delivery.subscriber) {
+            true => self.dispatch.judge_post(self.delivery, &attempt),
+            false => self.dispatch.judge(self.delivery, &attempt),
+        };
         self.dispatch.queue.settle(self.delivery, Settlement::Judged { verdict, attempt });
     }
 
     fn attempt(&self, outcome: Outcome, took: Duration) -> Attempt {
-        Attempt { generation: self.generation, started_at_ms: self.begun_at_ms, took, outcome }
+        Attempt { generation: self.generation, started_at_ms: self.begun_at_ms, took, outcome, reply: None }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 /// Milliseconds since 1970-01-01 UTC.
 pub type UnixMs = u64;
@@ -126,6 +127,14 @@ pub struct NewEvent {
     pub repeat_key: Option<RepeatKey>,
 }
 
+/// What the name of a subscriber begins with that is a webhook; no plugin can be called so.
+pub const WEBHOOK: &str = "webhook:";
+
+/// Whether a subscriber is a webhook, by its name.
+pub fn is_webhook(subscriber: &str) -> bool {
+    subscriber.starts_with(WEBHOOK)
+}
+
 /// What the attributes that only the gateway gives begin with.
 pub const RESERVED: &str = "emitted.";
 
@@ -151,6 +160,19 @@ impl NewEvent {
 
 /// What tells a repeat: 128 bits of a SHA-256 over the source and the delivery's id.
 pub type RepeatKey = [u8; 16];
+
+/// The key of a delivery of a source, by the id that its sender gave it.
+pub fn repeat_key(source: &str, delivery_id: &[u8]) -> RepeatKey {
+    repeat_key_of(source, &[b"\0id\0", delivery_id])
+}
+
+/// The same where something else tells repeats.
+pub fn repeat_key_of(source: &str, parts: &[&[u8]]) -> RepeatKey {
+    let mut hash = Sha256::new_with_prefix(source);
+    parts.iter().for_each(|part| hash.update(part));
+    let whole: [u8; 32] = hash.finalize().into();
+    std::array::from_fn(|n| whole[n])
+}
 
 /// Which events a plugin wants: `type-pattern` or `source:type-pattern`, where the left side names a source or a
 /// provider and `*` stands for any characters, dots included.

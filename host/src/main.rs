@@ -26,6 +26,8 @@ enum Command {
     Try(commands::try_plugin::Try),
     Providers(commands::providers::Providers),
     Frameio(commands::frameio::Frameio),
+    Webhooks(commands::webhooks::Webhooks),
+    Keys(commands::keys::Keys),
     #[command(name = hookgate::runtime::WORKER, hide = true)]
     CompileWorker(commands::compile_worker::CompileWorker),
 }
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         Command::Try(command) => command.run(),
         Command::Providers(command) => command.run(),
         Command::Frameio(command) => command.run(),
+        Command::Webhooks(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::CompileWorker(command) => command.run(),
     };
     match done {

@@ -1,7 +1,8 @@
-//! How often or how much something may be done in a minute: some of it at once, the rest evenly.
+//! How often or how much something may be done in a minute: some of it at once, the rest evenly. And how long ago it was done.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// What is left of a minute's turns, or bytes; they come back evenly.
 #[derive(Debug)]
@@ -45,10 +46,50 @@ impl Pace {
     }
 }
 
+/// When something was done last, to a millisecond; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Lately {
+    begun: Instant,
+    /// Milliseconds since then; 0 where it never was.
+    last_ms: Arc<AtomicU64>,
+}
+
+impl Default for Lately {
+    fn default() -> Lately {
+        Lately { begun: Instant::now(), last_ms: Arc::default() }
+    }
+}
+
+impl Lately {
+    /// It is done now.
+    pub fn note(&self) {
+        self.last_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Whether it was done within a time.
+    pub fn within(&self, time: Duration) -> bool {
+        let last = self.last_ms.load(Ordering::Relaxed);
+        last > 0 && u128::from(self.now_ms().saturating_sub(last)) <= time.as_millis()
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.begun.elapsed().as_millis() as u64 + 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[test]
+    fn what_was_done_lately_is_known_for_a_while() {
+        let (lately, long) = (Lately::default(), Duration::from_secs(3600));
+        assert!(!lately.within(long));
+        lately.clone().note();
+        assert!(lately.within(long));
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(!lately.within(Duration::ZERO));
+    }
 
     #[test]
     fn turns_come_back_evenly() {

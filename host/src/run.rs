@@ -1,5 +1,6 @@
 //! The gateway, put together and run until it is told to stop.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
@@ -11,15 +12,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{Admin, SourceFace};
+use crate::api::Api;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::ingress::{Answer, Asking, Ingress, Sources};
+use crate::keys::Keys;
 use crate::listen::{Bounds, serve};
-use crate::outbound::{self, Outbound, SystemNames};
+use crate::outbound::{self, Outbound, Poster, SystemNames};
 use crate::plugins::{Change, Plugins, Standing};
 use crate::queue::Queue;
 use crate::reload::{Reload, granting};
 use crate::runtime::{EngineLimits, Runtime};
+use crate::webhooks::{Vault, Webhooks};
 use crate::{dispatch, ingress, queue};
 
 /// What runs, for whoever started it.
@@ -29,6 +33,8 @@ pub struct Running {
     pub sources: Vec<SourceFace>,
     /// Each plugin, as it stands at the start.
     pub plugins: Vec<Standing>,
+    /// Where the API listens, beside the admin address.
+    pub api: Option<SocketAddr>,
 }
 
 /// How long a start waits for plugins at the most: code that was compiled before takes milliseconds, a slow compiler must not keep
@@ -47,13 +53,17 @@ pub async fn run(
     on_ready: impl FnOnce(&Running),
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let (queue, deliveries) = queue::open(&config.server.data_dir, config.schedule.clone(), config.keep.clone())?;
+    let (queue, deliveries) = queue::open(&config.server.data_dir, &config.schedules, config.keep.clone())?;
     let runtime = Runtime::new(engine_limits(&config)).context("cannot start the WebAssembly engine")?;
     let mut registry = Registry::default();
-    let outbound = new_outbound(&config, &hooks, &admin, &mut registry)?;
+    let api_listener = listen_for_api(&config).await?;
+    let outbound = new_outbound(&config, [Some(&hooks), Some(&admin), api_listener.as_ref()], &mut registry)?;
     let plugins = open_plugins(&config, &runtime, &outbound, &queue)?;
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
-    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, went_out.clone());
+    let webhooks = open_webhooks(&config, &queue, &outbound).await?;
+    let keys = Keys::open(queue.clone()).await.context("cannot read the keys of the API")?;
+    let api = Api { keys, webhooks: webhooks.clone(), queue: queue.clone(), body_bytes: config.body_bytes };
+    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, webhooks, went_out.clone());
     let (tell, mut changes) = mpsc::unbounded_channel();
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
@@ -68,7 +78,14 @@ pub async fn run(
     let bounds = bounds(&config);
     let admin_bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds.clone() };
     let sources: Arc<Sources> = Arc::new(RwLock::new(ingress::by_name(&config.sources)));
-    let ingress = Ingress::new(sources.clone(), queue.clone(), asking, &config.ingress, came_in.clone());
+    let ingress = Ingress::new(
+        sources.clone(),
+        queue.clone(),
+        asking,
+        &config.ingress,
+        came_in.clone(),
+        runtime.traffic().clone(),
+    );
     let taking = tokio::spawn(serve(hooks, ingress.router(), bounds, ingress_stop.clone()));
     let shown = Admin {
         sources: sources.clone(),
@@ -78,11 +95,15 @@ pub async fn run(
         came_in: came_in.clone(),
         went_out,
         registry,
+        api: api.clone(),
         token: config.server.admin_token.clone(),
         started,
         stop: stop.clone(),
     };
-    let running = Running { sources: shown.faces(), plugins: plugins.standings() };
+    let api_at = api_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let running = Running { sources: shown.faces(), plugins: plugins.standings(), api: api_at };
+    // What is published is taken for as long as webhooks are.
+    let publishing = tokio::spawn(serve_api(api_listener, api, admin_bounds.clone(), ingress_stop.clone()));
     let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
     let reloading = Reload { config, sources, came_in, plugins, tell }.watch(dispatch_stop.clone());
     let reloading = runtime.threads().spawn(reloading);
@@ -101,7 +122,7 @@ pub async fn run(
     }
     // In the order of the path: nothing new comes in, what runs ends, what is known is written down.
     ingress_stop.cancel();
-    let _ = taking.await;
+    let _ = tokio::join!(taking, publishing);
     dispatch_stop.cancel();
     let cut_off = dispatching.await.unwrap_or(0);
     tell_of_cut_off(cut_off);
@@ -140,11 +161,12 @@ fn new_dispatch(
     queue: &Queue,
     runtime: &Arc<Runtime>,
     plugins: &Arc<Plugins>,
+    webhooks: Arc<Webhooks>,
     counters: dispatch::Counters,
 ) -> Arc<Dispatch> {
-    let (queue, runtime, plugins, schedule) =
-        (queue.clone(), runtime.clone(), plugins.clone(), config.schedule.clone());
-    Arc::new(Dispatch { queue, runtime, plugins, schedule, counters, lanes: dispatch::Lanes::default() })
+    let (queue, runtime, plugins, schedules) =
+        (queue.clone(), runtime.clone(), plugins.clone(), config.schedules.clone());
+    Arc::new(Dispatch { queue, runtime, plugins, webhooks, schedules, counters, lanes: dispatch::Lanes::default() })
 }
 
 /// Has plugins answer senders, on threads of their own; a sender that waits no longer ends the call.
@@ -161,13 +183,35 @@ fn asking(dispatch: &Arc<Dispatch>, runtime: &Arc<Runtime>) -> Asking {
     })
 }
 
+async fn open_webhooks(config: &Config, queue: &Queue, outbound: &Outbound) -> anyhow::Result<Arc<Webhooks>> {
+    let outgoing = &config.outgoing;
+    let vault = match &outgoing.key {
+        Some(key) => Vault::new(key),
+        None => Vault::in_folder(&config.server.data_dir)?,
+    };
+    let poster = Poster::new(outbound, outgoing.allow_private.clone());
+    let opened = Webhooks::open(queue.clone(), poster, vault, outgoing.limits.clone()).await;
+    opened.context("cannot read the webhooks")
+}
+
+async fn listen_for_api(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.outgoing.listen else { return Ok(None) };
+    let fix = || format!("cannot listen on {address}: stop what does, or take another address ([outgoing] listen)");
+    Ok(Some(TcpListener::bind(address).await.with_context(fix)?))
+}
+
+async fn serve_api(listener: Option<TcpListener>, api: Api, bounds: Bounds, stop: CancellationToken) {
+    if let Some(listener) = listener {
+        serve(listener, api.router_alone(), bounds, stop).await;
+    }
+}
+
 fn new_outbound(
     config: &Config,
-    hooks: &TcpListener,
-    admin: &TcpListener,
+    own: [Option<&TcpListener>; 3],
     registry: &mut Registry,
 ) -> anyhow::Result<Arc<Outbound>> {
-    let own = vec![hooks.local_addr()?, admin.local_addr()?];
+    let own = own.into_iter().flatten().map(TcpListener::local_addr).collect::<std::io::Result<_>>()?;
     let counters = outbound::Counters::new(registry);
     Ok(Outbound::new(config.roots.clone(), own, Arc::new(SystemNames), counters))
 }

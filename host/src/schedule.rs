@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::attempt::Outcome;
-use crate::event::UnixMs;
+use crate::event::{UnixMs, is_webhook};
 
 /// The delays before attempts 2, 3, ... After the last comes death.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,22 @@ impl Schedule {
     /// How many attempts a delivery gets.
     pub fn attempts(&self) -> u32 {
         self.0.len() as u32 + 1
+    }
+}
+
+/// The schedule of each kind of subscriber.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedules {
+    /// Of plugins.
+    pub plugins: Schedule,
+    /// Of webhooks.
+    pub webhooks: Schedule,
+}
+
+impl Schedules {
+    /// The schedule of a subscriber, by its name.
+    pub fn of(&self, subscriber: &str) -> &Schedule {
+        if is_webhook(subscriber) { &self.webhooks } else { &self.plugins }
     }
 }
 

@@ -111,6 +111,21 @@ pub fn read_secret(path: &Path) -> Result<Secret, String> {
     }
 }
 
+/// So many random letters and digits, of 5 bits each. The error is a sentence.
+pub fn random_letters(many: usize) -> Result<String, String> {
+    let mut bytes = vec![0u8; many];
+    getrandom::fill(&mut bytes).map_err(|error| format!("this system has no randomness: {error}"))?;
+    let letters = b"0123456789abcdefghjkmnpqrstvwxyz";
+    Ok(bytes.iter().map(|byte| letters[usize::from(byte & 31)] as char).collect())
+}
+
+/// So many random bytes. The error is a sentence.
+pub fn random_bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
+    let mut bytes = Zeroizing::new([0u8; N]);
+    getrandom::fill(&mut *bytes).map_err(|error| format!("this system has no randomness: {error}"))?;
+    Ok(bytes)
+}
+
 fn keyed_hash() -> Hmac<Sha256> {
     <Hmac<Sha256> as hmac::digest::KeyInit>::new(&Default::default())
 }

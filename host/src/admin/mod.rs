@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::{Api, only_by_address};
 use crate::ingress::Sources;
 use crate::plugins::Plugins;
 use crate::provider::Source;
@@ -40,6 +41,8 @@ pub struct Admin {
     pub went_out: dispatch::Counters,
     /// All metrics.
     pub registry: Registry,
+    /// What applications may do, and the keys with which they do it.
+    pub api: Api,
     /// What an operator must show.
     pub token: Option<Secret>,
     /// Since when it runs.
@@ -74,13 +77,20 @@ impl Admin {
     /// The routes.
     pub fn router(self) -> Router {
         let admin = Arc::new(self);
-        Router::new()
+        let operator = admin.api.clone().operator_router();
+        let operator = match &admin.token {
+            Some(_) => operator,
+            None => operator.layer(middleware::from_fn(only_by_address)),
+        };
+        let shown = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
             .route("/status", get(status))
             .route("/metrics", get(metrics))
-            .layer(middleware::from_fn_with_state(admin.clone(), check_token))
-            .with_state(admin)
+            .with_state(admin.clone());
+        // Who shows a key needs no token.
+        let keyed = admin.api.clone().router();
+        shown.merge(operator).layer(middleware::from_fn_with_state(admin, check_token)).merge(keyed)
     }
 }
 

@@ -13,12 +13,15 @@ macro_rules! outln {
 pub mod check;
 pub mod compile_worker;
 pub mod frameio;
+mod gateway;
 pub mod init;
+pub mod keys;
 pub mod new;
 pub mod providers;
 pub mod send;
 pub mod serve;
 pub mod try_plugin;
+pub mod webhooks;
 
 /// Words on the command line that do not fit each other.
 #[derive(Debug, thiserror::Error)]

@@ -111,6 +111,9 @@ fn print_running(running: &Running, hooks: SocketAddr, admin: SocketAddr) {
     outln!("hookgate {}", env!("CARGO_PKG_VERSION"));
     outln!("  hooks   {}", hooks_line(running, hooks));
     outln!("  admin   http://{admin}");
+    if let Some(api) = running.api {
+        outln!("  api     http://{api}");
+    }
     let mut plugins: Vec<String> =
         running.plugins.iter().map(|plugin| format!("{} {}", plugin.name, plugin.slot)).collect();
     if plugins.is_empty() {

@@ -124,7 +124,7 @@ fn schemes(section: &mut Section) -> Schemes {
 }
 
 /// Reads a list of addresses that are nobody else's business.
-fn allow_private(section: &mut Section) -> Vec<SocketAddr> {
+pub(super) fn allow_private(section: &mut Section) -> Vec<SocketAddr> {
     let texts: Vec<String> = section.or("allow_private", Vec::new());
     let read = |text: &String| match text.parse::<SocketAddr>() {
         Ok(address) if is_public(address.ip()) => {

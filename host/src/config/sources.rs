@@ -8,6 +8,7 @@ use crate::event::is_name;
 use crate::provider::{Answering, Provider, Source, catalogue};
 use crate::secret::Secret;
 use crate::section::Section;
+use crate::webhooks::{API, HOOKGATE};
 
 impl Reading<'_> {
     /// Reads `[sources.<name>]`.
@@ -22,8 +23,11 @@ impl Reading<'_> {
             let rule = "is no name for a source: take lower-case letters, digits, - and _, at most 64";
             section.mistake("", rule);
         }
-        if name == PLUGIN {
-            section.mistake("", "is the name of what plugins make: take another");
+        match name {
+            PLUGIN => section.mistake("", "is the name of what plugins make: take another"),
+            API => section.mistake("", "is the name of what applications publish: take another"),
+            HOOKGATE => section.mistake("", "is the name of what the gateway tells of itself: take another"),
+            _ => {}
         }
         let provider = read_provider(name, &mut section);
         let first = self.files.borrow().len();

@@ -19,6 +19,16 @@ pub struct Counters {
     handled_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
     overtaken: Family<PluginLabel, Counter>,
     emitted: Family<PluginLabel, Counter>,
+    posts: Family<PostLabels, Counter>,
+    post_seconds: Histogram,
+    delivered_seconds: Histogram,
+}
+
+/// Webhooks are too many to have labels of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PostLabels {
+    result: &'static str,
+    verdict: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +67,9 @@ impl Counters {
             handled_seconds: Family::new_with_constructor(seconds),
             overtaken: Family::default(),
             emitted: Family::default(),
+            posts: Family::default(),
+            post_seconds: seconds(),
+            delivered_seconds: seconds(),
         };
         registry.register("hookgate_attempts", "Attempts by plugin, outcome and verdict", counters.attempts.clone());
         registry.register("hookgate_call_seconds", "How long calls of a plugin took", counters.call_seconds.clone());
@@ -65,6 +78,12 @@ impl Counters {
         let help = "Calls that ran again, alone, since another changed the state that they had read";
         registry.register("hookgate_overtaken", help, counters.overtaken.clone());
         registry.register("hookgate_emitted", "Events that plugins made", counters.emitted.clone());
+        let help = "Attempts to post to webhooks, by what was answered and the verdict";
+        registry.register("hookgate_webhook_attempts", help, counters.posts.clone());
+        let help = "How long requests to webhooks took";
+        registry.register("hookgate_webhook_seconds", help, counters.post_seconds.clone());
+        let help = "From accepting an event to the end of the first attempt that was delivered to a webhook";
+        registry.register("hookgate_delivered_seconds", help, counters.delivered_seconds.clone());
         counters
     }
 
@@ -85,7 +104,7 @@ impl Counters {
     }
 
     pub(super) fn count(&self, delivery: &Delivery, attempt: &Attempt, verdict: &Verdict) {
-        let plugin = delivery.plugin.to_string();
+        let plugin = delivery.subscriber.to_string();
         let labels = AttemptLabels {
             plugin: plugin.clone(),
             outcome: attempt.outcome.name().to_owned(),
@@ -96,6 +115,21 @@ impl Counters {
         self.call_seconds.get_or_create(&label).observe(attempt.took.as_secs_f64());
         if let Some(handled) = handled_in(delivery) {
             self.handled_seconds.get_or_create(&label).observe(handled.as_secs_f64());
+        }
+    }
+
+    pub(super) fn count_post(&self, delivery: &Delivery, attempt: &Attempt, verdict: &Verdict) {
+        let result = match attempt.reply.as_ref().map(|reply| reply.status) {
+            None => "none",
+            Some(200..=299) => "2xx",
+            Some(300..=399) => "3xx",
+            Some(400..=499) => "4xx",
+            Some(_) => "other",
+        };
+        self.posts.get_or_create(&PostLabels { result, verdict: verdict_name(verdict) }).inc();
+        self.post_seconds.observe(attempt.took.as_secs_f64());
+        if let Some(handled) = handled_in(delivery).filter(|_| *verdict == Verdict::Done) {
+            self.delivered_seconds.observe(handled.as_secs_f64());
         }
     }
 

@@ -20,6 +20,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{Event, NewEvent, now_ms};
+use crate::pace::Lately;
 use crate::provider::{Answering, HandshakeAnswer, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
 
@@ -79,11 +80,19 @@ pub struct Ingress {
     patience: Duration,
     counters: Counters,
     log: Quiet,
+    traffic: Lately,
 }
 
 impl Ingress {
-    /// Takes requests for these sources.
-    pub fn new(sources: Arc<Sources>, queue: Queue, asking: Asking, limits: &Limits, counters: Counters) -> Ingress {
+    /// Takes requests for these sources. When one comes, `traffic` is told.
+    pub fn new(
+        sources: Arc<Sources>,
+        queue: Queue,
+        asking: Asking,
+        limits: &Limits,
+        counters: Counters,
+        traffic: Lately,
+    ) -> Ingress {
         let known = sources.read().unwrap_or_else(PoisonError::into_inner);
         known.values().for_each(|source| counters.begin(source));
         drop(known);
@@ -96,6 +105,7 @@ impl Ingress {
             patience: limits.request,
             counters,
             log: Quiet::default(),
+            traffic,
         }
     }
 
@@ -189,6 +199,7 @@ impl Ingress {
 
 async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
     let source = ingress.sources.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned();
+    ingress.traffic.note();
     let Some(source) = source else {
         ingress.counters.count_unknown();
         return Refusal::UnknownSource.into_response();

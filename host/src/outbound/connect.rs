@@ -16,8 +16,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 
+use super::Counters;
 use super::address::is_public;
-use super::{Counters, HostGrant};
 
 /// What all plugins' connections have in common.
 pub struct Outbound {
@@ -141,21 +141,45 @@ pub(super) struct Connector(Arc<Way>);
 struct Way {
     names: Arc<dyn Resolve>,
     own: Vec<SocketAddr>,
-    allow_private: Vec<SocketAddr>,
-    has_credential: bool,
-    within: Duration,
+    reach: Reach,
+}
+
+/// How far connections may reach.
+#[derive(Debug, Clone)]
+pub(super) struct Reach {
+    /// Addresses that may be connected to though they are not the public internet's.
+    pub allow_private: Vec<SocketAddr>,
+    /// Whether what is sent has a credential in it.
+    pub has_credential: bool,
+    /// How long connecting may take.
+    pub within: Duration,
+    /// Where the operator allows another, with `ADDRESS` in place of it.
+    pub fix: &'static str,
 }
 
 impl Connector {
-    pub fn new(outbound: &Outbound, grant: &HostGrant) -> Connector {
-        Connector(Arc::new(Way {
-            names: outbound.names.clone(),
-            own: outbound.own.clone(),
-            allow_private: grant.allow_private.clone(),
-            has_credential: grant.credential.is_some(),
-            within: grant.limits.connect,
-        }))
+    pub fn new(outbound: &Outbound, reach: Reach) -> Connector {
+        Connector(Arc::new(Way { names: outbound.names.clone(), own: outbound.own.clone(), reach }))
     }
+
+    /// Looks whether a host has an address that may be connected to, without connecting. One that cannot be looked up may have one
+    /// later.
+    pub async fn check(&self, uri: &Uri) -> Result<(), Unreachable> {
+        let way = &self.0;
+        let (host, port) = target(uri);
+        let looking = tokio::time::timeout(way.reach.within, way.look_up(host, port));
+        let Ok(Ok(found)) = looking.await else { return Ok(()) };
+        if found.is_empty() || found.iter().any(|address| way.allows(*address, false)) {
+            return Ok(());
+        }
+        Err(way.denied(host, &found))
+    }
+}
+
+/// The host and the port of a URL.
+fn target(uri: &Uri) -> (&str, u16) {
+    let default = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+    (uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(default))
 }
 
 impl tower::Service<Uri> for Connector {
@@ -170,8 +194,9 @@ impl tower::Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let way = self.0.clone();
         Box::pin(async move {
-            let connected = tokio::time::timeout(way.within, way.connect(&uri)).await;
-            connected.unwrap_or(Err(Unreachable::Late(way.within))).map(TokioIo::new)
+            let within = way.reach.within;
+            let connected = tokio::time::timeout(within, way.connect(&uri)).await;
+            connected.unwrap_or(Err(Unreachable::Late(within))).map(TokioIo::new)
         })
     }
 }
@@ -184,12 +209,10 @@ fn is_of_this_machine(ip: IpAddr) -> bool {
 
 impl Way {
     async fn connect(&self, uri: &Uri) -> Result<TcpStream, Unreachable> {
-        let host = uri.host().unwrap_or_default();
-        let default = if uri.scheme_str() == Some("http") { 80 } else { 443 };
-        let port = uri.port_u16().unwrap_or(default);
+        let (host, port) = target(uri);
         let found = self.look_up(host, port).await?;
         // A credential in clear text goes to nobody but whom the operator spelled out.
-        let only_named = self.has_credential && uri.scheme_str() == Some("http");
+        let only_named = self.reach.has_credential && uri.scheme_str() == Some("http");
         let allowed = found.iter().filter(|address| self.allows(**address, only_named));
         let mut failed = None;
         for address in allowed {
@@ -201,20 +224,28 @@ impl Way {
                 Err(error) => failed = Some(error),
             }
         }
-        Err(match (failed, found.first()) {
-            (Some(error), _) => Unreachable::Failed(format!("cannot connect to {host} port {port}: {error}")),
-            (None, Some(_)) if let Some(own) = found.iter().find(|address| self.is_own(**address)) => {
+        Err(match failed {
+            Some(error) => Unreachable::Failed(format!("cannot connect to {host} port {port}: {error}")),
+            None => self.denied(host, &found),
+        })
+    }
+
+    /// Why none of these addresses of a host may be connected to.
+    fn denied(&self, host: &str, found: &[SocketAddr]) -> Unreachable {
+        match found.first() {
+            Some(_) if let Some(own) = found.iter().find(|address| self.is_own(**address)) => {
                 Unreachable::Denied(format!("{host} is this gateway itself, at {own}"))
             }
-            (None, Some(address)) if is_public(address.ip()) => Unreachable::Denied(format!(
+            Some(address) if is_public(address.ip()) => Unreachable::Denied(format!(
                 "the credential of {host} would cross the internet in clear text: ask by https"
             )),
-            (None, Some(address)) => Unreachable::Denied(format!(
-                "{host} is at {}, which is not on the public internet: if it is meant, write allow_private = [\"{address}\"] beside the host",
-                address.ip()
+            Some(address) => Unreachable::Denied(format!(
+                "{host} is at {}, which is not on the public internet: if it is meant, {}",
+                address.ip(),
+                self.reach.fix.replace("ADDRESS", &address.to_string())
             )),
-            (None, None) => Unreachable::Failed(format!("{host} has no address")),
-        })
+            None => Unreachable::Failed(format!("{host} has no address")),
+        }
     }
 
     async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unreachable> {
@@ -230,7 +261,8 @@ impl Way {
 
     fn allows(&self, address: SocketAddr, only_named: bool) -> bool {
         let (ip, port) = (address.ip().to_canonical(), address.port());
-        let is_named = self.allow_private.iter().any(|named| named.ip().to_canonical() == ip && named.port() == port);
+        let is_named =
+            self.reach.allow_private.iter().any(|named| named.ip().to_canonical() == ip && named.port() == port);
         let is_open = is_public(address.ip()) && !only_named;
         !self.is_own(address) && (is_open || is_named)
     }

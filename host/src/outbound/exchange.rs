@@ -17,27 +17,39 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use zeroize::Zeroizing;
 
-use super::connect::{Connector, Unreachable};
-use super::{Cause, Credential, HostGrant, NoAnswer, Outbound, Request, Response};
+use super::connect::{Connector, Reach, Unreachable};
+use super::{Cause, Credential, HostGrant, NoAnswer, Outbound, Request, Response, Schemes};
 
 /// The most that an answer's headers may take, in bytes; they may be 100.
 const ANSWER_HEADER_BYTES: usize = 64 << 10;
 
 /// Connections to one granted host, kept for the next request.
-pub(super) struct Client(legacy::Client<HttpsConnector<Connector>, Full<Bytes>>);
+pub(super) struct Client(Http);
+
+/// Speaks HTTP over connections that go no further than they may.
+pub(super) type Http = legacy::Client<HttpsConnector<Connector>, Full<Bytes>>;
+
+/// A client whose connections go through a connector; so many idle ones of each host are kept.
+pub(super) fn http(outbound: &Outbound, connector: Connector, schemes: Schemes, idle: usize) -> Http {
+    let tls = HttpsConnectorBuilder::new().with_tls_config((*outbound.tls()).clone());
+    let tls = if schemes.http { tls.https_or_http() } else { tls.https_only() };
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(idle)
+        .http1_max_buf_size(ANSWER_HEADER_BYTES)
+        .http2_max_header_list_size(ANSWER_HEADER_BYTES as u32)
+        .build(tls.enable_all_versions().wrap_connector(connector))
+}
 
 impl Client {
     pub fn new(outbound: &Outbound, grant: &HostGrant) -> Client {
-        let tls = HttpsConnectorBuilder::new().with_tls_config((*outbound.tls()).clone());
-        let schemes = if grant.schemes.http { tls.https_or_http() } else { tls.https_only() };
-        let connector = schemes.enable_all_versions().wrap_connector(Connector::new(outbound, grant));
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(grant.limits.at_once)
-            .http1_max_buf_size(ANSWER_HEADER_BYTES)
-            .http2_max_header_list_size(ANSWER_HEADER_BYTES as u32)
-            .build(connector);
-        Client(client)
+        let reach = Reach {
+            allow_private: grant.allow_private.clone(),
+            has_credential: grant.credential.is_some(),
+            within: grant.limits.connect,
+            fix: "write allow_private = [\"ADDRESS\"] beside the host",
+        };
+        Client(http(outbound, Connector::new(outbound, reach), grant.schemes, grant.limits.at_once))
     }
 
     /// Sends a request and reads all of the answer.
@@ -182,20 +194,26 @@ async fn whole(mut body: Incoming, most: usize) -> Result<Bytes, NoAnswer> {
 }
 
 /// Why there is no answer, told from what the client says. Never from what a stranger says.
-fn told(error: &legacy::Error) -> NoAnswer {
+pub(super) fn told(error: &legacy::Error) -> NoAnswer {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     let mut last = error.to_string();
     while let Some(error) = cause {
         if let Some(unreachable) = error.downcast_ref::<Unreachable>() {
-            let kind = match unreachable {
-                Unreachable::Denied(_) => Cause::Denied,
-                Unreachable::Late(_) => Cause::Timeout,
-                Unreachable::Failed(_) => Cause::Failed,
-            };
-            return NoAnswer::new(kind, unreachable.to_string());
+            return unreachable.into();
         }
         last = error.to_string();
         cause = error.source();
     }
     NoAnswer::new(Cause::Failed, format!("no answer: {last}"))
+}
+
+impl From<&Unreachable> for NoAnswer {
+    fn from(unreachable: &Unreachable) -> NoAnswer {
+        let kind = match unreachable {
+            Unreachable::Denied(_) => Cause::Denied,
+            Unreachable::Late(_) => Cause::Timeout,
+            Unreachable::Failed(_) => Cause::Failed,
+        };
+        NoAnswer::new(kind, unreachable.to_string())
+    }
 }

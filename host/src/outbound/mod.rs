@@ -1,11 +1,13 @@
-//! How a plugin's requests leave: to hosts that it asked for and the operator granted, and nowhere else.
+//! How requests leave: a plugin's to hosts that it asked for and the operator granted, a webhook's to its URL, and nowhere else.
 //!
 //! One policy, whoever speaks: [`Hosts::send`] checks the request, [`connect`] looks at the very address that it connects to,
-//! and the host's own credential is put in last and taken out of the answer first.
+//! and the host's own credential is put in last and taken out of the answer first. [`Poster`] goes the same way to addresses that
+//! strangers gave.
 
 mod address;
 mod connect;
 mod exchange;
+mod post;
 mod target;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use url::Url;
 pub use address::is_public;
 pub use connect::{Outbound, Resolve, Resolving, Roots, SystemNames};
 pub(crate) use exchange::is_the_hosts_own;
+pub use post::{ANSWER_BYTES, Posted, Poster};
 pub use target::{HostPattern, NotAHost};
 
 use crate::pace::Pace;

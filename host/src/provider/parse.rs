@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::description::Provider;
 use super::template::View;
 use super::verify::Verified;
-use crate::event::{NewEvent, RepeatKey, TYPE_BYTES};
+use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES};
 
 /// Why a verified request is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,22 +72,13 @@ impl Provider {
     /// By the delivery's id where the sender gives one; else by the signed timestamp and the body, since two real changes
     /// may have equal bodies. With neither, no repeat can be told: running twice is allowed where losing is not.
     fn repeat_key(&self, source: &Arc<str>, delivery_id: Option<&str>, view: &View) -> Option<RepeatKey> {
-        let mut hash = Sha256::new();
-        hash.update(source.as_bytes());
         match (delivery_id, view.timestamp) {
-            (Some(id), _) => {
-                hash.update(b"\0id\0");
-                hash.update(id);
-            }
+            (Some(id), _) => Some(event::repeat_key(source, id.as_bytes())),
             (None, Some(timestamp)) => {
-                hash.update(b"\0body\0");
-                hash.update(timestamp);
-                hash.update(b"\0");
-                hash.update(view.body);
+                Some(event::repeat_key_of(source, &[b"\0body\0", timestamp.as_bytes(), b"\0", view.body]))
             }
-            (None, None) => return None,
+            (None, None) => None,
         }
-        hash.finalize()[..16].try_into().ok()
     }
 }
 

@@ -9,7 +9,7 @@ use super::writer::{Group, READY, READY_BYTES, REFILL, Writer, Written, not_run}
 use super::{Delivery, Receipt, Settlement};
 use crate::attempt::Outcome;
 use crate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN};
-use crate::event::{Event, EventId, NewEvent, UnixMs};
+use crate::event::{Event, EventId, NewEvent, UnixMs, is_webhook};
 use crate::schedule::Verdict;
 
 impl Writer {
@@ -27,10 +27,18 @@ impl Writer {
         for n in 0..self.subscribers.len() {
             self.write_claims(n, now, written)?;
         }
+        for (n, track) in &written.tracks {
+            self.store.add_track(self.subscribers[*n].id, track)?;
+        }
         self.store.commit()
     }
 
-    fn write_event(&mut self, event: &NewEvent, now: UnixMs, written: &mut Written) -> Result<Receipt, StoreError> {
+    pub(super) fn write_event(
+        &mut self,
+        event: &NewEvent,
+        now: UnixMs,
+        written: &mut Written,
+    ) -> Result<Receipt, StoreError> {
         if let Some(first) = self.first_of(event)? {
             self.put_dead_back(first, now)?;
             return Ok(Receipt { id: first, duplicate: true });
@@ -69,10 +77,10 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
         let (id, nothing_before) = (event.id, subscriber.ready.is_empty() && !subscriber.is_behind(now));
-        if subscriber.has_slot() && nothing_before {
+        if subscriber.has_slot(now) && nothing_before {
             self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
             subscriber.running += 1;
-            written.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: 1, event }));
+            written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: 1, event }));
             return Ok(());
         }
         self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
@@ -107,7 +115,7 @@ impl Writer {
         now: UnixMs,
         written: &mut Written,
     ) -> Result<(), StoreError> {
-        let Some(n) = self.subscribers.iter().position(|one| one.name == settling.plugin) else {
+        let Some(n) = self.find(&settling.subscriber) else {
             // Whoever wants something kept must not believe that it is.
             written.overtaken.push(settle);
             return Ok(());
@@ -126,7 +134,7 @@ impl Writer {
             }
             self.store.remember(id, effects)?;
             for emitted in &effects.emitted {
-                let event = emitted_event(&settling.plugin, settling.event, effects, emitted, now);
+                let event = emitted_event(&settling.subscriber, settling.event, effects, emitted, now);
                 self.write_event(&event, now, written)?;
             }
         }
@@ -154,12 +162,14 @@ impl Writer {
             Settlement::Judged { verdict: Verdict::Dead, .. } => (State::Dead, number, now),
             Settlement::Judged { verdict: Verdict::Again { at_ms }, .. } => (State::Waiting, number, *at_ms),
         };
-        // Nobody would ever take it up again.
-        let is_forgotten = state == State::Waiting && subscriber.patterns.is_empty() && subscriber.gone_at_ms.is_some();
+        let is_forgotten = state == State::Waiting && subscriber.is_forgotten;
         let state = if is_forgotten { State::Dead } else { state };
         self.store.move_delivery(subscriber.id, event, state, attempts, due)?;
         if let Settlement::Judged { attempt, .. } = settlement {
             self.store.insert_attempt(subscriber.id, event, number, attempt)?;
+            if is_webhook(&subscriber.name) {
+                written.tracks.entry(n).or_default().add(number, attempt, state == State::Dead);
+            }
         }
         if state == State::Waiting {
             subscriber.is_due_at(due);
@@ -171,7 +181,7 @@ impl Writer {
 
     /// Begins as many waiting deliveries of a plugin as it has slots.
     fn write_claims(&mut self, n: usize, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
-        while self.subscribers[n].has_slot() {
+        while self.subscribers[n].has_slot(now) {
             if self.subscribers[n].ready.is_empty() && !self.refill(n, now)? {
                 return Ok(());
             }
@@ -189,7 +199,7 @@ impl Writer {
         }
         let event = match ready.loaded.map(Ok).unwrap_or_else(|| self.store.event(ready.event).map(Arc::new)) {
             Err(StoreError::Damaged(id)) => {
-                tracing::error!(event = %id, plugin = %subscriber.name, "the stored body is damaged, so it is not delivered");
+                tracing::error!(event = %id, subscriber = %subscriber.name, "the stored body is damaged, so it is not delivered");
                 self.store.move_delivery(subscriber.id, id, State::Dead, number, now)?;
                 return self.store.insert_attempt(subscriber.id, id, number, &not_run(Outcome::Damaged, now));
             }
@@ -197,7 +207,7 @@ impl Writer {
         };
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
         subscriber.running += 1;
-        written.claimed.push((n, Delivery { plugin: subscriber.name.clone(), attempt: number, event }));
+        written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: number, event }));
         Ok(())
     }
 

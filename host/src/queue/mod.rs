@@ -1,21 +1,26 @@
 //! What we have promised: everything that was acknowledged, and what is left to do for it.
 //!
 //! The verbs hide the engine. [`Queue::accept`] writes events down, [`Queue::subscribe`] says who wants which,
-//! [`Queue::claim`] says how many deliveries a plugin may have in hand, [`Queue::settle`] says how one ended, and
-//! [`Queue::counts`] looks. Deliveries come out of [`Deliveries`], each already written down as begun.
+//! [`Queue::claim`] says how many deliveries a subscriber may have in hand, [`Queue::settle`] says how one ended,
+//! [`Queue::put_back`] has one delivered again, and [`Queue::counts`] and [`Queue::deliveries`] look. Deliveries come out of
+//! [`Deliveries`], each already written down as begun. A subscriber is a plugin or a webhook, told apart by its name alone.
 //!
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
 mod group;
+mod look;
 mod reader;
+mod registering;
 mod seen;
 mod settling;
 mod state;
 mod store;
 mod subscriber;
 mod tidy;
+mod track;
 mod writer;
 
+use std::collections::HashMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
@@ -26,14 +31,17 @@ use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch};
 
 use crate::attempt::Attempt;
 use crate::effects::{Effects, Memory};
-use crate::event::{Event, EventId, NewEvent, Pattern, now_ms};
-use crate::schedule::{Schedule, Verdict};
+use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, now_ms};
+use crate::schedule::{Schedules, Verdict};
 
+pub use look::{Filter, Looked, Standing, Tried};
 pub use reader::Counts;
 use reader::Reader;
+pub use registering::{Registration, Subscribing};
 use settling::{Kept, Settling};
 use state::Remembered;
 use store::Store;
+pub use track::Track;
 use writer::{Order, Subscription, Writer};
 
 /// How long the queue keeps what.
@@ -47,11 +55,11 @@ pub struct Keep {
     pub subscriptions: Duration,
 }
 
-/// One event on its way to one plugin, written down as begun.
+/// One event on its way to one subscriber, written down as begun.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The plugin's name.
-    pub plugin: Arc<str>,
+    /// The subscriber's name: a plugin's, or a webhook's.
+    pub subscriber: Arc<str>,
     /// Which attempt this is; 1 is the first.
     pub attempt: u32,
     /// What happened.
@@ -122,8 +130,8 @@ pub struct Queue {
 
 /// Opens the queue in a folder, makes it where it is missing, takes up what the last process left, and starts the writer.
 ///
-/// Attempts that were running then are judged as lost by the schedule.
-pub fn open(folder: &Path, schedule: Schedule, keep: Keep) -> anyhow::Result<(Queue, Deliveries)> {
+/// Attempts that were running then are judged as lost by the schedules.
+pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<(Queue, Deliveries)> {
     let lock = lock(folder)?;
     let file = folder.join("hookgate.db");
     // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
@@ -140,7 +148,7 @@ pub fn open(folder: &Path, schedule: Schedule, keep: Keep) -> anyhow::Result<(Qu
     let (orders, inbox) = mpsc::channel();
     let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(None);
-    let writer = Writer::take_up(store, schedule, keep, deliver)?;
+    let writer = Writer::take_up(store, schedules, keep, deliver)?;
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
         let closed = writer.run(inbox, fail, &marker);
         // Held as long as anything is written, and not longer: whoever hears that it is closed may open it again.
@@ -176,39 +184,65 @@ fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
 impl Queue {
     /// Writes the events of one request down, all or none. When this returns well, they are on disk.
     pub async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, AcceptError> {
-        let (answer, answered) = oneshot::channel();
-        self.orders.send(Order::Accept { events, answer }).map_err(|_| AcceptError::Closed)?;
-        answered.await.unwrap_or(Err(AcceptError::Closed))
+        self.ask(|answer| Order::Accept { events, answer }).await
     }
 
-    /// Says that a plugin's file is there, durably what it wants from now on (nothing: what it wanted before), and how many
+    /// Says that a subscriber is there, durably what it wants from now on (nothing: what it wanted before), and how many
     /// deliveries it may have in hand. Where that cannot be written down now, it is as soon as it can.
     pub async fn subscribe(
         &self,
-        plugin: &str,
+        subscriber: &str,
         patterns: Option<Vec<Pattern>>,
         slots: usize,
     ) -> Result<(), AcceptError> {
-        let (done, answered) = oneshot::channel();
-        let order = Order::Subscribe(Subscription { plugin: plugin.into(), patterns, slots }, done);
-        self.orders.send(order).map_err(|_| AcceptError::Closed)?;
+        let subscription = Subscription { subscriber: subscriber.into(), patterns, slots };
+        self.ask(|done| Order::Subscribe(subscription, done)).await
+    }
+
+    /// Changes who is registered. When this returns well, all of it is on disk; otherwise nothing is.
+    pub async fn register(&self, registration: Registration) -> Result<(), AcceptError> {
+        self.ask(|done| Order::Register(registration, done)).await
+    }
+
+    /// Has a subscriber get events again, or for the first time, and gives how many: not those that are on their way already, nor
+    /// those that are not kept any more. At most 1,024 at a time.
+    pub async fn put_back(&self, subscriber: &str, events: Vec<EventId>) -> Result<usize, AcceptError> {
+        self.ask(|answer| Order::PutBack { subscriber: subscriber.into(), events, answer }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, AcceptError>>) -> Order,
+    ) -> Result<T, AcceptError> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.send(order(answer)).map_err(|_| AcceptError::Closed)?;
         answered.await.unwrap_or(Err(AcceptError::Closed))
     }
 
-    /// Says that a plugin's file is gone. Its subscriptions go on for a while, and its deliveries wait.
-    pub fn gone(&self, plugin: &str) {
-        let _ = self.orders.send(Order::Gone { plugin: plugin.into() });
+    /// Says that a subscriber is gone. Its subscriptions go on for a while, and its deliveries wait.
+    pub fn gone(&self, subscriber: &str) {
+        let _ = self.orders.send(Order::Gone { subscriber: subscriber.into() });
     }
 
-    /// Says how many deliveries a plugin may have in hand from now on. More come out as others are settled.
-    pub fn claim(&self, plugin: &str, slots: usize) {
-        let _ = self.orders.send(Order::Claim { plugin: plugin.into(), slots });
+    /// Says how many deliveries a subscriber may have in hand from now on. More come out as others are settled.
+    pub fn claim(&self, subscriber: &str, slots: usize) {
+        let _ = self.orders.send(Order::Claim { subscriber: subscriber.into(), slots });
+    }
+
+    /// Begins nothing for a subscriber until a time, and then so many deliveries at a time, until [`Queue::claim`] says otherwise.
+    pub fn hold(&self, subscriber: &str, until_ms: UnixMs, slots: usize) {
+        let _ = self.orders.send(Order::Hold { subscriber: subscriber.into(), until_ms, slots });
+    }
+
+    /// Begins nothing any more, for anybody.
+    pub fn rest(&self) {
+        let _ = self.orders.send(Order::Rest);
     }
 
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
-        let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
-        let settling = Settling { plugin, event, attempt, settlement, kept: None };
+        let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
+        let settling = Settling { subscriber, event, attempt, settlement, kept: None };
         let _ = self.orders.send(Order::Settle(settling));
     }
 
@@ -220,8 +254,8 @@ impl Queue {
         settlement: Settlement,
         effects: Effects,
     ) -> Result<(), NotKept> {
-        let (plugin, event, attempt) = (delivery.plugin.clone(), delivery.event.id, delivery.attempt);
-        self.keep(Settling { plugin, event, attempt, settlement, kept: None }, effects).await
+        let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
+        self.keep(Settling { subscriber, event, attempt, settlement, kept: None }, effects).await
     }
 
     /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does, once for each event: a sender that
@@ -234,7 +268,7 @@ impl Queue {
         effects: Effects,
     ) -> Result<(), NotKept> {
         let settlement = Settlement::Answered { attempt };
-        self.keep(Settling { plugin: plugin.clone(), event, attempt: 0, settlement, kept: None }, effects).await
+        self.keep(Settling { subscriber: plugin.clone(), event, attempt: 0, settlement, kept: None }, effects).await
     }
 
     async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {
@@ -258,13 +292,59 @@ impl Queue {
 
     /// How much there is to do.
     pub async fn counts(&self) -> anyhow::Result<Counts> {
+        self.look(|reader| reader.counts(now_ms())).await
+    }
+
+    /// What is kept of all that is registered of a kind, by id.
+    pub async fn records(&self, kind: &'static str) -> anyhow::Result<HashMap<Arc<str>, Vec<u8>>> {
+        self.look(move |reader| look::records(&reader.0, kind)).await
+    }
+
+    /// A subscriber's deliveries, the newest first.
+    pub async fn deliveries(&self, subscriber: &str, filter: Filter) -> anyhow::Result<Vec<Looked>> {
+        let subscriber = subscriber.to_owned();
+        self.look(move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
+    }
+
+    /// The events between two times that a subscriber would have got by these patterns, and that are neither done nor on their way.
+    pub async fn undelivered(
+        &self,
+        subscriber: &str,
+        patterns: Vec<Pattern>,
+        since_ms: UnixMs,
+        until_ms: UnixMs,
+    ) -> anyhow::Result<Vec<EventId>> {
+        let subscriber = subscriber.to_owned();
+        self.look(move |reader| look::undelivered(&reader.0, &subscriber, &patterns, since_ms, until_ms)).await
+    }
+
+    /// How a webhook's deliveries went, and how many of them are not over.
+    pub async fn track(&self, subscriber: &str) -> anyhow::Result<(Track, u64)> {
+        let subscriber = subscriber.to_owned();
+        self.look(move |reader| Ok((track::of(&reader.0, &subscriber)?, look::pending(&reader.0, &subscriber)?))).await
+    }
+
+    /// How the deliveries of all webhooks went, by the names of the subscribers.
+    pub async fn tracks(&self) -> anyhow::Result<HashMap<String, Track>> {
+        Ok(self.look(|reader| track::all(&reader.0)).await?.into_iter().collect())
+    }
+
+    /// The types of all events that there ever were.
+    pub async fn types(&self) -> anyhow::Result<Vec<String>> {
+        self.look(|reader| look::types(&reader.0)).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        looking: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
         let reader = self.reader.clone();
-        let counted = tokio::task::spawn_blocking(move || {
+        let looked = tokio::task::spawn_blocking(move || {
             // A reader that panicked left nothing half done.
             let reader = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            reader.counts(now_ms())
+            looking(&reader)
         });
-        Ok(counted.await??)
+        Ok(looked.await??)
     }
 
     /// Whether the writer still writes.

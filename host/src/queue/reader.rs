@@ -26,7 +26,7 @@ pub struct Counts {
 }
 
 /// A connection that only reads.
-pub struct Reader(Connection);
+pub struct Reader(pub(super) Connection);
 
 impl Reader {
     /// Opens the file beside the writer.

@@ -10,7 +10,7 @@ use crate::event::EventId;
 
 /// What became of a delivery, or of a call without one.
 pub(super) struct Settling {
-    pub plugin: Arc<str>,
+    pub subscriber: Arc<str>,
     pub event: EventId,
     pub attempt: u32,
     pub settlement: Settlement,

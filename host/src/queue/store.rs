@@ -11,10 +11,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use crate::attempt::{Attempt, Outcome};
-use crate::event::{Event, EventId, NewEvent, RepeatKey, UnixMs};
+use crate::event::{Event, EventId, NewEvent, Pattern, RepeatKey, UnixMs};
 
 /// The version of the schema that this code writes.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// Half of an ordinary page: events of a few kilobytes then fill their pages instead of leaving the rest of each empty,
 /// and the narrow tables' last pages, written with every commit, are half as large. `cargo xtask bench` prints the bytes.
@@ -99,6 +99,18 @@ pub enum State {
     Done = 2,
     /// Over, not well.
     Dead = 3,
+}
+
+impl State {
+    /// The state behind a number of the table; what is none counts as over.
+    pub fn from_i64(number: i64) -> State {
+        match number {
+            0 => State::Waiting,
+            1 => State::Running,
+            2 => State::Done,
+            _ => State::Dead,
+        }
+    }
 }
 
 /// A connection that writes. There is one.
@@ -295,8 +307,9 @@ impl Store {
     /// Keeps how an attempt went.
     pub fn insert_attempt(&self, subscriber: i64, event: EventId, number: u32, attempt: &Attempt) -> Result<()> {
         let (outcome, why) = outcome_columns(&attempt.outcome);
+        let reply = attempt.reply.as_ref();
         self.run(
-            "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 subscriber,
                 event.to_i64(),
@@ -305,7 +318,9 @@ impl Store {
                 attempt.started_at_ms as i64,
                 attempt.took.as_micros() as i64,
                 outcome,
-                why
+                why,
+                reply.map(|reply| reply.status),
+                reply.map(|reply| &reply.body[..]),
             ],
         )
     }
@@ -396,7 +411,7 @@ impl Store {
     }
 
     /// Replaces a subscriber's subscriptions and gives its number.
-    pub fn subscribe(&self, name: &str, patterns: &[String]) -> Result<i64> {
+    pub fn subscribe(&self, name: &str, patterns: &[Pattern]) -> Result<i64> {
         self.run(
             "INSERT INTO subscriber (name) VALUES (?1) ON CONFLICT (name) DO UPDATE SET gone_at_ms = NULL",
             [name],
@@ -404,7 +419,7 @@ impl Store {
         let id = self.number("SELECT id FROM subscriber WHERE name = ?1", [name])?;
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [id])?;
         for pattern in patterns {
-            self.run("INSERT OR IGNORE INTO subscription VALUES (?1, ?2)", params![id, pattern])?;
+            self.run("INSERT OR IGNORE INTO subscription VALUES (?1, ?2)", params![id, pattern.to_string()])?;
         }
         Ok(id)
     }
@@ -452,7 +467,10 @@ fn migrate(db: &mut Connection) -> anyhow::Result<()> {
             if older == 0 {
                 group.execute_batch(include_str!("schema.sql"))?;
             }
-            group.execute_batch(include_str!("schema-2.sql"))?;
+            if older < 2 {
+                group.execute_batch(include_str!("schema-2.sql"))?;
+            }
+            group.execute_batch(include_str!("schema-3.sql"))?;
             group.pragma_update(None, "user_version", SCHEMA)?;
             Ok(group.commit()?)
         }
@@ -490,17 +508,42 @@ fn outcome_columns(outcome: &Outcome) -> (i64, Option<&str>) {
     }
 }
 
+/// The name of an outcome by its number, as [`Outcome::name`] has it.
+pub(super) fn outcome_name(number: i64) -> &'static str {
+    let names = ["done", "retry", "reject", "trapped", "overran", "out_of_memory", "lost", "damaged"];
+    names.get(number as usize).copied().unwrap_or("unknown")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn outcomes_have_the_same_name_by_number() {
+        let why = String::new;
+        let outcomes = [
+            Outcome::Done,
+            Outcome::Retry { why: why(), after: None },
+            Outcome::Reject { why: why() },
+            Outcome::Trapped { why: why() },
+            Outcome::Overran { limit: "" },
+            Outcome::OutOfMemory,
+            Outcome::Lost,
+            Outcome::Damaged,
+        ];
+        for outcome in outcomes {
+            assert_eq!(outcome_name(outcome_columns(&outcome).0), outcome.name());
+        }
+    }
 
     #[test]
     fn no_query_of_the_hot_path_looks_through_a_whole_table() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("schema.sql")).unwrap();
         db.execute_batch(include_str!("schema-2.sql")).unwrap();
+        db.execute_batch(include_str!("schema-3.sql")).unwrap();
         let own = [DUE, NEXT_DUE, RUNNING, FORGET, DEAD_OF, OPEN_OF, super::super::reader::COUNTS];
-        for sql in own.into_iter().chain(super::super::state::HOT) {
+        for sql in own.into_iter().chain(super::super::state::HOT).chain(super::super::look::LOOKS) {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = statement.parameter_count();
             let plan: Vec<String> = statement

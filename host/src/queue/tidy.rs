@@ -1,5 +1,6 @@
 //! What the writer does beside the path of an event: subscriptions, and letting go of what is old.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::store::StoreError;
@@ -37,29 +38,36 @@ impl Writer {
     }
 
     pub(super) fn subscribe(&mut self, subscription: &Subscription) -> Result<(), StoreError> {
-        let Subscription { plugin, patterns, slots } = subscription;
-        let known = self.subscribers.iter().find(|one| one.name == *plugin);
-        let Some(patterns) = patterns.clone().or_else(|| known.map(|one| one.patterns.clone())) else {
+        let Subscription { subscriber: name, patterns, slots } = subscription;
+        let known = self.find(name);
+        let Some(patterns) = patterns.clone().or_else(|| known.map(|n| self.subscribers[n].patterns.clone())) else {
             return Ok(());
         };
-        if let Some(n) = self.subscribers.iter().position(|one| one.name == *plugin) {
-            let one = &mut self.subscribers[n];
-            if one.gone_at_ms.is_some() || one.patterns != patterns {
-                self.store.begin()?;
-                let texts: Vec<String> = patterns.iter().map(Pattern::to_string).collect();
-                self.store.subscribe(plugin, &texts)?;
-                self.store.commit()?;
-            }
-            (one.patterns, one.gone_at_ms) = (patterns, None);
+        let is_new = known.is_none_or(|n| {
+            let one = &self.subscribers[n];
+            one.gone_at_ms.is_some() || one.patterns != patterns
+        });
+        if is_new {
+            self.store.begin()?;
+            let id = self.store.subscribe(name, &patterns)?;
+            self.store.commit()?;
+            self.subscribed(id, name, patterns, *slots);
+        } else if let Some(n) = known {
             self.set_slots(n, *slots);
-            return Ok(());
         }
-        let texts: Vec<String> = patterns.iter().map(Pattern::to_string).collect();
-        self.store.begin()?;
-        let id = self.store.subscribe(plugin, &texts)?;
-        self.store.commit()?;
-        self.subscribers.push(Subscriber::new(id, plugin.clone(), patterns, *slots));
         Ok(())
+    }
+
+    /// Somebody's subscriptions are on disk.
+    pub(super) fn subscribed(&mut self, id: i64, name: &Arc<str>, patterns: Vec<Pattern>, slots: usize) {
+        match self.find(name) {
+            Some(n) => {
+                let one = &mut self.subscribers[n];
+                (one.patterns, one.gone_at_ms, one.is_forgotten) = (patterns, None, false);
+                self.set_slots(n, slots);
+            }
+            None => drop(self.add(Subscriber::new(id, name.clone(), patterns, slots))),
+        }
     }
 
     /// Lets go of what has been kept long enough, a little at a time.
@@ -113,14 +121,10 @@ impl Writer {
     fn forget_gone(&mut self, now: UnixMs) -> Result<(), StoreError> {
         let long_ago = now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
         for subscriber in &mut self.subscribers {
-            let forgotten =
-                subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.patterns.is_empty();
-            if forgotten {
-                tracing::warn!(plugin = %subscriber.name, "its file has been gone for so long that its subscriptions end");
+            if subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.is_forgotten {
+                tracing::warn!(subscriber = %subscriber.name, "it has been gone for so long that its subscriptions end");
                 self.store.forget(subscriber.id)?;
-                // Its slots are 0, so nothing of it is in memory.
-                subscriber.patterns.clear();
-                subscriber.next_due_ms = None;
+                subscriber.forgotten();
             }
         }
         Ok(())

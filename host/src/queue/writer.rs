@@ -1,5 +1,6 @@
 //! The one thread that writes: gathers orders into groups, commits each group once, and only then answers.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,10 +13,11 @@ use super::seen::Seen;
 use super::settling::Settling;
 use super::store::{State, Store, StoreError};
 use super::subscriber::Subscriber;
-use super::{AcceptError, Delivery, Keep, NotKept, Receipt};
+use super::track::Track;
+use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Registration};
 use crate::attempt::{Attempt, Outcome};
 use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, now_ms};
-use crate::schedule::{Schedule, Verdict, judge};
+use crate::schedule::{Schedules, Verdict, judge};
 
 /// The most events and the most bytes in one commit.
 const GROUP_EVENTS: usize = 1024;
@@ -49,15 +51,19 @@ pub(super) enum Order {
     Accept { events: Vec<NewEvent>, answer: Answer<Vec<Receipt>> },
     Settle(Settling),
     Subscribe(Subscription, Answer<()>),
-    Gone { plugin: Arc<str> },
-    Claim { plugin: Arc<str>, slots: usize },
+    Gone { subscriber: Arc<str> },
+    Claim { subscriber: Arc<str>, slots: usize },
+    Hold { subscriber: Arc<str>, until_ms: UnixMs, slots: usize },
+    Rest,
+    PutBack { subscriber: Arc<str>, events: Vec<EventId>, answer: Answer<usize> },
+    Register(Registration, Answer<()>),
     Subscribers { answer: oneshot::Sender<Vec<Arc<str>>> },
     Close { done: oneshot::Sender<()> },
 }
 
-/// What a plugin wants, where its file is there.
+/// What a subscriber wants, where it is there.
 pub(super) struct Subscription {
-    pub plugin: Arc<str>,
+    pub subscriber: Arc<str>,
     /// Nothing: what it wanted before.
     pub patterns: Option<Vec<Pattern>>,
     pub slots: usize,
@@ -89,6 +95,8 @@ pub(super) struct Written {
     pub settled: Vec<usize>,
     /// Of the settles, those of which nothing was written.
     pub overtaken: Vec<usize>,
+    /// How attempts of webhooks ended, by subscriber.
+    pub tracks: BTreeMap<usize, Track>,
 }
 
 pub(super) struct Writer {
@@ -96,6 +104,7 @@ pub(super) struct Writer {
     pub keep: Keep,
     deliver: UnboundedSender<Delivery>,
     pub subscribers: Vec<Subscriber>,
+    by_name: HashMap<Arc<str>, usize>,
     pub seen: Seen,
     pub last_id: EventId,
     pub ready_bytes: usize,
@@ -113,12 +122,12 @@ impl Writer {
     /// Takes up what the last process left: attempts that were running are lost, and judged.
     pub(super) fn take_up(
         mut store: Store,
-        schedule: Schedule,
+        schedules: &Schedules,
         keep: Keep,
         deliver: UnboundedSender<Delivery>,
     ) -> anyhow::Result<Writer> {
         let now = now_ms();
-        recover(&mut store, &schedule, now)?;
+        recover(&mut store, schedules, now)?;
         let mut subscribers = Vec::new();
         for stored in store.subscribers()? {
             let next_due_ms = store.next_due_after(stored.id, None)?;
@@ -132,6 +141,7 @@ impl Writer {
             store,
             keep,
             deliver,
+            by_name: subscribers.iter().enumerate().map(|(n, one)| (one.name.clone(), n)).collect(),
             subscribers,
             seen,
             last_id,
@@ -199,7 +209,7 @@ impl Writer {
     /// How long there is nothing to do unless something is said.
     fn patience(&self) -> Duration {
         let now = now_ms();
-        let due = self.subscribers.iter().filter(|one| one.has_slot()).filter_map(|one| one.next_due_ms).min();
+        let due = self.subscribers.iter().filter_map(Subscriber::next_turn_ms).min();
         let until_due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
         let holding = !self.held.is_empty() || !self.held_subscriptions.is_empty();
         let until_room = holding.then_some(TRY_AGAIN);
@@ -212,7 +222,7 @@ impl Writer {
         group.settles.extend(std::mem::take(&mut self.held));
         let now = now_ms();
         let idle = group.accepts.is_empty() && group.settles.is_empty();
-        let claimable = |one: &Subscriber| one.has_slot() && (!one.ready.is_empty() || one.is_behind(now));
+        let claimable = |one: &Subscriber| one.next_turn_ms().is_some_and(|turn| turn <= now);
         if idle && !self.subscribers.iter().any(claimable) {
             return Ok(());
         }
@@ -238,7 +248,7 @@ impl Writer {
     }
 
     /// The group is on disk: answers go out, and deliveries with them.
-    fn tell(&mut self, group: Group, written: Written) {
+    pub(super) fn tell(&mut self, group: Group, written: Written) {
         for ((_, answer), receipts) in group.accepts.into_iter().zip(written.receipts) {
             // Whoever asked may have hung up: the event is ours all the same.
             let _ = answer.send(Ok(receipts));
@@ -255,7 +265,7 @@ impl Writer {
     }
 
     /// The group is not on disk: memory goes back to what is, and the verdicts are kept for later.
-    fn take_back(&mut self, group: Group, written: Written, why: &'static str) {
+    pub(super) fn take_back(&mut self, group: Group, written: Written, why: &'static str) {
         self.store.roll_back();
         for key in written.keys {
             self.seen.remove(&key);
@@ -270,7 +280,7 @@ impl Writer {
         for (_, answer) in group.accepts {
             let _ = answer.send(Err(AcceptError::NotNow(why)));
         }
-        self.held = group.settles;
+        self.held.extend(group.settles);
     }
 
     /// Whatever waits is read from disk again.
@@ -283,25 +293,46 @@ impl Writer {
         }
     }
 
+    /// What could not be written now is taken back, and whoever asked is told so.
+    fn only_for_now<T>(&mut self, written: Result<T, StoreError>) -> Result<Result<T, AcceptError>, StoreError> {
+        match written {
+            Err(StoreError::NotNow(why)) => {
+                self.store.roll_back();
+                Ok(Err(AcceptError::NotNow(why)))
+            }
+            written => written.map(Ok),
+        }
+    }
+
+    /// A subscriber's place among all.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Knows a subscriber from now on.
+    pub(super) fn add(&mut self, subscriber: Subscriber) -> usize {
+        let n = self.subscribers.len();
+        self.by_name.insert(subscriber.name.clone(), n);
+        self.subscribers.push(subscriber);
+        n
+    }
+
     fn obey(&mut self, order: Order) -> Result<(), StoreError> {
         match order {
             Order::Subscribe(subscription, done) => {
                 // What it wanted before this does not count any more.
-                self.held_subscriptions.retain(|held| held.plugin != subscription.plugin);
-                let told = match self.subscribe(&subscription) {
-                    Err(StoreError::NotNow(why)) => {
-                        self.store.roll_back();
-                        self.held_subscriptions.push(subscription);
-                        Err(AcceptError::NotNow(why))
-                    }
-                    written => Ok(written?),
-                };
+                self.held_subscriptions.retain(|held| held.subscriber != subscription.subscriber);
+                let written = self.subscribe(&subscription);
+                let told = self.only_for_now(written)?;
+                if told.is_err() {
+                    self.held_subscriptions.push(subscription);
+                }
                 let _ = done.send(told);
                 self.write(Group::default())?;
             }
-            Order::Gone { plugin } => {
-                self.held_subscriptions.retain(|held| held.plugin != plugin);
-                if let Some(n) = self.subscribers.iter().position(|one| one.name == plugin) {
+            Order::Gone { subscriber } => {
+                self.held_subscriptions.retain(|held| held.subscriber != subscriber);
+                if let Some(n) = self.find(&subscriber) {
                     self.set_slots(n, 0);
                     let subscriber = &mut self.subscribers[n];
                     // It may have been gone for long when this process began.
@@ -311,13 +342,34 @@ impl Writer {
                     }
                 }
             }
-            Order::Claim { plugin, slots } => {
-                if let Some(n) = self.subscribers.iter().position(|one| one.name == plugin) {
+            Order::Claim { subscriber, slots } => {
+                if let Some(n) = self.find(&subscriber) {
                     self.set_slots(n, slots);
+                    self.subscribers[n].held_until_ms = 0;
                 }
-                if let Some(held) = self.held_subscriptions.iter_mut().find(|held| held.plugin == plugin) {
+                if let Some(held) = self.held_subscriptions.iter_mut().find(|held| held.subscriber == subscriber) {
                     held.slots = slots;
                 }
+                self.write(Group::default())?;
+            }
+            Order::Hold { subscriber, until_ms, slots } => {
+                // One that is there no more has nothing to hold.
+                if let Some(n) = self.find(&subscriber).filter(|n| self.subscribers[*n].slots > 0) {
+                    (self.subscribers[n].held_until_ms, self.subscribers[n].slots) = (until_ms, slots);
+                }
+            }
+            Order::Rest => {
+                (0..self.subscribers.len()).for_each(|n| self.set_slots(n, 0));
+                self.held_subscriptions.iter_mut().for_each(|held| held.slots = 0);
+            }
+            Order::PutBack { subscriber, events, answer } => {
+                let put_back = self.put_back(&subscriber, &events);
+                let _ = answer.send(self.only_for_now(put_back)?);
+                self.write(Group::default())?;
+            }
+            Order::Register(registration, answer) => {
+                let registered = self.register(registration);
+                let _ = answer.send(self.only_for_now(registered)?);
                 self.write(Group::default())?;
             }
             Order::Subscribers { answer } => {
@@ -355,10 +407,12 @@ fn gather(first: Option<Order>, inbox: &Receiver<Order>) -> (Group, Option<Order
 }
 
 /// Attempts that were running when the last process ended are lost; the schedule says what that means.
-fn recover(store: &mut Store, schedule: &Schedule, now: UnixMs) -> Result<(), StoreError> {
+fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), StoreError> {
     let running = store.running()?;
     store.begin()?;
+    let names: HashMap<i64, Arc<str>> = store.subscribers()?.into_iter().map(|one| (one.id, one.name)).collect();
     for (subscriber, event, number) in running {
+        let schedule = schedules.of(names.get(&subscriber).map_or("", |name| name));
         let (state, due) = match judge(&Outcome::Lost, number, schedule, now) {
             Verdict::Again { at_ms } => (State::Waiting, at_ms),
             Verdict::Done | Verdict::Dead => (State::Dead, now),
@@ -370,7 +424,7 @@ fn recover(store: &mut Store, schedule: &Schedule, now: UnixMs) -> Result<(), St
 }
 
 pub(super) fn not_run(outcome: Outcome, now: UnixMs) -> Attempt {
-    Attempt { generation: 0, started_at_ms: now, took: Duration::ZERO, outcome }
+    Attempt { generation: 0, started_at_ms: now, took: Duration::ZERO, outcome, reply: None }
 }
 
 /// The first id that is not older than this.

@@ -105,16 +105,18 @@ pub(super) fn here(engine: &Engine, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     compiled.map_err(|error| format!("it cannot be compiled: {}", first_line(&error)))
 }
 
-/// Compiles a file's bytes in a child process. `functions` is the folder of functions that are known.
+/// Compiles a file's bytes in a child process. `functions` is the folder of functions that are known; `is_quiet` says that nobody
+/// needs a core.
 pub(super) async fn in_child(
     program: &Path,
     limits: &CompileLimits,
     functions: &Path,
+    is_quiet: bool,
     bytes: Vec<u8>,
 ) -> Result<Vec<u8>, Refused> {
     let wall = WALL + limits.cpu * WALL_FACTOR;
     let functions = Some(functions).filter(|_| bytes.len() >= LARGE_BYTES);
-    let child = |priority| Child { program, limits, functions, priority, process: AtomicU32::new(0) };
+    let child = |priority| Child { program, limits, functions, priority, is_quiet, process: AtomicU32::new(0) };
     let compiling = async {
         let idle = child(Priority::Idle);
         tokio::select! {
@@ -133,6 +135,7 @@ struct Child<'a> {
     limits: &'a CompileLimits,
     functions: Option<&'a Path>,
     priority: Priority,
+    is_quiet: bool,
     /// Its number, once it runs.
     process: AtomicU32,
 }
@@ -211,10 +214,10 @@ impl Child<'_> {
     }
 
     fn command(&self) -> tokio::process::Command {
-        // One that is in a hurry takes all cores; one that is not leaves one to those who are.
+        // One that is not in a hurry leaves a core to those who are, where somebody is.
         let threads = match self.priority {
-            Priority::Idle => (threads::cores() - 1).clamp(1, THREADS),
-            Priority::Guest => threads::cores().min(THREADS),
+            Priority::Idle if !self.is_quiet => (threads::cores() - 1).clamp(1, THREADS),
+            Priority::Idle | Priority::Guest => threads::cores().min(THREADS),
         };
         let mut command = tokio::process::Command::new(self.program);
         command

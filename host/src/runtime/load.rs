@@ -1,6 +1,7 @@
 //! From the bytes of a file to a plugin, from the cheapest check to the dearest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::Component;
 use wasmtime::{Engine, InstancePre, Module};
@@ -13,6 +14,9 @@ use super::lines::one_line;
 use super::responding::RespondingPluginPre;
 use super::warm::{Idle, Warm};
 use super::{CallLimits, Compiler, EngineLimits, Generation, Manifest, Plugin, Powers, Runtime, compile, manifest};
+
+/// How long nobody must have come for a compiler to take every core.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// The contract that this gateway speaks, as it stands in a plugin's export.
 const HANDLER: &str = "hookgate:plugin/handler@0.1.0";
@@ -184,7 +188,8 @@ impl Runtime {
             Compiler::Child(program) => {
                 let is_large = bytes.len() >= compile::LARGE_BYTES;
                 let _turn = self.compiling[usize::from(is_large)].acquire().await;
-                compile::in_child(program, compile, &self.cache.functions(), bytes).await?
+                let is_quiet = !self.traffic.within(QUIET);
+                compile::in_child(program, compile, &self.cache.functions(), is_quiet, bytes).await?
             }
         };
         let (engine, cache) = (self.engine.clone(), self.cache.clone());

@@ -32,6 +32,7 @@ use wasmtime::component::Linker;
 
 use crate::effects::depth;
 use crate::event::Event;
+use crate::pace::Lately;
 
 pub use call::{Called, Cost};
 pub use compile::{CompileLimits, Compiler, Job, Priority, WORKER, work};
@@ -195,6 +196,8 @@ pub struct Runtime {
     answer_threads: Threads,
     /// Where a call goes on that computes for long: it gets the time that nobody else wants, and holds up no short one.
     idle_threads: Threads,
+    /// When somebody came whom compilers make way for.
+    traffic: Lately,
 }
 
 impl Runtime {
@@ -223,7 +226,13 @@ impl Runtime {
             threads,
             answer_threads,
             idle_threads,
+            traffic: Lately::default(),
         }))
+    }
+
+    /// To be noted when somebody comes whom compilers make way for.
+    pub fn traffic(&self) -> &Lately {
+        &self.traffic
     }
 
     /// The threads that answers begin on: as soon as those of the ingress.

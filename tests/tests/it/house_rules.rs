@@ -17,24 +17,37 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schedule", &["attempt"]),
     ("provider", &["secret", "section"]),
     // Never the runtime and never plugins: what comes in knows nothing of what goes out.
-    ("ingress", &["provider", "queue"]),
+    ("ingress", &["pace", "provider", "queue"]),
     ("queue", &["attempt", "effects", "schedule"]),
+    // Outgoing webhooks, and who may register them.
+    ("webhooks", &["attempt", "outbound", "queue", "secret"]),
+    ("keys", &["queue", "secret"]),
+    ("api", &["attempt", "keys", "queue", "secret", "webhooks"]),
     // Never the queue: code that runs knows nothing of what is promised.
     ("runtime", &["attempt", "effects", "outbound", "pace"]),
     ("plugins", &["effects", "outbound", "pace", "runtime"]),
-    ("dispatch", &["queue", "plugins", "runtime", "schedule", "attempt"]),
+    ("dispatch", &["queue", "plugins", "runtime", "schedule", "attempt", "webhooks"]),
     ("listen", &[]),
     // What is shown: standings, counts and counters.
-    ("admin", &["queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
+    ("admin", &["api", "queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
     // What it reads into.
     (
         "config",
-        &["effects", "ingress", "outbound", "plugins", "provider", "queue", "runtime", "schedule", "secret", "section"],
+        &[
+            "effects", "ingress", "outbound", "plugins", "provider", "queue", "runtime", "schedule", "secret",
+            "section", "webhooks",
+        ],
     ),
     // What of a new config can be taken while it runs.
     ("reload", &["config", "ingress", "plugins"]),
     // Puts everything together.
-    ("run", &["admin", "config", "dispatch", "ingress", "listen", "outbound", "plugins", "queue", "reload", "runtime"]),
+    (
+        "run",
+        &[
+            "admin", "api", "config", "dispatch", "ingress", "keys", "listen", "outbound", "plugins", "queue",
+            "reload", "runtime", "webhooks",
+        ],
+    ),
 ];
 
 /// Functions never have more lines than this.

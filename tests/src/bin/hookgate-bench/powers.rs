@@ -14,7 +14,7 @@ use hookgate::outbound::{HostGrant, HostLimits, HostPattern, Hosts, Outbound, Ro
 use hookgate::pace;
 use hookgate::queue::{self, Keep};
 use hookgate::runtime::{CompileLimits, Compiler, EngineLimits, Plugin, Powers, Runtime};
-use hookgate::schedule::Schedule;
+use hookgate::schedule::{Schedule, Schedules};
 use hookgate_tests::Guest;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
@@ -113,7 +113,8 @@ async fn within_a_call(report: &mut Report) -> anyhow::Result<()> {
 async fn seeded(folder: &std::path::Path) -> anyhow::Result<Arc<dyn Memory>> {
     let day = Duration::from_secs(86_400);
     let keep = Keep { events: day, repeat_keys: day, subscriptions: day };
-    let (queue, _deliveries) = queue::open(folder, Schedule(Vec::new()), keep)?;
+    let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
+    let (queue, _deliveries) = queue::open(folder, &schedules, keep)?;
     queue.subscribe("bench", Some(Vec::new()), 0).await?;
     let value = Value { bytes: Bytes::from_static(b"a value"), expires_ms: None };
     let effects = Effects {

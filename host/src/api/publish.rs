@@ -1,0 +1,115 @@
+//! An application's own events: written down like any other, then delivered to whoever subscribed.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::faces::Error;
+use super::refusal::{Refusal, read};
+use super::webhooks::check_type;
+use crate::event::{NewEvent, now_ms, repeat_key};
+use crate::webhooks::API;
+
+/// The longest name of anything that an application gives, in bytes.
+const NAME_BYTES: usize = 256;
+
+/// An event.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// What happened, as in `video.processed`.
+    #[serde(rename = "type")]
+    #[schema(min_length = 1, max_length = 256)]
+    event_type: String,
+    /// What there is to know of it.
+    #[schema(value_type = Object)]
+    data: Box<RawValue>,
+    /// What tells a repeat: another event with this id, within three days at the least, is none.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 256)]
+    id: Option<String>,
+    /// What it happened to.
+    #[serde(default)]
+    resource: Option<Resource>,
+}
+
+/// What an event happened to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// Its id.
+    #[schema(min_length = 1, max_length = 256)]
+    id: String,
+    /// What kind of thing it is.
+    #[serde(rename = "type")]
+    #[schema(min_length = 1, max_length = 256)]
+    resource_type: String,
+}
+
+/// What became of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Published {
+    /// Its id; the first one's, where this is a repeat.
+    id: String,
+    /// Whether it had been accepted before.
+    duplicate: bool,
+}
+
+/// Publish an event; when this is answered, it is on disk
+#[utoipa::path(post, path = "/api/v1/events", tag = "events", request_body = Publication,
+    params(("Idempotency-Key" = Option<String>, Header, description = "In place of `id`")),
+    responses((status = 202, body = Published), (status = 400, body = Error), (status = 401, body = Error),
+        (status = 413), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+pub(super) async fn publish(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Published>), Refusal> {
+    let Publication { event_type, data, id, resource } = read(&headers, &body)?;
+    check_type("type", &event_type)?;
+    if data.get().len() > api.body_bytes {
+        return Err(Refusal::TooBig(api.body_bytes));
+    }
+    let shown = headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+    let id = id.or(shown);
+    if let Some(id) = &id {
+        check_name("id", id)?;
+    }
+    let event = NewEvent {
+        source: API.into(),
+        provider: API.into(),
+        event_type: event_type.into(),
+        received_at_ms: now_ms(),
+        received: Instant::now(),
+        attributes: attributes(resource)?,
+        payload: Bytes::copy_from_slice(data.get().as_bytes()),
+        repeat_key: id.map(|id| repeat_key(API, id.as_bytes())),
+    };
+    let receipts = api.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
+    let receipt = receipts.first().ok_or(Refusal::Failed)?;
+    let published = Published { id: receipt.id.to_string(), duplicate: receipt.duplicate };
+    Ok((StatusCode::ACCEPTED, Json(published)))
+}
+
+fn check_name(field: &str, name: &str) -> Result<(), Refusal> {
+    if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
+        return Err(Refusal::Wrong(format!(
+            "{field}: must have 1 to {NAME_BYTES} bytes, no control character among them"
+        )));
+    }
+    Ok(())
+}
+
+fn attributes(resource: Option<Resource>) -> Result<Vec<(String, String)>, Refusal> {
+    let Some(Resource { id, resource_type }) = resource else { return Ok(Vec::new()) };
+    check_name("resource.id", &id)?;
+    check_name("resource.type", &resource_type)?;
+    Ok(vec![("resource.id".to_owned(), id), ("resource.type".to_owned(), resource_type)])
+}

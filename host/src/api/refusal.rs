@@ -1,0 +1,112 @@
+//! Every no of the API: its status and its sentence, in one place.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::queue::AcceptError;
+use crate::webhooks::NotChanged;
+
+/// Why a request of an application's is not done.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// There is no such path.
+    Nowhere,
+    /// There is nothing of that name.
+    Unknown(&'static str),
+    /// Not this method.
+    Method,
+    /// It shows no key that is good.
+    NoKey,
+    /// It came from a page in a browser that was led here.
+    Host,
+    /// It is no JSON.
+    Malformed(String),
+    /// It does not say that it is JSON.
+    NotJson,
+    /// Something in it is wrong.
+    Wrong(String),
+    /// It cannot be done as things stand.
+    Conflict(String),
+    /// It is larger than it may be.
+    TooBig(usize),
+    /// It took too long.
+    Late,
+    /// It may go later.
+    NotWritten(AcceptError),
+    /// Something of ours failed, which the log says.
+    Failed,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, told) = match self {
+            Refusal::Nowhere => {
+                (StatusCode::NOT_FOUND, "there is nothing here: /openapi.json has the paths".to_owned())
+            }
+            Refusal::Unknown(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
+            Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "not with this method".into()),
+            Refusal::NoKey => {
+                let told = "show a key: Authorization: Bearer hgk_..., or X-API-Key; `hookgate keys create` makes one";
+                let mut response = (StatusCode::UNAUTHORIZED, error(told.into())).into_response();
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                return response;
+            }
+            Refusal::Host => (StatusCode::FORBIDDEN, "keys are made at the gateway's own address only".into()),
+            Refusal::Malformed(told) => (StatusCode::BAD_REQUEST, told),
+            Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "say Content-Type: application/json".into()),
+            Refusal::Wrong(told) => (StatusCode::UNPROCESSABLE_ENTITY, told),
+            Refusal::Conflict(told) => (StatusCode::CONFLICT, told),
+            Refusal::TooBig(most) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("has more than {most} bytes (body_bytes)"))
+            }
+            Refusal::Late => (StatusCode::REQUEST_TIMEOUT, "took too long".into()),
+            Refusal::NotWritten(why) => {
+                let mut response = (StatusCode::SERVICE_UNAVAILABLE, error(why.to_string())).into_response();
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                return response;
+            }
+            Refusal::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "failed: the gateway's log says why".into()),
+        };
+        (status, error(told)).into_response()
+    }
+}
+
+fn error(told: String) -> Json<super::faces::Error> {
+    Json(super::faces::Error { error: told })
+}
+
+impl From<NotChanged> for Refusal {
+    fn from(error: NotChanged) -> Refusal {
+        match error {
+            NotChanged::Unknown => Refusal::Unknown("webhook"),
+            NotChanged::Wrong(wrong) => Refusal::Wrong(wrong.to_string()),
+            NotChanged::Conflict(told) => Refusal::Conflict(told),
+            NotChanged::NotWritten(error) => Refusal::NotWritten(error),
+            NotChanged::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Refusal {
+        tracing::error!("a request to the API failed: {error:#}");
+        Refusal::Failed
+    }
+}
+
+/// Reads a body that must say that it is JSON: browsers then ask before they send it for another page, and are told no.
+pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refusal> {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::NotJson);
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Refusal::Wrong(error.to_string()),
+        _ => Refusal::Malformed(format!("the body is no JSON: {error}")),
+    })
+}

@@ -1,0 +1,158 @@
+//! How commands talk to a gateway that runs: found by its config, or by its admin address.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use clap::Args;
+use hookgate::config::{Config, FILE, Overrides, variable};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use super::Usage;
+
+/// The variable that holds a key, where a command is not to make one for itself.
+const KEY: &str = "HOOKGATE_API_KEY";
+
+/// The variable that holds the admin token, where the config does not say.
+const TOKEN: &str = "HOOKGATE_ADMIN_TOKEN";
+
+/// How long an answer may take, and how large it may be.
+const PATIENCE: Duration = Duration::from_secs(40);
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// Which gateway is meant
+#[derive(Args)]
+pub struct Door {
+    /// The config of the gateway
+    #[arg(long, default_value = FILE)]
+    config: PathBuf,
+    /// Its admin address, in place of the one in the config
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+}
+
+/// A gateway that can be asked.
+pub struct Gateway {
+    base: String,
+    token: Option<String>,
+    key: Option<String>,
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Door {
+    /// Finds the gateway, without asking it anything.
+    pub fn open(&self) -> anyhow::Result<Gateway> {
+        let config = match &self.admin {
+            // An address alone is enough.
+            Some(_) if !self.config.exists() => None,
+            _ => {
+                let overrides = Overrides { secrets_may_be_missing: true, ..Overrides::default() };
+                Some(Config::read(&self.config, &overrides)?)
+            }
+        };
+        let base = match (&self.admin, &config) {
+            (Some(url), _) if url.contains("://") => url.trim_end_matches('/').to_owned(),
+            (Some(address), _) => format!("http://{address}"),
+            (None, Some(config)) => format!("http://{}", config.server.admin),
+            (None, None) => bail!("there is no config"),
+        };
+        if !base.starts_with("http://") {
+            return Err(Usage::error(format!("--admin: {base} is no address like http://127.0.0.1:8081")));
+        }
+        let said = config.and_then(|config| config.server.admin_token);
+        let said = said.map(|token| String::from_utf8_lossy(token.expose()).into_owned());
+        Ok(Gateway {
+            base,
+            token: said.or_else(|| variable(&self.config, TOKEN)),
+            key: variable(&self.config, KEY),
+            http: Client::builder(TokioExecutor::new()).build_http(),
+        })
+    }
+}
+
+impl Gateway {
+    /// Asks as the operator.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        self.call(method, path, body, self.token.as_deref()).await
+    }
+
+    /// Asks as an application: with the key in the environment, or with one that is good for a minute.
+    pub async fn ask_by_key(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let key = match &self.key {
+            Some(key) => key.clone(),
+            None => {
+                let made = self.ask(Method::POST, "/api/v1/keys", Some(json!({ "brief": true }))).await?;
+                made["key"].as_str().context("the gateway gives no key")?.to_owned()
+            }
+        };
+        self.call(method, path, body, Some(&key)).await
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        shown: Option<&str>,
+    ) -> anyhow::Result<Value> {
+        let url = format!("{}{path}", self.base);
+        let mut request = Request::builder().method(method).uri(&url);
+        if let Some(shown) = shown {
+            request = request.header(AUTHORIZATION, format!("Bearer {shown}"));
+        }
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body)))?;
+        let asking = async {
+            let told = || format!("cannot reach a gateway at {}: is it running (hookgate serve)?", self.base);
+            let response = self.http.request(request).await.with_context(told)?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
+            read(status, &body)
+        };
+        tokio::time::timeout(PATIENCE, asking).await.context("no answer in 40 s")?
+    }
+}
+
+fn read(status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {
+    let answer: Value = match body {
+        [] => Value::Null,
+        body => serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into()),
+    };
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let told = answer["error"].as_str().map(str::to_owned).unwrap_or_else(|| answer.to_string());
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            bail!("{told} (the token of the admin address is looked for in the config and in {TOKEN})")
+        }
+        StatusCode::UNPROCESSABLE_ENTITY => Err(Usage::error(told)),
+        _ => bail!("{told}"),
+    }
+}
+
+/// Prints rows under their heads, each column as wide as it must be.
+pub fn print_table(heads: &[&str], rows: &[Vec<String>]) {
+    let width = |n: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(n)).map(|cell| cell.chars().count());
+        cells.chain(heads.get(n).map(|head| head.len())).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        outln!("{}", padded.join("  ").trim_end());
+    };
+    line(&mut heads.iter().copied());
+    rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));
+}

@@ -1,0 +1,465 @@
+//! `hookgate webhooks`: URLs that are registered for events, and a receiver to develop against.
+
+mod listen;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::Usage;
+use super::gateway::{Door, print_table};
+
+/// Register URLs for types of events, and see what they are sent
+#[derive(Args)]
+#[command(
+    after_help = "Example:  hookgate webhooks create --url https://example.com/hook --events video.processed --events 'match.*'"
+)]
+pub struct Webhooks {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Create(Create),
+    List(List),
+    Show(Show),
+    Update(Update),
+    Delete(Delete),
+    Test(Test),
+    Rotate(Rotate),
+    Deliveries(Deliveries),
+    Redeliver(Redeliver),
+    Listen(listen::Listen),
+}
+
+/// Register a webhook; its secret is shown this once
+#[derive(Args)]
+#[command(
+    after_help = "Example:  hookgate webhooks create --url https://example.com/hook --events video.processed --events 'match.*' --json"
+)]
+struct Create {
+    /// Where events are posted to
+    #[arg(long)]
+    url: String,
+    /// A type of events, with * for any characters; several times for several
+    #[arg(long, required = true, value_name = "TYPE")]
+    events: Vec<String>,
+    /// A source that it may hear: of the config, `api` or `plugin`; without it, all
+    #[arg(long, value_name = "SOURCE")]
+    source: Vec<String>,
+    /// What signs; without it, a fresh secret is made
+    #[arg(long)]
+    secret: Option<String>,
+    /// In your words
+    #[arg(long)]
+    description: Option<String>,
+    /// A header that each request has
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// The most requests in any minute
+    #[arg(long, value_name = "N")]
+    rate_limit_per_minute: Option<u32>,
+    /// Sign by an Ed25519 key pair too
+    #[arg(long)]
+    key_pair: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// List the webhooks
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks list")]
+struct List {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Show a webhook and how its deliveries went
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks show whk_...")]
+struct Show {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Change a webhook
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks update whk_... --active false")]
+struct Update {
+    /// Its id
+    id: String,
+    /// Where events are posted to
+    #[arg(long)]
+    url: Option<String>,
+    /// The types of events, in place of all that it had
+    #[arg(long, value_name = "TYPE")]
+    events: Vec<String>,
+    /// The sources that it may hear, in place of all that it had
+    #[arg(long, value_name = "SOURCE")]
+    source: Vec<String>,
+    /// In your words
+    #[arg(long)]
+    description: Option<String>,
+    /// The headers that each request has, in place of all that it had
+    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(String, String)>,
+    /// The most requests in any minute; 0 for no limit
+    #[arg(long, value_name = "N")]
+    rate_limit_per_minute: Option<u32>,
+    /// Whether it gets anything
+    #[arg(long, value_name = "true|false")]
+    active: Option<bool>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Take a webhook out; what waits for it is given up
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks delete whk_...")]
+struct Delete {
+    /// Its id
+    id: String,
+    #[command(flatten)]
+    door: Door,
+}
+
+/// Send a webhook a made-up event now
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks test whk_... video.processed --data '{\"video_id\": 456}'")]
+struct Test {
+    /// Its id
+    id: String,
+    /// The event's type
+    event_type: String,
+    /// The event's data, as JSON
+    #[arg(long, value_name = "JSON")]
+    data: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Give a webhook a new secret; the ones before sign beside it for a while
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks rotate whk_... --grace-s 3600")]
+struct Rotate {
+    /// Its id
+    id: String,
+    /// The new secret; without it, a fresh one is made
+    #[arg(long)]
+    secret: Option<String>,
+    /// How long the ones before sign beside it; without it, a day
+    #[arg(long, value_name = "SECONDS")]
+    grace_s: Option<u64>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// List what a webhook was sent, the newest first
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks deliveries whk_... --status dead")]
+struct Deliveries {
+    /// Its id
+    id: String,
+    /// pending, running, done or dead
+    #[arg(long)]
+    status: Option<String>,
+    /// A type of events, with * for any characters
+    #[arg(long, value_name = "TYPE")]
+    event_type: Option<String>,
+    /// Only those received from this time on, as in 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// The most of them
+    #[arg(long, default_value = "50")]
+    limit: usize,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Deliver again: one event, or all since a time that did not get there
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks redeliver whk_... --since 2026-01-31T12:00:00Z")]
+struct Redeliver {
+    /// The webhook's id
+    id: String,
+    /// The event's id
+    #[arg(required_unless_present = "since", conflicts_with = "since")]
+    event: Option<String>,
+    /// All from this time on that did not get there
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    #[command(flatten)]
+    door: Door,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it like \"X-Tenant: 7\"")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+const ALL: &str = "/api/v1/webhooks";
+
+/// A word that may stand in a path or a query.
+fn word(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn one(id: &str) -> String {
+    format!("{ALL}/{}", word(id))
+}
+
+impl Webhooks {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        super::block_on(async {
+            match self.what {
+                What::Create(create) => create.run().await,
+                What::List(list) => list.run().await,
+                What::Show(show) => show.run().await,
+                What::Update(update) => update.run().await,
+                What::Delete(delete) => delete.run().await,
+                What::Test(test) => test.run().await,
+                What::Rotate(rotate) => rotate.run().await,
+                What::Deliveries(deliveries) => deliveries.run().await,
+                What::Redeliver(redeliver) => redeliver.run().await,
+                What::Listen(listen) => listen.run().await,
+            }
+        })?
+    }
+}
+
+impl Common {
+    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        self.door.open()?.ask_by_key(method, path, body).await
+    }
+
+    /// Prints the answer as JSON, or as the command does.
+    fn print(&self, answer: &Value, as_text: impl FnOnce(&Value)) -> anyhow::Result<ExitCode> {
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(answer)?)
+        } else {
+            as_text(answer)
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The fields that were said.
+fn said<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    let said = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(said.collect::<Map<_, _>>())
+}
+
+fn headers(of: Vec<(String, String)>) -> Option<Value> {
+    (!of.is_empty()).then(|| Value::Object(of.into_iter().map(|(name, value)| (name, value.into())).collect()))
+}
+
+fn list(of: Vec<String>) -> Option<Value> {
+    (!of.is_empty()).then(|| json!(of))
+}
+
+impl Create {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let body = said([
+            ("url", Some(self.url.into())),
+            ("events", Some(json!(self.events))),
+            ("sources", list(self.source)),
+            ("secret", self.secret.map(Value::from)),
+            ("description", self.description.map(Value::from)),
+            ("custom_headers", headers(self.header)),
+            ("rate_limit_per_minute", self.rate_limit_per_minute.map(Value::from)),
+            ("key_pair", self.key_pair.then_some(Value::Bool(true))),
+        ]);
+        let made = self.common.ask(Method::POST, ALL, Some(body)).await?;
+        self.common.print(&made, print_made)
+    }
+}
+
+fn print_made(made: &Value) {
+    print_webhook(made);
+    outln!("secret      {}  (shown this once)", text(made, "secret"));
+}
+
+fn print_webhook(webhook: &Value) {
+    outln!("id          {}", text(webhook, "id"));
+    outln!("url         {}", text(webhook, "url"));
+    outln!("events      {}", joined(&webhook["events"]));
+    outln!("sources     {}", joined(&webhook["sources"]));
+    outln!("state       {}", state(webhook));
+    if let Some(public_key) = webhook["public_key"].as_str() {
+        outln!("public key  {public_key}");
+    }
+}
+
+fn state(webhook: &Value) -> String {
+    match (webhook["is_active"].as_bool(), webhook["disabled_reason"].as_str(), webhook["paused_until"].as_str()) {
+        (Some(true), _, Some(until)) => format!("failing: left alone until {until}"),
+        (Some(true), ..) => "active".into(),
+        (_, Some(why), _) => format!("disabled: {why}"),
+        _ => "not active".into(),
+    }
+}
+
+fn joined(list: &Value) -> String {
+    let texts: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    texts.join(", ")
+}
+
+/// A field as a person reads it; nothing, where there is none.
+fn text(of: &Value, field: &str) -> String {
+    match &of[field] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl List {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let webhooks = self.common.ask(Method::GET, ALL, None).await?;
+        self.common.print(&webhooks, |webhooks| {
+            let row = |webhook: &Value| {
+                let counts = ["successful_deliveries", "failed_deliveries"].map(|field| text(webhook, field));
+                let [done, dead] = counts;
+                vec![text(webhook, "id"), state(webhook), joined(&webhook["events"]), done, dead, text(webhook, "url")]
+            };
+            let rows: Vec<_> = webhooks.as_array().into_iter().flatten().map(row).collect();
+            print_table(&["ID", "STATE", "EVENTS", "DONE", "DEAD", "URL"], &rows);
+        })
+    }
+}
+
+impl Show {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let mut webhook = self.common.ask(Method::GET, &one(&self.id), None).await?;
+        let stats = self.common.ask(Method::GET, &format!("{}/stats", one(&self.id)), None).await?;
+        webhook["stats"] = stats;
+        self.common.print(&webhook, |webhook| {
+            print_webhook(webhook);
+            let stats = &webhook["stats"];
+            outln!(
+                "deliveries  {} done, {} dead, {} pending, after {} attempts of {} ms",
+                text(stats, "successful_deliveries"),
+                text(stats, "failed_deliveries"),
+                text(stats, "pending_deliveries"),
+                text(stats, "attempts"),
+                stats["mean_duration_ms"].as_f64().map(|ms| format!("{ms:.1}")).unwrap_or("0".into())
+            );
+            if let Some(since) = stats["failing_since"].as_str() {
+                outln!("failing     since {since}");
+            }
+        })
+    }
+}
+
+impl Update {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let limit = |limit| if limit == 0 { Value::Null } else { Value::from(limit) };
+        let body = said([
+            ("url", self.url.map(Value::from)),
+            ("events", list(self.events)),
+            ("sources", list(self.source)),
+            ("description", self.description.map(Value::from)),
+            ("custom_headers", headers(self.header)),
+            ("rate_limit_per_minute", self.rate_limit_per_minute.map(limit)),
+            ("is_active", self.active.map(Value::from)),
+        ]);
+        if body.as_object().is_some_and(Map::is_empty) {
+            return Err(Usage::error("say what is to change, as in --active false"));
+        }
+        let changed = self.common.ask(Method::PATCH, &one(&self.id), Some(body)).await?;
+        self.common.print(&changed, print_webhook)
+    }
+}
+
+impl Delete {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        self.door.open()?.ask_by_key(Method::DELETE, &one(&self.id), None).await?;
+        outln!("{} is taken out", self.id);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Test {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let data: Option<Value> = self
+            .data
+            .as_deref()
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|error| Usage::error(format!("--data: is no JSON: {error}")))?;
+        let body = said([("event_type", Some(self.event_type.into())), ("test_data", data)]);
+        let tested = self.common.ask(Method::POST, &format!("{}/test", one(&self.id)), Some(body)).await?;
+        self.common.print(&tested, |tested| {
+            let took = tested["duration_ms"].as_f64().unwrap_or_default();
+            let what = match tested["success"] == true {
+                true => format!("delivered: answered {}", text(tested, "status_code")),
+                false => format!("not delivered: {}", text(tested, "error_message")),
+            };
+            outln!("{what} in {took:.1} ms");
+            if let Some(body) = tested["response_body"].as_str().filter(|body| !body.is_empty()) {
+                outln!("{}", body.trim_end());
+            }
+        })?;
+        Ok(if tested["success"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl Rotate {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let body = said([("secret", self.secret.map(Value::from)), ("grace_s", self.grace_s.map(Value::from))]);
+        let rotated = self.common.ask(Method::POST, &format!("{}/rotate", one(&self.id)), Some(body)).await?;
+        self.common.print(&rotated, print_made)
+    }
+}
+
+impl Deliveries {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let mut path = format!("{}/deliveries?limit={}", one(&self.id), self.limit);
+        for (name, value) in [("status", &self.status), ("event_type", &self.event_type), ("since", &self.since)] {
+            if let Some(value) = value {
+                path += &format!("&{name}={}", word(value));
+            }
+        }
+        let deliveries = self.common.ask(Method::GET, &path, None).await?;
+        self.common.print(&deliveries, |deliveries| {
+            let rows: Vec<_> = deliveries.as_array().into_iter().flatten().map(delivery_row).collect();
+            print_table(&["EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST", "NEXT"], &rows);
+        })
+    }
+}
+
+fn delivery_row(delivery: &Value) -> Vec<String> {
+    let last = delivery["history"].as_array().and_then(|history| history.last()).unwrap_or(&Value::Null);
+    let why = match last["error_message"].as_str() {
+        Some(why) => why.to_owned(),
+        None => text(last, "status_code"),
+    };
+    let [event, event_type, status, attempts, next] =
+        ["event_id", "event_type", "status", "attempts", "next_attempt_at"].map(|field| text(delivery, field));
+    vec![event, event_type, status, attempts, why, next]
+}
+
+impl Redeliver {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let (path, body) = match &self.event {
+            Some(event) => (format!("{}/deliveries/{}/redeliver", one(&self.id), word(event)), None),
+            None => (format!("{}/redeliver", one(&self.id)), Some(json!({ "since": self.since }))),
+        };
+        let put_back = self.common.ask(Method::POST, &path, body).await?;
+        self.common.print(&put_back, |put_back| outln!("{} to be delivered again", text(put_back, "redelivered")))
+    }
+}

@@ -1,0 +1,159 @@
+//! The keys of the API: who may publish events and register webhooks. Kept as hashes; shown once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::event::{UnixMs, now_ms};
+use crate::queue::{AcceptError, Queue, Registration};
+use crate::secret::{Secret, random_letters};
+
+/// What a key is in the queue's records.
+const KIND: &str = "key";
+
+/// What each begins with, so that it is known for what it is where it does not belong.
+const PREFIX: &str = "hgk_";
+
+/// The most keys there may be.
+const KEYS: usize = 1000;
+
+/// How long a key lives that a command makes for itself.
+const BRIEF: Duration = Duration::from_secs(60);
+
+/// Keys hold 160 random bits, so their plain SHA-256 tells nothing of them.
+type Hash = [u8; 32];
+
+/// A key as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Key {
+    /// `key_` and 8 characters.
+    #[serde(skip)]
+    pub id: Arc<str>,
+    /// In its maker's words.
+    pub name: String,
+    /// When it was made.
+    pub created_at_ms: UnixMs,
+    hash: String,
+}
+
+/// All keys.
+pub struct Keys {
+    queue: Queue,
+    kept: RwLock<HashMap<Hash, Key>>,
+    /// Those that are not kept, and until when they are good.
+    brief: Mutex<Vec<(Hash, Instant)>>,
+}
+
+/// Why a key was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMade {
+    /// There are enough.
+    #[error("there are {KEYS} keys, which is the most there can be: revoke one")]
+    TooMany,
+    /// Its name is wrong.
+    #[error("name: must have 1 to 100 characters, none of them a control character")]
+    Name,
+    /// It is not on disk.
+    #[error(transparent)]
+    NotWritten(#[from] AcceptError),
+    /// Something of ours failed.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+impl Keys {
+    /// Takes up those that were made.
+    pub async fn open(queue: Queue) -> anyhow::Result<Arc<Keys>> {
+        let mut kept = HashMap::new();
+        for (id, record) in queue.records(KIND).await? {
+            let mut key: Key = serde_json::from_slice(&record).with_context(|| format!("the key {id} is damaged"))?;
+            key.id = id;
+            let hash = hex::decode(&key.hash).ok().and_then(|hash| hash.try_into().ok());
+            kept.insert(hash.with_context(|| format!("the key {} is damaged", key.id))?, key);
+        }
+        Ok(Arc::new(Keys { queue, kept: RwLock::new(kept), brief: Mutex::default() }))
+    }
+
+    /// All that are kept, the oldest first.
+    pub fn all(&self) -> Vec<Key> {
+        let mut all: Vec<Key> = self.kept().values().cloned().collect();
+        all.sort_by_key(|key| (key.created_at_ms, key.id.clone()));
+        all
+    }
+
+    fn kept(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Hash, Key>> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one. It is never seen again.
+    pub async fn make(&self, name: &str) -> Result<(Key, Secret), NotMade> {
+        let is_name = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        if !is_name {
+            return Err(NotMade::Name);
+        }
+        if self.kept().len() >= KEYS {
+            return Err(NotMade::TooMany);
+        }
+        let (secret, id) = (fresh()?, fresh_id()?);
+        let hash = hash(secret.expose());
+        let key = Key { id, name: name.to_owned(), created_at_ms: now_ms(), hash: hex::encode(hash) };
+        let body = serde_json::to_vec(&key).map_err(anyhow::Error::from)?;
+        self.write(&key.id, Some(body)).await?;
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).insert(hash, key.clone());
+        Ok((key, secret))
+    }
+
+    /// Makes one that is good for a minute, for a command of the operator's.
+    pub fn make_brief(&self) -> Result<Secret, NotMade> {
+        let (secret, now) = (fresh()?, Instant::now());
+        let mut brief = self.brief.lock().unwrap_or_else(PoisonError::into_inner);
+        brief.retain(|(_, until)| *until > now);
+        if brief.len() >= KEYS {
+            return Err(NotMade::TooMany);
+        }
+        brief.push((hash(secret.expose()), now + BRIEF));
+        Ok(secret)
+    }
+
+    /// Ends one, by its id or its name. Gives how many that were.
+    pub async fn revoke(&self, which: &str) -> Result<usize, AcceptError> {
+        let meant: Vec<Key> = self.all().into_iter().filter(|key| *key.id == *which || key.name == which).collect();
+        for key in &meant {
+            self.write(&key.id, None).await?;
+            self.kept.write().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| kept.id != key.id);
+        }
+        Ok(meant.len())
+    }
+
+    async fn write(&self, id: &Arc<str>, body: Option<Vec<u8>>) -> Result<(), AcceptError> {
+        self.queue.register(Registration { kind: KIND, id: id.clone(), body, subscribing: None, event: None }).await
+    }
+
+    /// Whether a text that somebody shows is a key.
+    pub fn know(&self, shown: &[u8]) -> bool {
+        // What is looked up is a hash, which tells nobody how near a guess was.
+        let hash = hash(shown);
+        if self.kept().contains_key(&hash) {
+            return true;
+        }
+        let now = Instant::now();
+        let brief = self.brief.lock().unwrap_or_else(PoisonError::into_inner);
+        brief.iter().any(|(known, until)| *known == hash && *until > now)
+    }
+}
+
+fn hash(key: &[u8]) -> Hash {
+    Sha256::digest(key).into()
+}
+
+fn fresh() -> anyhow::Result<Secret> {
+    Ok(Secret::new(format!("{PREFIX}{}", random_letters(32).map_err(anyhow::Error::msg)?)))
+}
+
+fn fresh_id() -> anyhow::Result<Arc<str>> {
+    Ok(format!("key_{}", random_letters(8).map_err(anyhow::Error::msg)?).into())
+}

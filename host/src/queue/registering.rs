@@ -1,0 +1,182 @@
+//! Who is registered: records, the subscriptions that go with them, and what is told of both, each change as a whole.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+
+use super::store::{Result, State, Store};
+use super::writer::{Group, Writer, Written};
+use crate::event::{EventId, NewEvent, Pattern, UnixMs, now_ms};
+
+/// A change of who is registered. All of it is written, or nothing.
+#[derive(Debug)]
+pub struct Registration {
+    /// What kind of thing it is: `webhook`, `key`.
+    pub kind: &'static str,
+    /// Which.
+    pub id: Arc<str>,
+    /// What is kept of it from now on; nothing, where it is taken out.
+    pub body: Option<Vec<u8>>,
+    /// What it subscribes to from now on, where that changes.
+    pub subscribing: Option<Subscribing>,
+    /// What is told to whoever subscribed to that.
+    pub event: Option<NewEvent>,
+}
+
+/// What a subscriber that is registered wants from now on.
+#[derive(Debug, Clone)]
+pub enum Subscribing {
+    /// These events, so many of them in hand.
+    Wants {
+        /// Its name.
+        subscriber: Arc<str>,
+        /// Which events.
+        patterns: Vec<Pattern>,
+        /// How many deliveries it may have in hand.
+        slots: usize,
+    },
+    /// Nothing new. What waits for it waits, for as long as the subscriptions of one that is gone are kept.
+    Waits {
+        /// Its name.
+        subscriber: Arc<str>,
+    },
+    /// Nothing ever again: what waits for it is dead.
+    Ends {
+        /// Its name.
+        subscriber: Arc<str>,
+    },
+}
+
+impl Store {
+    fn put_record(&self, kind: &str, id: &str, body: Option<&[u8]>) -> Result<()> {
+        match body {
+            Some(body) => self.run("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3)", params![kind, id, body]),
+            None => self.run("DELETE FROM record WHERE kind = ?1 AND id = ?2", [kind, id]),
+        }
+    }
+
+    /// Where a delivery stands; nothing, where there is none.
+    fn state_of(&self, subscriber: i64, event: EventId) -> Result<Option<State>> {
+        let sql = "SELECT state FROM delivery WHERE subscriber = ?1 AND event = ?2";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut rows = statement.query(params![subscriber, event.to_i64()])?;
+        Ok(match rows.next()? {
+            Some(row) => Some(State::from_i64(row.get(0)?)),
+            None => None,
+        })
+    }
+
+    fn has_event(&self, event: EventId) -> Result<bool> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM event WHERE id = ?1")?.exists([event.to_i64()])?)
+    }
+}
+
+impl Writer {
+    /// Writes a change of who is registered.
+    pub(super) fn register(&mut self, registration: Registration) -> Result<()> {
+        let (now, mut written) = (now_ms(), Written::default());
+        let registered = self.write_registration(&registration, now, &mut written);
+        match registered.and_then(|id| self.store.commit().map(|()| id)) {
+            Ok(id) => {
+                self.heed(registration.subscribing, id, now);
+                self.tell(Group::default(), written);
+                Ok(())
+            }
+            Err(error) => {
+                self.take_back(Group::default(), written, "not registered");
+                Err(error)
+            }
+        }
+    }
+
+    fn write_registration(
+        &mut self,
+        registration: &Registration,
+        now: UnixMs,
+        written: &mut Written,
+    ) -> Result<Option<i64>> {
+        self.store.begin()?;
+        let Registration { kind, id, body, subscribing, event } = registration;
+        self.store.put_record(kind, id, body.as_deref())?;
+        let number = match subscribing {
+            Some(Subscribing::Wants { subscriber, patterns, .. }) => {
+                let number = self.store.subscribe(subscriber, patterns)?;
+                self.store.begin_track_anew(number)?;
+                Some(number)
+            }
+            Some(Subscribing::Waits { subscriber }) => self.write_end(subscriber, Some(now))?,
+            Some(Subscribing::Ends { subscriber }) => {
+                let number = self.write_end(subscriber, Some(now))?;
+                number.map(|number| self.store.forget(number)).transpose()?;
+                number
+            }
+            None => None,
+        };
+        if let Some(event) = event {
+            self.write_event(event, now, written)?;
+        }
+        Ok(number)
+    }
+
+    /// Ends somebody's subscriptions, and leaves what waits.
+    fn write_end(&self, subscriber: &str, at_ms: Option<UnixMs>) -> Result<Option<i64>> {
+        let Some(number) = self.find(subscriber).map(|n| self.subscribers[n].id) else { return Ok(None) };
+        self.store.subscribe(subscriber, &[])?;
+        self.store.set_gone(number, at_ms)?;
+        Ok(Some(number))
+    }
+
+    /// What is on disk counts from now on.
+    fn heed(&mut self, subscribing: Option<Subscribing>, number: Option<i64>, now: UnixMs) {
+        match subscribing {
+            Some(Subscribing::Wants { subscriber, patterns, slots }) => {
+                if let Some(number) = number {
+                    self.subscribed(number, &subscriber, patterns, slots);
+                }
+                if let Some(n) = self.find(&subscriber) {
+                    self.subscribers[n].held_until_ms = 0;
+                }
+            }
+            Some(Subscribing::Waits { subscriber }) => drop(self.end(&subscriber, now)),
+            Some(Subscribing::Ends { subscriber }) => {
+                if let Some(n) = self.end(&subscriber, now) {
+                    self.subscribers[n].forgotten();
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn end(&mut self, subscriber: &str, now: UnixMs) -> Option<usize> {
+        let n = self.find(subscriber)?;
+        self.set_slots(n, 0);
+        let one = &mut self.subscribers[n];
+        one.patterns.clear();
+        one.gone_at_ms = Some(now);
+        Some(n)
+    }
+
+    /// Has a subscriber get events again, or for the first time. Gives how many; those that are on their way are none of them, nor
+    /// those that are not kept any more.
+    pub(super) fn put_back(&mut self, subscriber: &str, events: &[EventId]) -> Result<usize> {
+        let Some(n) = self.find(subscriber) else { return Ok(0) };
+        let (number, now, mut put_back) = (self.subscribers[n].id, now_ms(), 0);
+        self.store.begin()?;
+        for event in events {
+            match self.store.state_of(number, *event)? {
+                Some(State::Waiting | State::Running) => continue,
+                Some(State::Done | State::Dead) => {
+                    self.store.move_delivery(number, *event, State::Waiting, 0, now)?;
+                }
+                None if !self.store.has_event(*event)? => continue,
+                None => self.store.insert_delivery(number, *event, State::Waiting, 0, now)?,
+            }
+            put_back += 1;
+        }
+        self.store.commit()?;
+        if put_back > 0 {
+            self.subscribers[n].is_due_at(now);
+        }
+        Ok(put_back)
+    }
+}

@@ -1,0 +1,114 @@
+//! What a webhook is sent of an event: SoundHash's body, around what the sender said.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::IgnoredAny;
+use serde_json::{Value, json};
+
+use crate::event::{Event, UnixMs};
+
+/// A time as RFC 3339 has it, to the millisecond.
+pub fn rfc3339(ms: UnixMs) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms as i64).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{time:.3}")
+}
+
+/// Reads a time with its offset, as RFC 3339 has it. Times before 1970 are its beginning.
+pub fn read_rfc3339(text: &str) -> Option<UnixMs> {
+    let time: jiff::Timestamp = text.trim().parse().ok()?;
+    Some(time.as_millisecond().max(0) as UnixMs)
+}
+
+/// The body of the requests for an event: the same on each attempt.
+pub fn body(event: &Event) -> Vec<u8> {
+    let attribute = |name: &str| event.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| &**value);
+    let head = json!({
+        "id": event.id.to_string(),
+        "type": &*event.event_type,
+        "event": &*event.event_type,
+        "created_at": rfc3339(event.received_at_ms),
+    });
+    let tail = json!({ "resource_id": attribute("resource.id"), "resource_type": attribute("resource.type") });
+    assemble(&head, &event.payload, &tail)
+}
+
+/// Puts the payload between two objects as it is: numbers and names stay as the sender wrote them.
+fn assemble(head: &Value, payload: &[u8], tail: &Value) -> Vec<u8> {
+    let (head, tail) = (head.to_string(), tail.to_string());
+    let mut body = Vec::with_capacity(head.len() + payload.len() + tail.len() + 16);
+    body.extend_from_slice(head.trim_end_matches('}').as_bytes());
+    body.extend_from_slice(b",\"data\":");
+    match (serde_json::from_slice::<IgnoredAny>(payload), std::str::from_utf8(payload)) {
+        (Ok(_), _) => body.extend_from_slice(payload.trim_ascii()),
+        // What is no JSON is a text, and what is no text is one in Base64.
+        (Err(_), Ok(text)) => body.extend_from_slice(Value::from(text).to_string().as_bytes()),
+        (Err(_), Err(_)) => {
+            body.extend_from_slice(json!({ "base64": STANDARD.encode(payload) }).to_string().as_bytes())
+        }
+    }
+    body.push(b',');
+    body.extend_from_slice(tail.trim_start_matches('{').as_bytes());
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+    use bytes::Bytes;
+
+    fn sent(payload: &'static [u8], attributes: &[(&str, &str)]) -> String {
+        let event = Event {
+            id: EventId::first_at(1_761_861_600_123),
+            source: "s".into(),
+            provider: "p".into(),
+            event_type: "video.\"x\"}".into(),
+            received_at_ms: 1_761_861_600_123,
+            received: None,
+            attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            payload: Bytes::from_static(payload),
+        };
+        String::from_utf8(body(&event)).unwrap()
+    }
+
+    #[test]
+    fn the_payload_stands_in_it_as_it_was() {
+        let body = sent(
+            b" {\"n\": 1.00, \"big\": 12345678901234567890123}\n",
+            &[("resource.id", "456"), ("resource.type", "video")],
+        );
+        assert!(body.contains("\"data\":{\"n\": 1.00, \"big\": 12345678901234567890123},"), "{body}");
+        let read: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(read["type"], "video.\"x\"}");
+        assert_eq!(read["event"], read["type"]);
+        assert_eq!(read["created_at"], "2025-10-30T22:00:00.123Z");
+        assert_eq!((&read["resource_id"], &read["resource_type"]), (&json!("456"), &json!("video")));
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_text_or_base64() {
+        for (payload, expected) in [
+            (&b"a=1&b=\"2\""[..], json!("a=1&b=\"2\"")),
+            (b"", json!("")),
+            (b"\xff\xfe", json!({ "base64": "//4=" })),
+            (b"{} {}", json!("{} {}")),
+            (b"null", json!(null)),
+        ] {
+            let read: Value = serde_json::from_str(&sent(payload, &[])).unwrap();
+            assert_eq!(read["data"], expected);
+            assert_eq!(read["resource_id"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn times_are_written_and_read() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        let read = |text| read_rfc3339(text);
+        assert_eq!(read("2025-10-30T22:00:00.123Z"), Some(1_761_861_600_123));
+        assert_eq!(read("2025-10-30T23:00:00+01:00"), Some(1_761_861_600_000));
+        assert_eq!(read("1950-01-01T00:00:00Z"), Some(0));
+        for bad in ["", "yesterday", "2025-10-30", "2025-10-30T22:00:00"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

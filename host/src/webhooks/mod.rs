@@ -1,0 +1,497 @@
+//! Outgoing webhooks: who registered a URL for which events, and how one is delivered there. Each is a subscriber of the queue's,
+//! as plugins are; what is sent, signed and heard is here.
+
+mod body;
+mod health;
+mod posting;
+mod signing;
+mod vault;
+mod webhook;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub use body::{read_rfc3339, rfc3339};
+pub use posting::{Exchange, Tried};
+pub use signing::{Signer, check_secret};
+pub use vault::{KEY_FILE, Vault};
+pub use webhook::{Webhook, Wrong};
+
+use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms};
+use crate::outbound::Poster;
+use crate::queue::{AcceptError, Filter, Looked, Queue, Registration, Subscribing, Track};
+use crate::secret::{Secret, random_letters};
+use health::Health;
+use webhook::{ANY, read_url};
+
+/// What a webhook is in the queue's records.
+const KIND: &str = "webhook";
+
+/// The source and the provider of what the gateway tells of itself.
+pub const HOOKGATE: &str = "hookgate";
+
+/// The source and the provider of what applications publish.
+pub const API: &str = "api";
+
+/// The most webhooks there may be.
+const WEBHOOKS: usize = 10_000;
+
+/// The most secrets that sign at a time: verifiers look at ten signatures at the most, and one secret can make two.
+const SIGNERS: usize = 4;
+
+/// How many deliveries are put back in one commit.
+const PUT_BACK: usize = 1000;
+
+/// How much, how long and how often receivers are sent something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many requests to one receiver are under way at a time (`calls_at_once`).
+    pub calls_at_once: usize,
+    /// How long one may take (`timeout_ms`).
+    pub timeout: Duration,
+    /// How long all that is sent to a receiver may fail before it is sent nothing more (`disable_after_s`).
+    pub disable_after: Duration,
+}
+
+/// What is needed to register a webhook.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewWebhook)]
+pub struct Draft {
+    /// Where it is posted to: `https://` or `http://`, at most 2,048 bytes.
+    pub url: String,
+    /// The types of events, with `*` for any characters; `source:type` for those of one source.
+    #[schema(min_items = 1, max_items = 100)]
+    pub events: Vec<String>,
+    /// The sources that it may hear: of the config, `api`, `plugin`. Without it, all.
+    #[serde(default)]
+    pub sources: Option<Vec<String>>,
+    /// In your words, at most 1,000 bytes.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Headers that each request has beside the gateway's own.
+    #[serde(default)]
+    pub custom_headers: Option<BTreeMap<String, String>>,
+    /// The most requests in any minute.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub rate_limit_per_minute: Option<u32>,
+    /// What signs. Without it, a fresh one is made.
+    #[serde(default)]
+    #[schema(min_length = 8, max_length = 512)]
+    pub secret: Option<String>,
+    /// Whether requests are signed by an Ed25519 key pair too.
+    #[serde(default)]
+    pub key_pair: bool,
+}
+
+/// What is to change of a webhook. What is not there stays as it is.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WebhookChange)]
+pub struct Change {
+    /// Where it is posted to.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The types of events.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 100)]
+    pub events: Option<Vec<String>>,
+    /// The sources that it may hear.
+    #[serde(default)]
+    pub sources: Option<Vec<String>>,
+    /// In your words; `null` for none.
+    #[serde(default, deserialize_with = "present")]
+    pub description: Option<Option<String>>,
+    /// Headers that each request has beside the gateway's own.
+    #[serde(default)]
+    pub custom_headers: Option<BTreeMap<String, String>>,
+    /// The most requests in any minute; `null` for no limit.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub rate_limit_per_minute: Option<Option<u32>>,
+    /// What signs from now on, at once.
+    #[serde(default)]
+    #[schema(min_length = 8, max_length = 512)]
+    pub secret: Option<String>,
+    /// Whether it gets anything.
+    #[serde(default)]
+    pub is_active: Option<bool>,
+}
+
+/// Tells `null` from what is not there.
+fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// Why a webhook was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// There is none of this id.
+    #[error("there is no such webhook")]
+    Unknown,
+    /// A field is wrong.
+    #[error(transparent)]
+    Wrong(#[from] Wrong),
+    /// It cannot be done while it stands as it does.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not on disk.
+    #[error(transparent)]
+    NotWritten(#[from] AcceptError),
+    /// Something of ours failed.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+/// A webhook while it is registered.
+pub struct Entry {
+    webhook: RwLock<Arc<Webhook>>,
+    health: Mutex<Health>,
+    takes_the_older: AtomicBool,
+}
+
+impl Entry {
+    fn new(webhook: Webhook, health: Health) -> Arc<Entry> {
+        let (webhook, health) = (RwLock::new(Arc::new(webhook)), Mutex::new(health));
+        Arc::new(Entry { webhook, health, takes_the_older: AtomicBool::new(false) })
+    }
+
+    /// As it is now.
+    pub fn webhook(&self) -> Arc<Webhook> {
+        self.webhook.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its receiver took the older of two secrets last, where there is room for one signature only.
+    fn takes_the_older(&self) -> bool {
+        self.takes_the_older.load(Ordering::Relaxed)
+    }
+
+    fn take_the_other(&self) {
+        self.takes_the_older.fetch_xor(true, Ordering::Relaxed);
+    }
+
+    /// Until when its receiver is left alone, where it is.
+    pub fn paused_until_ms(&self) -> Option<UnixMs> {
+        self.health().paused_until_ms(now_ms())
+    }
+}
+
+/// All webhooks.
+pub struct Webhooks {
+    queue: Queue,
+    poster: Poster,
+    vault: Vault,
+    limits: Limits,
+    entries: RwLock<HashMap<Arc<str>, Arc<Entry>>>,
+    /// One change at a time.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Webhooks {
+    /// Takes up those that are registered. One whose secrets do not open waits until they do: its deliveries stay where they are.
+    pub async fn open(queue: Queue, poster: Poster, vault: Vault, limits: Limits) -> anyhow::Result<Arc<Webhooks>> {
+        let (records, tracks) = (queue.records(KIND).await?, queue.tracks().await?);
+        let mut entries = HashMap::new();
+        for (id, record) in records {
+            match Webhook::from_record(&id, &record, &vault) {
+                Ok(webhook) => {
+                    let track = tracks.get(&*webhook.subscriber());
+                    let health = Health::failing_since(track.and_then(|track| track.failing_since_ms));
+                    entries.insert(id, Entry::new(webhook, health));
+                }
+                Err(why) => tracing::error!(webhook = %id, "the webhook {id} waits: {why}"),
+            }
+        }
+        let webhooks =
+            Webhooks { queue, poster, vault, limits, entries: RwLock::new(entries), changing: Default::default() };
+        for entry in webhooks.all() {
+            let webhook = entry.webhook();
+            if webhook.is_active {
+                let slots = webhooks.limits.calls_at_once;
+                webhooks.queue.subscribe(&webhook.subscriber(), Some(webhook.patterns()), slots).await?;
+            }
+        }
+        Ok(Arc::new(webhooks))
+    }
+
+    /// All, the oldest first.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> = self.entries().values().cloned().collect();
+        all.sort_by_key(|entry| {
+            let webhook = entry.webhook();
+            (webhook.created_at_ms, webhook.id.clone())
+        });
+        all
+    }
+
+    /// One by its id.
+    pub fn get(&self, id: &str) -> Result<Arc<Entry>, NotChanged> {
+        self.entries().get(id).cloned().ok_or(NotChanged::Unknown)
+    }
+
+    fn entries(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, Arc<Entry>>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entry_of(&self, subscriber: &str) -> Option<Arc<Entry>> {
+        self.entries().get(subscriber.strip_prefix(WEBHOOK)?).cloned()
+    }
+
+    /// Registers one. When this returns well, it is on disk, and gets whatever is accepted from then on.
+    pub async fn create(&self, draft: Draft) -> Result<Arc<Entry>, NotChanged> {
+        let now = now_ms();
+        let secret = match draft.secret {
+            Some(text) => read_secret(text)?,
+            None => signing::fresh_secret()?,
+        };
+        let webhook = Webhook {
+            id: fresh_id()?,
+            url: read_url(&draft.url)?,
+            events: draft.events,
+            sources: draft.sources.unwrap_or_else(|| vec![ANY.to_owned()]),
+            description: draft.description,
+            custom_headers: draft.custom_headers.unwrap_or_default(),
+            rate_limit_per_minute: draft.rate_limit_per_minute,
+            is_active: true,
+            disabled_reason: None,
+            signers: vec![Signer { secret, until_ms: None }],
+            key_pair: draft.key_pair.then(signing::fresh_key_pair).transpose()?,
+            created_at_ms: now,
+            updated_at_ms: now,
+        };
+        self.check(&webhook).await?;
+        let _one = self.changing.lock().await;
+        if self.entries().len() >= WEBHOOKS {
+            return Err(NotChanged::Conflict(format!("there are {WEBHOOKS} webhooks, which is the most there can be")));
+        }
+        self.write(&webhook, Some(self.subscribing(&webhook)), None).await?;
+        let entry = Entry::new(webhook, Health::default());
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(entry.webhook().id.clone(), entry.clone());
+        Ok(entry)
+    }
+
+    /// Changes one.
+    pub async fn update(&self, id: &str, change: Change) -> Result<Arc<Entry>, NotChanged> {
+        let _one = self.changing.lock().await;
+        let entry = self.get(id)?;
+        let mut webhook = (*entry.webhook()).clone();
+        let was_active = webhook.is_active;
+        if let Some(url) = change.url {
+            webhook.url = read_url(&url)?;
+        }
+        if let Some(text) = change.secret {
+            webhook.signers = vec![Signer { secret: read_secret(text)?, until_ms: None }];
+        }
+        webhook.events = change.events.unwrap_or(webhook.events);
+        webhook.sources = change.sources.unwrap_or(webhook.sources);
+        webhook.description = change.description.unwrap_or(webhook.description);
+        webhook.custom_headers = change.custom_headers.unwrap_or(webhook.custom_headers);
+        webhook.rate_limit_per_minute = change.rate_limit_per_minute.unwrap_or(webhook.rate_limit_per_minute);
+        webhook.is_active = change.is_active.unwrap_or(webhook.is_active);
+        if webhook.is_active {
+            webhook.disabled_reason = None;
+        }
+        webhook.updated_at_ms = now_ms();
+        self.check(&webhook).await?;
+        let subscribing = (webhook.is_active || was_active).then(|| self.subscribing(&webhook));
+        self.write(&webhook, subscribing, None).await?;
+        self.replace(&entry, webhook);
+        entry.health().begin_anew();
+        Ok(entry)
+    }
+
+    /// Takes one out. What waits for it is given up.
+    pub async fn delete(&self, id: &str) -> Result<(), NotChanged> {
+        let _one = self.changing.lock().await;
+        let webhook = self.get(id)?.webhook();
+        let ends = Subscribing::Ends { subscriber: webhook.subscriber() };
+        let gone =
+            Registration { kind: KIND, id: webhook.id.clone(), body: None, subscribing: Some(ends), event: None };
+        self.queue.register(gone).await?;
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        Ok(())
+    }
+
+    /// Gives one a new secret, beside which the ones before sign for a while.
+    pub async fn rotate(&self, id: &str, secret: Option<String>, grace: Duration) -> Result<Arc<Entry>, NotChanged> {
+        let secret = match secret {
+            Some(text) => read_secret(text)?,
+            None => signing::fresh_secret()?,
+        };
+        let _one = self.changing.lock().await;
+        let entry = self.get(id)?;
+        let (mut webhook, now) = ((*entry.webhook()).clone(), now_ms());
+        let until = now + grace.as_millis() as UnixMs;
+        let before = webhook.signers.into_iter().map(|signer| Signer {
+            until_ms: Some(signer.until_ms.map_or(until, |sooner| sooner.min(until))),
+            ..signer
+        });
+        let before = before.filter(|signer| signer.until_ms.is_some_and(|until| until > now));
+        webhook.signers = [Signer { secret, until_ms: None }].into_iter().chain(before).take(SIGNERS).collect();
+        webhook.updated_at_ms = now;
+        self.write(&webhook, None, None).await?;
+        self.replace(&entry, webhook);
+        // Its receiver has the older one still.
+        entry.takes_the_older.store(true, Ordering::Relaxed);
+        Ok(entry)
+    }
+
+    /// Sends one nothing more, since its receiver is not there any more, and tells whoever subscribed to that.
+    pub async fn disable(&self, subscriber: &str, why: &str) {
+        let _one = self.changing.lock().await;
+        let Some(entry) = self.entry_of(subscriber) else { return };
+        let mut webhook = (*entry.webhook()).clone();
+        // Of several that failed at once, the first says so.
+        if !webhook.is_active {
+            return;
+        }
+        (webhook.is_active, webhook.disabled_reason, webhook.updated_at_ms) = (false, Some(why.to_owned()), now_ms());
+        let id = webhook.id.clone();
+        tracing::error!(webhook = %id, "the webhook {id} is disabled: {why}");
+        let told = disabled_event(&webhook, why);
+        match self.write(&webhook, Some(self.subscribing(&webhook)), Some(told)).await {
+            Ok(()) => self.replace(&entry, webhook),
+            // The next attempt that fails leads here again.
+            Err(error) => tracing::warn!(webhook = %id, "it is not written down that {id} is disabled: {error}"),
+        }
+    }
+
+    fn replace(&self, entry: &Entry, webhook: Webhook) {
+        *entry.webhook.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(webhook);
+    }
+
+    async fn check(&self, webhook: &Webhook) -> Result<(), NotChanged> {
+        webhook.check()?;
+        // A name may mean another address tomorrow: what counts is looked at with each connection.
+        let denied = self.poster.check(&webhook.url).await;
+        denied.map_err(|denied| Wrong { field: "url", told: denied.why }.into())
+    }
+
+    fn subscribing(&self, webhook: &Webhook) -> Subscribing {
+        let subscriber = webhook.subscriber();
+        match webhook.is_active {
+            true => Subscribing::Wants { subscriber, patterns: webhook.patterns(), slots: self.limits.calls_at_once },
+            false => Subscribing::Waits { subscriber },
+        }
+    }
+
+    async fn write(
+        &self,
+        webhook: &Webhook,
+        subscribing: Option<Subscribing>,
+        event: Option<NewEvent>,
+    ) -> Result<(), NotChanged> {
+        let body = Some(webhook.to_record(&self.vault)?);
+        let registration = Registration { kind: KIND, id: webhook.id.clone(), body, subscribing, event };
+        Ok(self.queue.register(registration).await?)
+    }
+
+    /// Sends one a made-up event now, whether or not it is active, and gives what came of it. Nothing is kept.
+    pub async fn test(&self, id: &str, event_type: &str, data: &Value) -> Result<Exchange, NotChanged> {
+        let entry = self.get(id)?;
+        let event = Event {
+            id: EventId::next(EventId::first_at(0), now_ms(), 0),
+            source: HOOKGATE.into(),
+            provider: HOOKGATE.into(),
+            event_type: event_type.into(),
+            received_at_ms: now_ms(),
+            received: None,
+            attributes: Vec::new(),
+            payload: Bytes::from(data.to_string()),
+        };
+        let (id, body) = (event.id.to_string(), body::body(&event));
+        Ok(self.exchange(&entry, &entry.webhook(), &id, event_type, body.into()).await)
+    }
+
+    /// What one was sent, the newest first.
+    pub async fn deliveries(&self, id: &str, filter: Filter) -> Result<Vec<Looked>, NotChanged> {
+        let subscriber = self.get(id)?.webhook().subscriber();
+        Ok(self.queue.deliveries(&subscriber, filter).await?)
+    }
+
+    /// How its deliveries went, and how many are not over.
+    pub async fn track(&self, id: &str) -> Result<(Track, u64), NotChanged> {
+        let subscriber = self.get(id)?.webhook().subscriber();
+        Ok(self.queue.track(&subscriber).await?)
+    }
+
+    /// How the deliveries of all went, by subscriber.
+    pub async fn tracks(&self) -> anyhow::Result<HashMap<String, Track>> {
+        self.queue.tracks().await
+    }
+
+    /// Delivers one event again, whether or not it went well before.
+    pub async fn redeliver(&self, id: &str, event: EventId) -> Result<usize, NotChanged> {
+        let subscriber = self.active(id)?.subscriber();
+        match self.queue.put_back(&subscriber, vec![event]).await? {
+            0 => Err(NotChanged::Conflict("it is on its way already, or not kept any more".to_owned())),
+            put_back => Ok(put_back),
+        }
+    }
+
+    /// Delivers all events between two times that it would have got and that did not get there.
+    pub async fn redeliver_between(&self, id: &str, since_ms: UnixMs, until_ms: UnixMs) -> Result<usize, NotChanged> {
+        let webhook = self.active(id)?;
+        let subscriber = webhook.subscriber();
+        let events = self.queue.undelivered(&subscriber, webhook.patterns(), since_ms, until_ms).await?;
+        let mut put_back = 0;
+        for some in events.chunks(PUT_BACK) {
+            put_back += self.queue.put_back(&subscriber, some.to_vec()).await?;
+        }
+        Ok(put_back)
+    }
+
+    fn active(&self, id: &str) -> Result<Arc<Webhook>, NotChanged> {
+        let webhook = self.get(id)?.webhook();
+        match webhook.is_active {
+            true => Ok(webhook),
+            false => Err(NotChanged::Conflict("it is not active: set is_active to true first".to_owned())),
+        }
+    }
+}
+
+fn read_secret(text: String) -> Result<Secret, Wrong> {
+    check_secret(&text).map_err(|told| Wrong { field: "secret", told })?;
+    Ok(Secret::new(text))
+}
+
+/// `whk_` and 16 characters.
+fn fresh_id() -> anyhow::Result<Arc<str>> {
+    Ok(format!("whk_{}", random_letters(16).map_err(anyhow::Error::msg)?).into())
+}
+
+/// What is told of a webhook that was disabled.
+fn disabled_event(webhook: &Webhook, why: &str) -> NewEvent {
+    let mut url = webhook.url.clone();
+    // Some put secrets there.
+    url.set_query(None);
+    let data = json!({
+        "webhook_id": &*webhook.id,
+        "url": url.as_str(),
+        "reason": why,
+        "disabled_at": rfc3339(webhook.updated_at_ms),
+    });
+    let named = [("resource.id", &*webhook.id), ("resource.type", "webhook")];
+    NewEvent {
+        source: HOOKGATE.into(),
+        provider: HOOKGATE.into(),
+        event_type: "webhook.disabled".into(),
+        received_at_ms: webhook.updated_at_ms,
+        received: Instant::now(),
+        attributes: named.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        payload: Bytes::from(data.to_string()),
+        repeat_key: None,
+    }
+}

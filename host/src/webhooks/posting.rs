@@ -1,0 +1,175 @@
+//! One attempt to deliver an event to a receiver: whether it is its turn, what is sent, what the answer means.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::health::{Next, Turn};
+use super::signing::{Keys, Subject, headers};
+use super::{Entry, Webhook, Webhooks, body};
+use crate::attempt::{Attempt, Outcome, Reply};
+use crate::event::{Event, now_ms};
+use crate::outbound::{NoAnswer, Posted};
+
+/// What became of an attempt.
+pub enum Tried {
+    /// It was not begun: it is not its turn, or nobody is there to get it. It does not count.
+    NotNow,
+    /// It ended.
+    Ended {
+        /// How.
+        attempt: Attempt,
+        /// Why the webhook is to be disabled, where it is.
+        disable: Option<String>,
+    },
+}
+
+/// A request and what came of it.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// How that is to be judged.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// What the receiver answered.
+    pub reply: Option<Reply>,
+    /// How long the receiver asked to be left alone.
+    asked: Option<Duration>,
+}
+
+/// The answers that ask for a wait (RFC 9110, section 10.2.3; RFC 6585, section 4).
+const ASKS: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+
+impl Webhooks {
+    /// Delivers an event to a webhook, by the subscriber's name, if it is its turn.
+    pub async fn deliver(&self, subscriber: &Arc<str>, event: &Event) -> Tried {
+        let Some(entry) = self.entry_of(subscriber) else { return Tried::NotNow };
+        let webhook = entry.webhook();
+        if !webhook.is_active {
+            return Tried::NotNow;
+        }
+        let begun_at_ms = now_ms();
+        let turn = entry.health().turn(webhook.rate_limit_per_minute, begun_at_ms);
+        if let Turn::Later { at_ms } = turn {
+            self.queue.hold(subscriber, at_ms, 1);
+            return Tried::NotNow;
+        }
+        let exchange =
+            self.exchange(&entry, &webhook, &event.id.to_string(), &event.event_type, body::body(event).into()).await;
+        let now = now_ms();
+        let next = match exchange.outcome {
+            Outcome::Done => entry.health().went_well(webhook.rate_limit_per_minute, now),
+            _ => entry.health().failed(exchange.asked, now),
+        };
+        match next {
+            Next::Same => {}
+            Next::Hold { until_ms } => self.queue.hold(subscriber, until_ms, 1),
+            Next::Free => self.queue.claim(subscriber, self.limits.calls_at_once),
+        }
+        let disable = self.why_disable(&entry, &exchange, now);
+        let Exchange { outcome, took, reply, .. } = exchange;
+        Tried::Ended { attempt: Attempt { generation: 0, started_at_ms: begun_at_ms, took, outcome, reply }, disable }
+    }
+
+    /// Sends one request and reads what it means.
+    pub(super) async fn exchange(
+        &self,
+        entry: &Entry,
+        webhook: &Webhook,
+        event: &str,
+        event_type: &str,
+        body: Bytes,
+    ) -> Exchange {
+        let (begun, now) = (Instant::now(), now_ms());
+        let secrets = webhook.secrets(now);
+        // The header that has room for one signature: by the secret that the receiver took last.
+        let alone = usize::from(entry.takes_the_older()).min(secrets.len().saturating_sub(1));
+        let keys = Keys { secrets: &secrets, alone, pair: webhook.key_pair.as_ref() };
+        let subject = Subject { webhook: &webhook.id, event, event_type, now_s: now / 1000 };
+        let Some(ours) = headers(&subject, &keys, &body) else {
+            let why = "it has no secret to sign with".to_owned();
+            return Exchange {
+                outcome: Outcome::Retry { why, after: None },
+                took: begun.elapsed(),
+                reply: None,
+                asked: None,
+            };
+        };
+        let mut headers = webhook.headers();
+        headers.extend(ours);
+        let posted = self.poster.post(&webhook.url, headers, body, self.limits.timeout).await;
+        let exchange = read(posted, begun.elapsed());
+        if secrets.len() > 1 && exchange.reply.as_ref().is_some_and(|reply| (400..500).contains(&reply.status)) {
+            entry.take_the_other();
+        }
+        exchange
+    }
+
+    fn why_disable(&self, entry: &Entry, exchange: &Exchange, now: u64) -> Option<String> {
+        let is_gone = exchange.reply.as_ref().is_some_and(|reply| reply.status == StatusCode::GONE);
+        if is_gone {
+            return Some("its receiver answered 410 Gone".to_owned());
+        }
+        let long = self.limits.disable_after;
+        let has_failed = exchange.outcome != Outcome::Done && entry.health().has_failed_for(long, now);
+        has_failed.then(|| format!("nothing was delivered for {} (disable_after_s)", readable(long)))
+    }
+}
+
+/// What an answer means: 2xx is success, everything else is tried again.
+fn read(posted: Result<Posted, NoAnswer>, took: Duration) -> Exchange {
+    let (outcome, reply, asked) = match posted {
+        Ok(Posted { status, retry_after, body }) => {
+            let reply = Some(Reply { status: status.as_u16(), body });
+            let asked = retry_after.filter(|_| ASKS.contains(&status));
+            let outcome = match status {
+                status if status.is_success() => Outcome::Done,
+                StatusCode::GONE => Outcome::Reject { why: "answered 410 Gone".into() },
+                status if status.is_redirection() => {
+                    let why = format!("answered {}, and redirects are not followed", status.as_u16());
+                    Outcome::Retry { why, after: None }
+                }
+                status => Outcome::Retry { why: format!("answered {}", status.as_u16()), after: asked },
+            };
+            (outcome, reply, asked)
+        }
+        Err(NoAnswer { why, .. }) => (Outcome::Retry { why, after: None }, None, None),
+    };
+    Exchange { outcome, took, reply, asked }
+}
+
+fn readable(long: Duration) -> String {
+    let seconds = long.as_secs();
+    match seconds {
+        86_400.. => format!("{} days", seconds / 86_400),
+        3_600.. => format!("{} hours", seconds / 3_600),
+        _ => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_2xx_is_success() {
+        let answered = |status: u16, retry_after: Option<u64>| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let retry_after = retry_after.map(Duration::from_secs);
+            read(Ok(Posted { status, retry_after, body: Bytes::new() }), Duration::ZERO).outcome
+        };
+        let retry =
+            |why: &str, after: Option<u64>| Outcome::Retry { why: why.into(), after: after.map(Duration::from_secs) };
+        for status in [200, 201, 204, 299] {
+            assert_eq!(answered(status, None), Outcome::Done);
+        }
+        assert_eq!(answered(302, None), retry("answered 302, and redirects are not followed", None));
+        assert_eq!(answered(410, None), Outcome::Reject { why: "answered 410 Gone".into() });
+        assert_eq!(answered(429, Some(7)), retry("answered 429", Some(7)));
+        assert_eq!(answered(503, Some(7)), retry("answered 503", Some(7)));
+        assert_eq!(answered(500, Some(7)), retry("answered 500", None));
+        assert_eq!(answered(404, None), retry("answered 404", None));
+    }
+}
