@@ -1,9 +1,9 @@
-/** One pattern of types of events, or several: `"match.found"`, `["video.*", "match.found"]`. */
+/** One pattern of types of events, or several: `"match.found"`, `["video.*", "github:push"]`. */
 export type Patterns = string | readonly string[];
 
 /**
  * A gateway. Whatever it does not do is thrown: a `NotFound` for an id that it does not know, an `Invalid` for a field that
- * is wrong, an `Unauthorized`, an `Unavailable`, or another `HookgateError`.
+ * is wrong, an `Unauthorized`, a `Conflict`, an `Unavailable`, or another `HookgateError`.
  */
 export class Hookgate {
   /** Throws a `TypeError` where an address or a key is neither given nor in the environment. */
@@ -35,7 +35,7 @@ export interface Webhooks {
   listWebhooks(filter?: { isActive?: boolean }): Promise<Webhook[]>;
   /** A webhook by its id. */
   getWebhook(id: string): Promise<Webhook>;
-  /** Changes what is given, and leaves the rest. */
+  /** Changes what is given, and leaves the rest. A secret is not in the answer. */
   updateWebhook(id: string, changes: WebhookChanges): Promise<Webhook>;
   /** Deletes a webhook, and gives up what waits for it. */
   deleteWebhook(id: string): Promise<void>;
@@ -52,9 +52,15 @@ export interface Webhooks {
   allDeliveries(id: string, filter?: DeliveryFilter): AsyncGenerator<Delivery, void, undefined>;
   /** How a webhook fares. */
   stats(id: string): Promise<Stats>;
-  /** Delivers one event to a webhook again, whether or not it was taken. Tells how many that are. */
+  /**
+   * Delivers one event to a webhook again, whether or not it was taken. Tells how many that are. Where the webhook is not active,
+   * or the event is on its way or not kept any more, a `Conflict` is thrown.
+   */
   redeliver(id: string, eventId: string): Promise<number>;
-  /** Delivers what came since then, or between two times, and was not delivered. Tells how many that are. */
+  /**
+   * Delivers what came since then, or between two times, and was not delivered. Tells how many that are. Where the webhook is
+   * not active, a `Conflict` is thrown.
+   */
   redeliverSince(id: string, since: Date, until?: Date): Promise<number>;
   /** The types of events that there were, and those that webhooks wait for. */
   eventTypes(): Promise<string[]>;
@@ -64,7 +70,7 @@ export interface Webhooks {
 interface Changeable {
   /** Where events are posted. */
   url?: string;
-  /** The types that it gets, or patterns of them: `"match.*"`. */
+  /** The types that it gets, or patterns of them: `"match.*"`, and of one source only: `"github:push"`. */
   events?: Patterns;
   /** The sources whose events it gets, or patterns of them; all without it. */
   sources?: Patterns;
@@ -90,6 +96,8 @@ export interface NewWebhook extends Changeable {
 export interface WebhookChanges extends Changeable {
   /** Whether it gets events. */
   isActive?: boolean;
+  /** What its requests are signed with from now on. It takes the place of the one before at once; `rotateSecret` leaves time. */
+  secret?: string;
 }
 
 /** A URL that gets each event of the types that it is for. `console.log` hides its secret and its headers. */
@@ -100,7 +108,7 @@ export interface Webhook {
   readonly url: string;
   /** What it is for, in the words of who made it. */
   readonly description: string | null;
-  /** The types that it gets, or patterns of them. */
+  /** The types that it gets, or patterns of them: `match.*`, and of one source only: `github:push`. */
   readonly events: readonly string[];
   /** The sources whose events it gets, or patterns of them; `*` is all. */
   readonly sources: readonly string[];
@@ -108,8 +116,8 @@ export interface Webhook {
   readonly isActive: boolean;
   /** Why the gateway disabled it. */
   readonly disabledReason: string | null;
-  /** Until when it is left alone, after it failed or asked for that. */
-  readonly pausedUntil?: Date | null;
+  /** Until when its receiver is left alone, after it failed or asked for that; null where it is not. */
+  readonly pausedUntil: Date | null;
   /** The most requests that it gets in a minute; null is no limit. */
   readonly rateLimitPerMinute: number | null;
   /** What is added to each request. */
@@ -246,8 +254,8 @@ export interface TestResult {
 export interface Events {
   /**
    * Publishes an event, which goes to each webhook that is for its type. Where the gateway is not to be had, it is tried three
-   * times more, after 0.5, 1 and 2 seconds, and one call never makes two events. Then an `Unavailable` is thrown; other
-   * errors, such as `Invalid` and `Unauthorized`, are thrown at once.
+   * times more, after 0.5, 1 and 2 seconds, or later where it asks for that, but after 10 at the latest. One call never makes
+   * two events. Then an `Unavailable` is thrown; other errors, such as `Invalid` and `Unauthorized`, are thrown at once.
    *
    * @param data What can be written as JSON.
    */
@@ -279,18 +287,19 @@ export type RequestHeaders = Iterable<readonly [string, string]> | { readonly [n
  * Anything but a signed event is thrown as a `WrongSignature`, whose message is the cause. Arguments that make no sense, such
  * as an empty secret, are a `TypeError`.
  *
- * A request without `webhook-signature` is taken with the older `X-Webhook-Signature`, in which there is no time: who
- * overheard one can send it again at any time. Note the ids of events, and do nothing for one that came before.
+ * With `allowUntimed`, a request without `webhook-signature` is taken with the older `X-Webhook-Signature`, in which there is
+ * no time, so that whoever overheard one can send it again at any time.
  *
  * @typeParam Data What you take the event's data for: nothing checks that it is so.
  * @param body The bytes as they came: what was read as JSON and written again has another signature.
- * @param options `toleranceS` is how many seconds the time of signing may be away from now: 300 without it.
+ * @param options `toleranceS` is how many seconds the time of signing may be away from now: 300 without it. `allowUntimed`
+ * is false without it.
  */
 export function verify<Data = any>(
   body: Uint8Array,
   headers: RequestHeaders,
   secret: string | readonly string[],
-  options?: { toleranceS?: number },
+  options?: { toleranceS?: number; allowUntimed?: boolean },
 ): Event<Data>;
 
 /** What happened. Its request was signed with the webhook's secret. */
@@ -325,8 +334,14 @@ export class Unauthorized extends HookgateError {}
 /** There is no such webhook or event: 404. */
 export class NotFound extends HookgateError {}
 
-/** It may work later: there was no answer, or it was a 503. Without an answer it may have been done all the same. */
-export class Unavailable extends HookgateError {}
+/** It cannot be done as things stand, and the message says why: 409. The webhook is not active, say. */
+export class Conflict extends HookgateError {}
+
+/** It may work later: there was no answer, or a 408, after which it may have been done all the same; or a 503. */
+export class Unavailable extends HookgateError {
+  /** How many seconds the gateway asks to wait; undefined where it does not. */
+  readonly retryAfterS: number | undefined;
+}
 
 /** A request is not to be believed, and the message says why. Answer it with 401, and do nothing else with it. */
 export class WrongSignature extends HookgateError {}

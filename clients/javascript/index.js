@@ -4,7 +4,7 @@ import { Connection } from "./lib/connection.js";
 import { Events } from "./lib/events.js";
 import { Webhooks } from "./lib/webhooks.js";
 
-export { HookgateError, Invalid, NotFound, Unauthorized, Unavailable, WrongSignature } from "./lib/errors.js";
+export { Conflict, HookgateError, Invalid, NotFound, Unauthorized, Unavailable, WrongSignature } from "./lib/errors.js";
 export { verify } from "./lib/verify.js";
 
 /** A gateway. */

@@ -240,15 +240,7 @@ impl Config {
             .into_iter()
             .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
             .collect();
-        let plugins = root.section("plugins").sections();
-        let plugins = plugins.into_iter().map(|(name, section)| (name.clone(), reading.grant(&name, section, &calls)));
-        let mut plugins: BTreeMap<String, Grant> = plugins.collect();
-        for source in &sources {
-            if let Some(answering) = &source.answering {
-                let grant = plugins.entry(answering.plugin.to_string()).or_insert_with(|| Grant::nothing(&calls));
-                grant.answers.push(source.name.to_string());
-            }
-        }
+        let plugins = reading.plugins(root.section("plugins"), &calls, &sources);
         root.finish();
         mistakes.none_or(Config {
             server,
@@ -322,6 +314,20 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Reads `[plugins]`. Who answers for which source, the sources say.
+    fn plugins(&self, section: Section, calls: &Calls, sources: &[Source]) -> BTreeMap<String, Grant> {
+        let plugins = section.sections().into_iter();
+        let plugins = plugins.map(|(name, section)| (name.clone(), self.grant(&name, section, calls)));
+        let mut plugins: BTreeMap<String, Grant> = plugins.collect();
+        for source in sources {
+            if let Some(answering) = &source.answering {
+                let grant = plugins.entry(answering.plugin.to_string()).or_insert_with(|| Grant::nothing(calls));
+                grant.answers.push(source.name.to_string());
+            }
+        }
+        plugins
+    }
+
     fn server(&self, mut section: Section, overrides: &Overrides) -> Server {
         let mut address = |key: &str, port: u16, given: Option<SocketAddr>| {
             let read = section.parsed(key).unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));

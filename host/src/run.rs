@@ -37,6 +37,9 @@ pub struct Running {
     pub api: Option<SocketAddr>,
 }
 
+/// The most connections at a time to the admin address.
+const ADMIN_CONNECTIONS: usize = 64;
+
 /// How long a start waits for plugins at the most: code that was compiled before takes milliseconds, a slow compiler must not keep
 /// senders out.
 const LOADING: Duration = Duration::from_secs(30);
@@ -60,10 +63,8 @@ pub async fn run(
     let outbound = new_outbound(&config, [Some(&hooks), Some(&admin), api_listener.as_ref()], &mut registry)?;
     let plugins = open_plugins(&config, &runtime, &outbound, &queue)?;
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
-    let webhooks = open_webhooks(&config, &queue, &outbound).await?;
-    let keys = Keys::open(queue.clone()).await.context("cannot read the keys of the API")?;
-    let api = Api { keys, webhooks: webhooks.clone(), queue: queue.clone(), body_bytes: config.body_bytes };
-    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, webhooks, went_out.clone());
+    let api = open_api(&config, &queue, &outbound).await?;
+    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, api.webhooks.clone(), went_out.clone());
     let (tell, mut changes) = mpsc::unbounded_channel();
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
@@ -76,17 +77,11 @@ pub async fn run(
     let mut dispatching =
         runtime.threads().spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
     let bounds = bounds(&config);
-    let admin_bounds = Bounds { connections: 64, drain: Duration::from_secs(1), ..bounds.clone() };
+    let few = Bounds { connections: ADMIN_CONNECTIONS, drain: Duration::from_secs(1), ..bounds.clone() };
     let sources: Arc<Sources> = Arc::new(RwLock::new(ingress::by_name(&config.sources)));
-    let ingress = Ingress::new(
-        sources.clone(),
-        queue.clone(),
-        asking,
-        &config.ingress,
-        came_in.clone(),
-        runtime.traffic().clone(),
-    );
-    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds, ingress_stop.clone()));
+    let traffic = runtime.traffic().clone();
+    let ingress = Ingress::new(sources.clone(), queue.clone(), asking, &config.ingress, came_in.clone(), traffic);
+    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
     let shown = Admin {
         sources: sources.clone(),
         base,
@@ -103,8 +98,8 @@ pub async fn run(
     let api_at = api_listener.as_ref().map(TcpListener::local_addr).transpose()?;
     let running = Running { sources: shown.faces(), plugins: plugins.standings(), api: api_at };
     // What is published is taken for as long as webhooks are.
-    let publishing = tokio::spawn(serve_api(api_listener, api, admin_bounds.clone(), ingress_stop.clone()));
-    let showing = tokio::spawn(serve(admin, shown.router(), admin_bounds, dispatch_stop.clone()));
+    let publishing = tokio::spawn(serve_api(api_listener, api, bounds, ingress_stop.clone()));
+    let showing = tokio::spawn(serve(admin, shown.router(), few, dispatch_stop.clone()));
     let reloading = Reload { config, sources, came_in, plugins, tell }.watch(dispatch_stop.clone());
     let reloading = runtime.threads().spawn(reloading);
     on_ready(&running);
@@ -124,8 +119,7 @@ pub async fn run(
     ingress_stop.cancel();
     let _ = tokio::join!(taking, publishing);
     dispatch_stop.cancel();
-    let cut_off = dispatching.await.unwrap_or(0);
-    tell_of_cut_off(cut_off);
+    tell_of_cut_off(dispatching.await.unwrap_or(0));
     let _ = tokio::join!(watching, reloading, showing);
     queue.close().await;
     Ok(())
@@ -183,15 +177,17 @@ fn asking(dispatch: &Arc<Dispatch>, runtime: &Arc<Runtime>) -> Asking {
     })
 }
 
-async fn open_webhooks(config: &Config, queue: &Queue, outbound: &Outbound) -> anyhow::Result<Arc<Webhooks>> {
+async fn open_api(config: &Config, queue: &Queue, outbound: &Outbound) -> anyhow::Result<Api> {
     let outgoing = &config.outgoing;
     let vault = match &outgoing.key {
         Some(key) => Vault::new(key),
         None => Vault::in_folder(&config.server.data_dir)?,
     };
     let poster = Poster::new(outbound, outgoing.allow_private.clone());
-    let opened = Webhooks::open(queue.clone(), poster, vault, outgoing.limits.clone()).await;
-    opened.context("cannot read the webhooks")
+    let webhooks = Webhooks::open(queue.clone(), poster, vault, outgoing.limits.clone()).await;
+    let webhooks = webhooks.context("cannot read the webhooks")?;
+    let keys = Keys::open(queue.clone()).await.context("cannot read the keys of the API")?;
+    Ok(Api { keys, webhooks, queue: queue.clone(), body_bytes: config.body_bytes })
 }
 
 async fn listen_for_api(config: &Config) -> anyhow::Result<Option<TcpListener>> {

@@ -89,6 +89,18 @@ pub fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<Option<A
     Ok(Answer::parse(&bytes))
 }
 
+/// Asks an API with these headers beside its own.
+pub fn api(address: SocketAddr, headers: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+    let body = body.map(|body| body.to_string());
+    let kind = body.as_ref().map(|_| "content-type: application/json\r\n").unwrap_or_default();
+    let body = body.unwrap_or_default();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}{kind}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    exchange(address, request.as_bytes()).unwrap().unwrap()
+}
+
 impl Doors {
     /// Posts a webhook to its source.
     pub fn post(&self, webhook: &Webhook) -> Answer {
@@ -104,6 +116,17 @@ impl Doors {
     pub fn get(&self, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.admin);
         exchange(self.admin, request.as_bytes()).unwrap().unwrap()
+    }
+
+    /// Asks the API with a key.
+    pub fn api(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+        api(self.admin, &format!("authorization: Bearer {key}\r\n"), method, path, body)
+    }
+
+    /// Makes a key of the API.
+    pub fn key(&self) -> String {
+        let made = api(self.admin, "", "POST", "/api/v1/keys", Some(serde_json::json!({ "name": "test" })));
+        made.json()["key"].as_str().unwrap().to_owned()
     }
 
     /// How everything stands.

@@ -1,7 +1,7 @@
 //! The harness: everything that a test needs to drive the gateway from outside.
 //!
 //! A [`Home`] is a gateway's folder. A [`Gateway`] runs in it inside the test, a [`Process`] is the real binary. Both are
-//! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Guest`] is a plugin written in
+//! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Receiver`] is where webhooks go out to. A [`Guest`] is a plugin written in
 //! WebAssembly text, so that no toolchain is needed. A [`bare::Bare`] plugin is called without
 //! any gateway. The [`Ledger`] reads the queue's file as an operator's tool would.
 
@@ -21,14 +21,16 @@ mod home;
 mod http;
 mod ledger;
 mod process;
+mod receiver;
 mod sender;
 mod wait;
 
 pub use gateway::Gateway;
 pub use guest::{Guest, WIT};
 pub use home::Home;
-pub use http::{Answer, Doors, exchange};
+pub use http::{Answer, Doors, api, exchange};
 pub use ledger::{AttemptRow, Ledger, State};
 pub use process::{Process, Ran, run_hookgate, sample, skipped, spawn_hookgate};
+pub use receiver::{Hit, Receiver, Reply};
 pub use sender::{Sender, Webhook};
 pub use wait::{eventually, eventually_within, within};

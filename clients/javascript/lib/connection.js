@@ -21,9 +21,9 @@ export class Connection {
   /** Calls what lies at the parts of a path, and gives the JSON of the answer; undefined where it has no content. */
   async call(method, parts, { query = {}, body, headers = {} } = {}) {
     const path = [BASE, ...parts.map(part)].join("/") + search(query);
-    const { status, said } = await this.#send(method, path, body, headers);
+    const { status, said, retryAfter } = await this.#send(method, path, body, headers);
     if (status < 200 || status > 299) {
-      throw errorOf(status, sentence(said) ?? `the gateway answered ${status} to ${method} ${path}`);
+      throw errorOf(status, sentence(said) ?? `the gateway answered ${status} to ${method} ${path}`, retryAfter);
     }
     return status === 204 ? undefined : json(said, status);
   }
@@ -35,7 +35,7 @@ export class Connection {
     const signal = AbortSignal.timeout(this.#timeoutMs);
     try {
       const response = await fetch(this.#url + path, { method, headers, body: content, redirect: "manual", signal });
-      return { status: response.status, said: await response.text() };
+      return { status: response.status, said: await response.text(), retryAfter: response.headers.get("retry-after") };
     } catch (cause) {
       throw new Unavailable(`no answer from ${this.#url}: ${why(cause)}`, { cause });
     }

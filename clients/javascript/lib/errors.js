@@ -21,15 +21,30 @@ export class Unauthorized extends HookgateError {}
 /** There is no such webhook or event: 404. */
 export class NotFound extends HookgateError {}
 
-/** It may work later: no answer, or 503. */
-export class Unavailable extends HookgateError {}
+/** It cannot be done as things stand: 409. */
+export class Conflict extends HookgateError {}
+
+/** It may work later: no answer, or 408 or 503. */
+export class Unavailable extends HookgateError {
+  constructor(message, { retryAfterS, ...more } = {}) {
+    super(message, more);
+    this.retryAfterS = retryAfterS;
+  }
+}
 
 /** A request is not to be believed. */
 export class WrongSignature extends HookgateError {}
 
-const KINDS = { 400: Invalid, 401: Unauthorized, 403: Unauthorized, 404: NotFound, 422: Invalid, 503: Unavailable };
+const KINDS = {
+  400: Invalid, 401: Unauthorized, 403: Unauthorized, 404: NotFound, 408: Unavailable, 409: Conflict, 422: Invalid, 503: Unavailable,
+};
 
-/** The error that an answer means. */
-export function errorOf(status, message) {
-  return new (KINDS[status] ?? HookgateError)(message, { status });
+/** The error that an answer means. `retryAfter` is its header; null where there is none. */
+export function errorOf(status, message, retryAfter) {
+  return new (KINDS[status] ?? HookgateError)(message, { status, retryAfterS: seconds(retryAfter) });
+}
+
+/** Proxies may name a date, which is as good as nothing where clocks differ. */
+function seconds(text) {
+  return /^[0-9]+$/.test(text ?? "") ? Number(text) : undefined;
 }

@@ -7,7 +7,9 @@ import { Unavailable } from "./errors.js";
 import { read } from "./shapes.js";
 
 /** Long enough for a gateway to start anew. */
-export const WAITS_MS = [500, 1000, 2000];
+const WAITS_MS = [500, 1000, 2000];
+/** Whoever publishes waits as long. */
+const LONGEST_WAIT_MS = 10_000;
 
 /** The events of a gateway. */
 export class Events {
@@ -25,7 +27,7 @@ export class Events {
         return await this.#send(body, headers);
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error;
-        await sleep(waitMs);
+        await sleep(Math.max(waitMs, Math.min((error.retryAfterS ?? 0) * 1000, LONGEST_WAIT_MS)));
       }
     }
     return this.#send(body, headers);

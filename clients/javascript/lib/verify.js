@@ -12,12 +12,15 @@ const BYTES = 32;
 const SIGNATURES = 10;
 
 /** Gives the event of a request that was signed with a secret, or with one of several. */
-export function verify(body, headers, secret, { toleranceS = 300 } = {}) {
+export function verify(body, headers, secret, { toleranceS = 300, allowUntimed = false } = {}) {
   if (!(body instanceof Uint8Array)) {
     throw new TypeError(`pass the raw bytes of the body as they came, a Uint8Array or a Buffer, and not ${typeof body}`);
   }
   const all = secrets(secret);
   const signatures = header(headers, "webhook-signature");
+  if (signatures === undefined && allowUntimed !== true) {
+    throw new WrongSignature("there is no webhook-signature, and X-Webhook-Signature counts only with allowUntimed");
+  }
   const { found, expected } =
     signatures === undefined ? plain(body, headers, all) : standard(body, headers, all, signatures, toleranceS);
   const pairs = found.flatMap((one) => expected.map((other) => [one, other]));

@@ -10,9 +10,10 @@ const CHANGED = {
   description: "description",
   customHeaders: "custom_headers",
   rateLimitPerMinute: "rate_limit_per_minute",
+  secret: "secret",
   isActive: "is_active",
 };
-const { isActive: _, ...MADE } = { ...CHANGED, secret: "secret", keyPair: "key_pair" };
+const { isActive: _, ...MADE } = { ...CHANGED, keyPair: "key_pair" };
 const FILTERED = { status: "status", eventType: "event_type", since: "since", until: "until" };
 const PAGED = { ...FILTERED, limit: "limit", before: "before" };
 

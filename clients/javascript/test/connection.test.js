@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 
-import { Hookgate, HookgateError, Invalid, NotFound, Unauthorized, Unavailable } from "hookgate-client";
+import { Conflict, Hookgate, HookgateError, Invalid, NotFound, Unauthorized, Unavailable } from "hookgate-client";
 import { ID, KEY, start } from "./gateway.js";
 
 delete process.env.HOOKGATE_URL;
@@ -55,13 +55,25 @@ test("the key is not shown", async (t) => {
 test("each status has its class", async (t) => {
   const gateway = await start(t);
   const table = [
-    [400, Invalid], [401, Unauthorized], [403, Unauthorized], [404, NotFound], [413, HookgateError], [415, HookgateError],
-    [422, Invalid], [500, HookgateError], [503, Unavailable],
+    [400, Invalid], [401, Unauthorized], [403, Unauthorized], [404, NotFound], [408, Unavailable], [409, Conflict],
+    [413, HookgateError], [415, HookgateError], [422, Invalid], [500, HookgateError], [503, Unavailable],
   ];
   for (const [status, Kind] of table) {
     const error = await failure(gateway, [status, { error: "a sentence" }]);
     assert.deepEqual([error.constructor, error.name, error.status, error.message], [Kind, Kind.name, status, "a sentence"]);
   }
+});
+
+test("a wait that is asked for is told", async (t) => {
+  const gateway = await start(t);
+  const table = [["7", 7], ["0", 0], ["9".repeat(400), Infinity]];
+  for (const text of ["", "-1", "1.5", "soon", "²", "Thu, 26 Nov 2026 05:03:09 GMT"]) table.push([text, undefined]);
+  for (const [text, told] of table) {
+    const error = await failure(gateway, [503, {}, { "retry-after": text }]);
+    assert.equal(error.retryAfterS, told, text);
+  }
+  assert.equal((await failure(gateway, [503, {}])).retryAfterS, undefined);
+  assert.equal((await failure(gateway, "hang up")).retryAfterS, undefined);
 });
 
 test("an error without a sentence is told", async (t) => {

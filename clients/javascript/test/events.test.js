@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { syncBuiltinESMExports } from "node:module";
+import { beforeEach, mock, test } from "node:test";
+import timers from "node:timers/promises";
 
 import { Hookgate, Invalid, Unavailable } from "hookgate-client";
-import { WAITS_MS } from "../lib/events.js";
 import { KEY, start } from "./gateway.js";
 
 const BUSY = [503, { error: "the disk is full" }];
 
 // Nobody waits for a test.
-WAITS_MS.fill(1);
+const sleep = mock.method(timers, "setTimeout", async () => {});
+syncBuiltinESMExports();
+beforeEach(() => sleep.mock.resetCalls());
+
+function waitsMs() {
+  return sleep.mock.calls.map((call) => call.arguments[0]);
+}
 
 async function started(t) {
   const gateway = await start(t);
@@ -22,6 +29,7 @@ test("an event is published", async (t) => {
   assert.deepEqual(await events.publish("match.found", { a: 1 }, { resource }), { id: "evt_0", duplicate: false });
   const [{ method, path, body }] = gateway.asked;
   assert.deepEqual([method, path, body], ["POST", "/events", { type: "match.found", data: { a: 1 }, resource }]);
+  assert.deepEqual(waitsMs(), []);
 });
 
 test("data may be null", async (t) => {
@@ -51,6 +59,26 @@ test("a retry makes no second event", async (t) => {
   gateway.next = ["hang up", BUSY];
   assert.deepEqual(await events.publish("x", {}), { id: "evt_0", duplicate: true });
   assert.deepEqual([gateway.asked.length, keys().size, gateway.published.size], [3, 1, 1]);
+  assert.deepEqual(waitsMs(), [500, 1000]);
+});
+
+test("it waits as it is asked to and no longer than ten seconds", async (t) => {
+  const { gateway, events } = await started(t);
+  const busy = (text) => [...BUSY, { "retry-after": text }];
+  gateway.next = ["3", "1", "86400"].map(busy);
+  assert.deepEqual(await events.publish("x", {}), { id: "evt_0", duplicate: false });
+  assert.deepEqual(waitsMs(), [3000, 1000, 10_000]);
+  sleep.mock.resetCalls();
+  gateway.next = ["0", "soon", "1"].map(busy);
+  await events.publish("x", {});
+  assert.deepEqual(waitsMs(), [500, 1000, 2000]);
+});
+
+test("a gateway that took too long is asked again", async (t) => {
+  const { gateway, events } = await started(t);
+  gateway.next = [[408, { error: "took too long" }]];
+  assert.deepEqual(await events.publish("x", {}), { id: "evt_0", duplicate: false });
+  assert.deepEqual(waitsMs(), [500]);
 });
 
 test("it is given up in the end", async (t) => {
@@ -58,7 +86,7 @@ test("it is given up in the end", async (t) => {
   gateway.next = [BUSY, BUSY, BUSY, BUSY, BUSY];
   const error = await events.publish("x", {}).catch((error) => error);
   assert.deepEqual([error.constructor, error.status, error.message], [Unavailable, 503, "the disk is full"]);
-  assert.equal(gateway.asked.length, 4);
+  assert.deepEqual([gateway.asked.length, waitsMs()], [4, [500, 1000, 2000]]);
 });
 
 test("what is wrong is not tried again", async (t) => {

@@ -42,7 +42,7 @@ const ROUTES = {
   "POST /webhooks": ({ body }) => [201, { ...WEBHOOK, url: body.url, secret: body.secret ?? "whsec_bWFkZSB1cA==" }],
   "GET /webhooks": () => [200, [WEBHOOK, { ...WEBHOOK, a_new_field: 1 }]],
   [`GET ${ONE}`]: () => [200, WEBHOOK],
-  [`PATCH ${ONE}`]: ({ body }) => [200, { ...WEBHOOK, ...body }],
+  [`PATCH ${ONE}`]: ({ body: { secret, ...told } }) => [200, { ...WEBHOOK, ...told }],
   [`DELETE ${ONE}`]: () => [204],
   [`POST ${ONE}/rotate`]: ({ body }) => [200, { ...WEBHOOK, secret: body.secret ?? "new" }],
   [`POST ${ONE}/test`]: () => [200, TEST],

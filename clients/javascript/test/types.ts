@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from "node:http";
 
-import { Hookgate, HookgateError, Unavailable, verify, webhooks, WrongSignature, type Delivery, type Event, type Webhook } from "hookgate-client";
+import { Conflict, Hookgate, HookgateError, Unavailable, verify, webhooks, WrongSignature, type Delivery, type Event, type Webhook } from "hookgate-client";
 
 interface Match {
   confidence: number;
@@ -30,8 +30,10 @@ found.secret;
 // @ts-expect-error: a webhook is changed by the gateway
 found.url = "x";
 await client.webhooks.updateWebhook(made.id, { isActive: false, rateLimitPerMinute: null, description: null });
-// @ts-expect-error: a secret is rotated
 await client.webhooks.updateWebhook(made.id, { secret });
+// @ts-expect-error: a key pair is made with the webhook
+await client.webhooks.updateWebhook(made.id, { keyPair: true });
+const until: Date | null = found.pausedUntil;
 
 for await (const delivery of client.webhooks.allDeliveries(made.id, { status: "dead", since: new Date() })) {
   const { history }: Delivery = delivery;
@@ -49,10 +51,10 @@ const [worked, types]: [boolean, string[]] = [(await webhooks.testWebhook(made.i
 const published = await client.events.publish("match.found", { confidence: 1 }, { id: "m1", resource: { id: "1", type: "match" } });
 // @ts-expect-error: a resource has a type
 await client.events.publish("match.found", {}, { resource: { id: "1" } });
-console.log(at, ms, worked, types, published.duplicate);
+console.log(at, until, ms, worked, types, published.duplicate);
 
 function received(request: IncomingMessage, body: Buffer, fetched: Request): string {
-  const event: Event<Match> = verify<Match>(body, request.headers, [secret, "old"] as const, { toleranceS: 60 });
+  const event: Event<Match> = verify<Match>(body, request.headers, [secret, "old"] as const, { toleranceS: 60, allowUntimed: true });
   const resource: string | null = verify(new Uint8Array(), fetched.headers, secret).resourceId;
   verify(body, new Map([["webhook-id", "evt_1"]]), secret).data.anything;
   // @ts-expect-error: it is a number
@@ -63,7 +65,8 @@ function received(request: IncomingMessage, body: Buffer, fetched: Request): str
 }
 
 function kindOf(error: unknown): string {
-  if (error instanceof WrongSignature || error instanceof Unavailable) return error.message;
+  if (error instanceof Unavailable && error.retryAfterS !== undefined) return error.retryAfterS.toFixed();
+  if (error instanceof WrongSignature || error instanceof Conflict || error instanceof Unavailable) return error.message;
   // @ts-expect-error: there may have been no answer
   if (error instanceof HookgateError) return error.status.toString();
   return String(error);

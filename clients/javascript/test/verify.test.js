@@ -36,6 +36,8 @@ function plain(signature = CODED_PLAIN) {
   return { "x-webhook-signature": signature };
 }
 
+const UNTIMED = { allowUntimed: true };
+
 function taken(headers, secret = CODED, options) {
   assert.equal(verify(BODY, headers, secret, options).id, ID);
 }
@@ -72,21 +74,21 @@ test("an event is given", () => {
 test("each kind of secret signs in both ways", () => {
   for (const [secret, v1, hex] of [[CODED, CODED_V1, CODED_PLAIN], [TEXT, TEXT_V1, TEXT_PLAIN], [UMLAUT, UMLAUT_V1, UMLAUT_PLAIN]]) {
     taken(standard(v1), secret);
-    taken(plain(hex), secret);
+    taken(plain(hex), secret, UNTIMED);
     refused(/matches no secret/, standard(v1), { secret: "another" });
-    refused(/matches no secret/, plain(hex), { secret: "another" });
+    refused(/matches no secret/, plain(hex), { secret: "another", ...UNTIMED });
   }
 });
 
 test("a secret may lack its padding", () => {
   taken(standard(), CODED.replace("=", ""));
-  refused(/matches no secret/, plain(), { secret: CODED.replace("=", "") });
+  refused(/matches no secret/, plain(), { secret: CODED.replace("=", ""), ...UNTIMED });
 });
 
 test("one of several secrets is enough", () => {
   for (const secrets of [[TEXT, CODED], [CODED, TEXT]]) {
     taken(standard(), secrets);
-    taken(plain(), secrets);
+    taken(plain(), secrets, UNTIMED);
   }
   refused(/matches no secret/, standard(), { secret: [TEXT, UMLAUT] });
 });
@@ -107,7 +109,7 @@ test("any other body is refused", () => {
   const text = BODY.toString();
   for (const body of [text.slice(0, -1), `${text}\n`, text.replace("456", "457"), ""].map((each) => Buffer.from(each))) {
     refused(/matches no secret/, standard(), { body });
-    refused(/matches no secret/, plain(), { body });
+    refused(/matches no secret/, plain(), { body, ...UNTIMED });
   }
 });
 
@@ -132,7 +134,7 @@ test("what is missing or malformed is refused", () => {
   for (const time of [undefined, "", "soon", "-5", "1.5e9", " 1795669389", "1795669389\n", "١٧٩٥٦٦٩٣٨٩", "9".repeat(13)]) {
     refused(/timestamp is missing or malformed/, standard(CODED_V1, { "webhook-timestamp": time }));
   }
-  refused(/there is no signature/, {});
+  refused(/there is no signature/, {}, UNTIMED);
 });
 
 test("a signature has one form", () => {
@@ -142,22 +144,32 @@ test("a signature has one form", () => {
   }
   const cut = CODED_PLAIN.slice(0, -1);
   for (const signature of ["", cut, `${cut} `, `${cut}g`, `${CODED_PLAIN}0`, `${CODED_PLAIN}\n`, `sha256=${CODED_PLAIN}`, text]) {
-    refused(/signature is malformed/, plain(signature));
+    refused(/signature is malformed/, plain(signature), UNTIMED);
   }
 });
 
+test("a signature without a time counts only where that is said", () => {
+  const cause = /there is no webhook-signature, .* only with allowUntimed/;
+  const lacking = { ...standard(), "webhook-signature": undefined };
+  for (const headers of [{}, plain(), lacking, { ...lacking, ...plain() }]) {
+    refused(cause, headers);
+    for (const allowUntimed of [false, undefined, null, 1, "false"]) refused(cause, headers, { allowUntimed });
+  }
+  taken({ ...lacking, ...plain() }, CODED, UNTIMED);
+});
+
 test("the older signature counts only where there is no newer", () => {
-  taken({ ...standard(), ...plain(TEXT_PLAIN) });
-  for (const signature of ["", "v1a,AAAA", WRONG_V1]) refused(/signature/, { ...standard(signature), ...plain() });
-  at(SENT_S + 301, () => refused(/too old/, { ...standard(), ...plain() }));
-  taken({ ...plain(), "webhook-signature": undefined });
+  taken({ ...standard(), ...plain(TEXT_PLAIN) }, CODED, UNTIMED);
+  for (const signature of ["", "v1a,AAAA", WRONG_V1]) refused(/signature/, { ...standard(signature), ...plain() }, UNTIMED);
+  at(SENT_S + 301, () => refused(/too old/, { ...standard(), ...plain() }, UNTIMED));
+  taken({ ...plain(), "webhook-signature": undefined }, CODED, UNTIMED);
 });
 
 test("headers may be any that there are, in any case", () => {
   taken(new Headers(standard()));
   taken(new Map(Object.entries(standard())));
   taken({ "Webhook-Id": ID, "WEBHOOK-TIMESTAMP": String(SENT_S), "Webhook-Signature": CODED_V1 });
-  taken({ "X-Webhook-SIGNATURE": CODED_PLAIN });
+  taken({ "X-Webhook-SIGNATURE": CODED_PLAIN }, CODED, UNTIMED);
   refused(/repeated/, { ...standard(), "Webhook-Id": ID });
   refused(/repeated/, { ...standard(), "webhook-signature": [WRONG_V1, CODED_V1] });
   const twice = new Headers(standard());
@@ -175,7 +187,7 @@ test("a body is bytes", () => {
 test("a secret that is none verifies nothing", () => {
   for (const secret of ["", undefined, null, 5, [], [""], [CODED, ""], "whsec_", "whsec_==", "whsec_A", "whsec_AAF=", "whsec_a-b_"]) {
     for (const headers of [standard(EMPTY_KEY_V1), plain(EMPTY_KEY_PLAIN)]) {
-      assert.throws(() => verify(BODY, headers, secret), (error) => error instanceof TypeError && !/AAF/.test(error.message));
+      assert.throws(() => verify(BODY, headers, secret, UNTIMED), (error) => error instanceof TypeError && !/AAF/.test(error.message));
     }
   }
 });

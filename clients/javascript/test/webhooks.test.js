@@ -67,6 +67,13 @@ test("what is given is changed", async (t) => {
   assert.equal(webhook.isActive, false);
 });
 
+test("a secret is replaced and not told", async (t) => {
+  const { webhooks, asked } = await started(t);
+  const webhook = await webhooks.updateWebhook(ID, { secret: "s3cret" });
+  assert.deepEqual(asked(), { asked: `PATCH /webhooks/${ID}`, query: {}, body: { secret: "s3cret" } });
+  assert.equal("secret" in webhook, false);
+});
+
 test("a webhook is deleted", async (t) => {
   const { webhooks, asked } = await started(t);
   assert.equal(await webhooks.deleteWebhook(ID), undefined);
@@ -135,7 +142,7 @@ test("what makes no sense is not sent", async (t) => {
   const { gateway, webhooks } = await started(t);
   const wrong = [
     () => webhooks.createWebhook({ url: "https://a.com", events: [], isActive: true }),
-    () => webhooks.updateWebhook(ID, { secret: "s" }),
+    () => webhooks.updateWebhook(ID, { keyPair: true }),
     () => webhooks.updateWebhook(ID, { constructor: "s" }),
     () => webhooks.listWebhooks({ is_active: true }),
     () => webhooks.allDeliveries(ID, { before: "evt_1" }).next(),

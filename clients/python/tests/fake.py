@@ -19,7 +19,7 @@ WEBHOOK = {
     "sources": ["*"],
     "is_active": True,
     "disabled_reason": None,
-    "paused_until": None,
+    "paused_until": TIME,
     "rate_limit_per_minute": None,
     "custom_headers": {"X-Token": "t0ken"},
     "public_key": None,
@@ -119,13 +119,17 @@ def _made(gateway, asked):
     return 201, {**WEBHOOK, **given, "secret": asked.body.get("secret", "whsec_bWFkZSB1cA==")}
 
 
+def _changed(gateway, asked):
+    return 200, {**WEBHOOK, **{name: value for name, value in asked.body.items() if name in WEBHOOK}}
+
+
 _ONE = "/webhooks/whk_[0-9a-z]+"
 ROUTES = [
     ("GET", "/webhooks/events", lambda gateway, asked: (200, {"events": ["match.found", "video.processed"]})),
     ("POST", "/webhooks", _made),
     ("GET", "/webhooks", lambda gateway, asked: (200, [WEBHOOK, {**WEBHOOK, "a_new_field": 1}])),
     ("GET", _ONE, lambda gateway, asked: (200, WEBHOOK)),
-    ("PATCH", _ONE, lambda gateway, asked: (200, {**WEBHOOK, **asked.body})),
+    ("PATCH", _ONE, _changed),
     ("DELETE", _ONE, lambda gateway, asked: (204, None)),
     ("POST", _ONE + "/rotate", lambda gateway, asked: (200, {**WEBHOOK, "secret": asked.body.get("secret", "new")})),
     ("POST", _ONE + "/test", lambda gateway, asked: (200, TEST)),

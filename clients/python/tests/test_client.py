@@ -4,7 +4,7 @@ import unittest
 from unittest import mock
 
 import fake
-from hookgate_client import Hookgate, HookgateError, Invalid, NotFound, Unauthorized, Unavailable
+from hookgate_client import Conflict, Hookgate, HookgateError, Invalid, NotFound, Unauthorized, Unavailable
 
 ID = "whk_0123456789abc"
 
@@ -63,6 +63,8 @@ class Failures(unittest.TestCase):
             (401, Unauthorized),
             (403, Unauthorized),
             (404, NotFound),
+            (408, Unavailable),
+            (409, Conflict),
             (413, HookgateError),
             (415, HookgateError),
             (422, Invalid),
@@ -74,6 +76,16 @@ class Failures(unittest.TestCase):
             with self.subTest(status=status):
                 told = (type(error), error.status, error.message, str(error))
                 self.assertEqual(told, (kind, status, "a sentence", "a sentence"))
+
+    def test_a_wait_that_is_asked_for_is_told(self):
+        table = [("7", 7), ("0", 0), ("9" * 5000, float("inf"))]
+        table += [(text, None) for text in ("", "-1", "1.5", "soon", "²", "Thu, 26 Nov 2026 05:03:09 GMT")]
+        for text, told in table:
+            error = self.failure((503, {}, [("Retry-After", text)]))
+            with self.subTest(text=text[:9]):
+                self.assertEqual(error.retry_after_s, told)
+        self.assertIsNone(self.failure((503, {})).retry_after_s)
+        self.assertIsNone(self.failure(None).retry_after_s)
 
     def test_an_error_without_a_sentence_is_told(self):
         for body in (b"<html>", b"", {"error": 5}, [1], {}):

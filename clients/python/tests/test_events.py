@@ -51,6 +51,20 @@ class Publishing(unittest.TestCase):
         self.assertEqual((len(self.gateway.asked), len(keys), len(self.gateway.published)), (3, 1, 1))
         self.assertEqual(self.waits(), [0.5, 1.0])
 
+    def test_it_waits_as_it_is_asked_to_and_no_longer_than_ten_seconds(self):
+        self.gateway.next = [(*BUSY, [("Retry-After", text)]) for text in ("3", "1", "86400")]
+        self.assertEqual(self.events.publish("x", {}), Published("evt_0", False))
+        self.assertEqual(self.waits(), [3.0, 1.0, 10.0])
+        self.sleep.reset_mock()
+        self.gateway.next = [(*BUSY, [("Retry-After", text)]) for text in ("0", "soon", "1")]
+        self.events.publish("x", {})
+        self.assertEqual(self.waits(), [0.5, 1.0, 2.0])
+
+    def test_a_gateway_that_took_too_long_is_asked_again(self):
+        self.gateway.next = [(408, {"error": "took too long"})]
+        self.assertEqual(self.events.publish("x", {}), Published("evt_0", False))
+        self.assertEqual(self.waits(), [0.5])
+
     def test_it_is_given_up_in_the_end(self):
         self.gateway.next = [BUSY] * 5
         with self.assertRaises(Unavailable) as raised:

@@ -36,6 +36,10 @@ def plain(signature=CODED_PLAIN):
     return {"X-Webhook-Signature": signature}
 
 
+def untimed(headers, secret=CODED):
+    return verify(BODY, headers, secret, allow_untimed=True)
+
+
 class Verifying(unittest.TestCase):
     def setUp(self):
         self.now(SENT_S)
@@ -68,18 +72,18 @@ class Verifying(unittest.TestCase):
         for secret, v1, hexadecimal in table:
             with self.subTest(secret=secret):
                 self.assertEqual(verify(BODY, standard(v1), secret).id, ID)
-                self.assertEqual(verify(BODY, plain(hexadecimal), secret).id, ID)
+                self.assertEqual(untimed(plain(hexadecimal), secret).id, ID)
                 self.refused("matches no secret", standard(v1), secret + "x" if secret != CODED else TEXT)
-                self.refused("matches no secret", plain(hexadecimal), "another")
+                self.refused("matches no secret", plain(hexadecimal), "another", allow_untimed=True)
 
     def test_a_secret_may_lack_its_padding(self):
         self.assertEqual(verify(BODY, standard(), CODED.rstrip("=")).id, ID)
-        self.refused("matches no secret", plain(), CODED.rstrip("="))
+        self.refused("matches no secret", plain(), CODED.rstrip("="), allow_untimed=True)
 
     def test_one_of_several_secrets_is_enough(self):
         for secrets in ([TEXT, CODED], (CODED, TEXT)):
             self.assertEqual(verify(BODY, standard(), secrets).id, ID)
-            self.assertEqual(verify(BODY, plain(), secrets).id, ID)
+            self.assertEqual(untimed(plain(), secrets).id, ID)
         self.refused("matches no secret", standard(), [TEXT, UMLAUT])
 
     def test_one_of_several_signatures_is_enough(self):
@@ -94,7 +98,7 @@ class Verifying(unittest.TestCase):
     def test_any_other_body_is_refused(self):
         for body in (BODY[:-1], BODY + b"\n", BODY.replace(b"456", b"457", 1), b""):
             self.refused("matches no secret", standard(), body=body)
-            self.refused("matches no secret", plain(), body=body)
+            self.refused("matches no secret", plain(), body=body, allow_untimed=True)
 
     def test_what_is_signed_cannot_be_changed(self):
         self.refused("matches no secret", standard(webhook_id="evt_2"))
@@ -118,7 +122,7 @@ class Verifying(unittest.TestCase):
             self.refused("webhook-id", standard(webhook_id=id))
         for seconds in (None, "", "soon", "-5", "1.5e9", " 1795669389", "1795669389\n", "١٧٩٥٦٦٩٣٨٩", "9" * 13):
             self.refused("timestamp is missing or malformed", standard(webhook_timestamp=seconds))
-        self.refused("there is no signature", {})
+        self.refused("there is no signature", {}, allow_untimed=True)
 
     def test_a_signature_has_one_form(self):
         text = CODED_V1.removeprefix("v1,")
@@ -126,21 +130,31 @@ class Verifying(unittest.TestCase):
             self.refused("signature is malformed", standard(signature))
         cut = CODED_PLAIN[:-1]
         for signature in ("", cut, cut + " ", cut + "g", CODED_PLAIN + "0", f"sha256={CODED_PLAIN}", text):
-            self.refused("signature is malformed", plain(signature))
+            self.refused("signature is malformed", plain(signature), allow_untimed=True)
+
+    def test_a_signature_without_a_time_counts_only_where_that_is_said(self):
+        cause = "there is no webhook-signature, .* only with allow_untimed"
+        for headers in ({}, plain(), standard(None), {**standard(None), **plain()}):
+            self.refused(cause, headers)
+            for allow_untimed in (False, None, 1, "false"):
+                self.refused(cause, headers, allow_untimed=allow_untimed)
+        self.assertEqual(untimed({**standard(None), **plain()}).id, ID)
+        with self.assertRaises(TypeError):
+            verify(BODY, plain(), CODED, 300, True)
 
     def test_the_older_signature_counts_only_where_there_is_no_newer(self):
-        self.assertEqual(verify(BODY, {**standard(), **plain(TEXT_PLAIN)}, CODED).id, ID)
+        self.assertEqual(untimed({**standard(), **plain(TEXT_PLAIN)}).id, ID)
         for signature in ("", "v1a,AAAA", WRONG_V1):
-            self.refused("signature", {**standard(signature), **plain()})
+            self.refused("signature", {**standard(signature), **plain()}, allow_untimed=True)
         self.now(SENT_S + 301)
-        self.refused("too old", {**standard(), **plain()})
-        self.assertEqual(verify(BODY, {**plain(), "webhook-signature": None}, CODED).id, ID)
+        self.refused("too old", {**standard(), **plain()}, allow_untimed=True)
+        self.assertEqual(untimed({**plain(), "webhook-signature": None}).id, ID)
 
     def test_names_of_headers_are_in_any_case(self):
         for change in (str.upper, str.title, str.lower):
             headers = {change(name): value for name, value in standard().items()}
             self.assertEqual(verify(BODY, headers, CODED).id, ID)
-        self.assertEqual(verify(BODY, {"x-webhook-SIGNATURE": CODED_PLAIN}, CODED).id, ID)
+        self.assertEqual(untimed({"x-webhook-SIGNATURE": CODED_PLAIN}).id, ID)
 
     def test_headers_may_be_any_that_have_items(self):
         headers = Message()
@@ -163,7 +177,7 @@ class Verifying(unittest.TestCase):
         for secret in ("", None, [], [""], [CODED, ""], "whsec_", "whsec_==", "whsec_A", "whsec_AAF=", "whsec_a-b_"):
             for headers in (standard(EMPTY_KEY_V1), plain(EMPTY_KEY_PLAIN)):
                 with self.subTest(secret=secret), self.assertRaises(ValueError) as raised:
-                    verify(BODY, headers, secret)
+                    verify(BODY, headers, secret, allow_untimed=True)
                 self.assertNotIn("AAF", str(raised.exception))
         for secret in ([CODED.encode()], [None]):
             with self.assertRaises(TypeError):

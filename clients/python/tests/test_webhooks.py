@@ -51,6 +51,7 @@ class Calls(unittest.TestCase):
         self.assertEqual((webhook.id, webhook.secret, webhook.rate_limit_per_minute), (ID, None, None))
         self.assertEqual(webhook.created_at, datetime(2026, 11, 26, 5, 3, 9, 123000, timezone.utc))
         self.assertIsNone(webhook.last_failure_at)
+        self.assertEqual(webhook.paused_until, datetime(2026, 11, 26, 5, 3, 9, 123000, timezone.utc))
 
     def test_webhooks_are_listed(self):
         self.assertEqual([webhook.id for webhook in self.webhooks.list_webhooks()], [ID, ID])
@@ -66,7 +67,12 @@ class Calls(unittest.TestCase):
         self.assertEqual(self.asked()[3], {"events": ["x.*"], "rate_limit_per_minute": None, "is_active": False})
         self.assertFalse(webhook.is_active)
         with self.assertRaises(TypeError):
-            self.webhooks.update_webhook(ID, secret="s")
+            self.webhooks.update_webhook(ID, key_pair=True)
+
+    def test_a_secret_is_replaced_and_not_told(self):
+        webhook = self.webhooks.update_webhook(ID, secret="s3cret")
+        self.assertEqual(self.asked(), ("PATCH", f"/{ID}", {}, {"secret": "s3cret"}))
+        self.assertIsNone(webhook.secret)
 
     def test_a_webhook_is_deleted(self):
         self.assertIsNone(self.webhooks.delete_webhook(ID))

@@ -61,7 +61,7 @@ impl Api {
             .route("/api/v1/webhooks/{id}/stats", get(webhooks::stats))
             .method_not_allowed_fallback(async || Refusal::Method)
             .layer(DefaultBodyLimit::max(most))
-            .layer(middleware::from_fn_with_state(self.clone(), check_key))
+            .route_layer(middleware::from_fn_with_state(self.clone(), check_key))
             .with_state(self);
         Router::new().route("/openapi.json", get(async || Json(Description::openapi()))).merge(keyed)
     }

@@ -1,5 +1,6 @@
 //! `hookgate webhooks`: URLs that are registered for events, and a receiver to develop against.
 
+mod deliveries;
 mod listen;
 
 use std::process::ExitCode;
@@ -28,10 +29,10 @@ enum What {
     Show(Show),
     Update(Update),
     Delete(Delete),
-    Test(Test),
+    Test(deliveries::Test),
     Rotate(Rotate),
-    Deliveries(Deliveries),
-    Redeliver(Redeliver),
+    Deliveries(deliveries::Deliveries),
+    Redeliver(deliveries::Redeliver),
     Listen(listen::Listen),
 }
 
@@ -128,21 +129,6 @@ struct Delete {
     door: Door,
 }
 
-/// Send a webhook a made-up event now
-#[derive(Args)]
-#[command(after_help = "Example:  hookgate webhooks test whk_... video.processed --data '{\"video_id\": 456}'")]
-struct Test {
-    /// Its id
-    id: String,
-    /// The event's type
-    event_type: String,
-    /// The event's data, as JSON
-    #[arg(long, value_name = "JSON")]
-    data: Option<String>,
-    #[command(flatten)]
-    common: Common,
-}
-
 /// Give a webhook a new secret; the ones before sign beside it for a while
 #[derive(Args)]
 #[command(after_help = "Example:  hookgate webhooks rotate whk_... --grace-s 3600")]
@@ -155,44 +141,6 @@ struct Rotate {
     /// How long the ones before sign beside it; without it, a day
     #[arg(long, value_name = "SECONDS")]
     grace_s: Option<u64>,
-    #[command(flatten)]
-    common: Common,
-}
-
-/// List what a webhook was sent, the newest first
-#[derive(Args)]
-#[command(after_help = "Example:  hookgate webhooks deliveries whk_... --status dead")]
-struct Deliveries {
-    /// Its id
-    id: String,
-    /// pending, running, done or dead
-    #[arg(long)]
-    status: Option<String>,
-    /// A type of events, with * for any characters
-    #[arg(long, value_name = "TYPE")]
-    event_type: Option<String>,
-    /// Only those received from this time on, as in 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// The most of them
-    #[arg(long, default_value = "50")]
-    limit: usize,
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Deliver again: one event, or all since a time that did not get there
-#[derive(Args)]
-#[command(after_help = "Example:  hookgate webhooks redeliver whk_... --since 2026-01-31T12:00:00Z")]
-struct Redeliver {
-    /// The webhook's id
-    id: String,
-    /// The event's id
-    #[arg(required_unless_present = "since", conflicts_with = "since")]
-    event: Option<String>,
-    /// All from this time on that did not get there
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -393,73 +341,10 @@ impl Delete {
     }
 }
 
-impl Test {
-    async fn run(self) -> anyhow::Result<ExitCode> {
-        let data: Option<Value> = self
-            .data
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| Usage::error(format!("--data: is no JSON: {error}")))?;
-        let body = said([("event_type", Some(self.event_type.into())), ("test_data", data)]);
-        let tested = self.common.ask(Method::POST, &format!("{}/test", one(&self.id)), Some(body)).await?;
-        self.common.print(&tested, |tested| {
-            let took = tested["duration_ms"].as_f64().unwrap_or_default();
-            let what = match tested["success"] == true {
-                true => format!("delivered: answered {}", text(tested, "status_code")),
-                false => format!("not delivered: {}", text(tested, "error_message")),
-            };
-            outln!("{what} in {took:.1} ms");
-            if let Some(body) = tested["response_body"].as_str().filter(|body| !body.is_empty()) {
-                outln!("{}", body.trim_end());
-            }
-        })?;
-        Ok(if tested["success"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-}
-
 impl Rotate {
     async fn run(self) -> anyhow::Result<ExitCode> {
         let body = said([("secret", self.secret.map(Value::from)), ("grace_s", self.grace_s.map(Value::from))]);
         let rotated = self.common.ask(Method::POST, &format!("{}/rotate", one(&self.id)), Some(body)).await?;
         self.common.print(&rotated, print_made)
-    }
-}
-
-impl Deliveries {
-    async fn run(self) -> anyhow::Result<ExitCode> {
-        let mut path = format!("{}/deliveries?limit={}", one(&self.id), self.limit);
-        for (name, value) in [("status", &self.status), ("event_type", &self.event_type), ("since", &self.since)] {
-            if let Some(value) = value {
-                path += &format!("&{name}={}", word(value));
-            }
-        }
-        let deliveries = self.common.ask(Method::GET, &path, None).await?;
-        self.common.print(&deliveries, |deliveries| {
-            let rows: Vec<_> = deliveries.as_array().into_iter().flatten().map(delivery_row).collect();
-            print_table(&["EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST", "NEXT"], &rows);
-        })
-    }
-}
-
-fn delivery_row(delivery: &Value) -> Vec<String> {
-    let last = delivery["history"].as_array().and_then(|history| history.last()).unwrap_or(&Value::Null);
-    let why = match last["error_message"].as_str() {
-        Some(why) => why.to_owned(),
-        None => text(last, "status_code"),
-    };
-    let [event, event_type, status, attempts, next] =
-        ["event_id", "event_type", "status", "attempts", "next_attempt_at"].map(|field| text(delivery, field));
-    vec![event, event_type, status, attempts, why, next]
-}
-
-impl Redeliver {
-    async fn run(self) -> anyhow::Result<ExitCode> {
-        let (path, body) = match &self.event {
-            Some(event) => (format!("{}/deliveries/{}/redeliver", one(&self.id), word(event)), None),
-            None => (format!("{}/redeliver", one(&self.id)), Some(json!({ "since": self.since }))),
-        };
-        let put_back = self.common.ask(Method::POST, &path, body).await?;
-        self.common.print(&put_back, |put_back| outln!("{} to be delivered again", text(put_back, "redelivered")))
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::columns::State;
 use super::settling::{Kept, Settling};
-use super::store::{State, StoreError};
+use super::store::StoreError;
 use super::subscriber::Ready;
 use super::writer::{Group, READY, READY_BYTES, REFILL, Writer, Written, not_run};
 use super::{Delivery, Receipt, Settlement};

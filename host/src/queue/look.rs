@@ -1,13 +1,10 @@
 //! Looking at what one subscriber was sent, and what it was not.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::store::State;
+use super::columns::{State, outcome_name};
 use crate::attempt::Reply;
 use crate::event::{EventId, Pattern, UnixMs};
 
@@ -155,7 +152,7 @@ fn history(db: &Connection, subscriber: i64, event: EventId) -> rusqlite::Result
             number: row.get(0)?,
             started_at_ms: row.get::<_, i64>(1)? as UnixMs,
             took_us: row.get::<_, i64>(2)? as u64,
-            outcome: super::store::outcome_name(row.get(3)?),
+            outcome: outcome_name(row.get(3)?),
             why: row.get(4)?,
             reply,
         })
@@ -216,12 +213,5 @@ pub(super) fn pending(db: &Connection, subscriber: &str) -> rusqlite::Result<u64
 pub(super) fn types(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = db.prepare_cached("SELECT name FROM event_type ORDER BY name")?;
     let rows = statement.query_map([], |row| row.get(0))?;
-    rows.collect()
-}
-
-/// What is kept of all that is registered of a kind, by id.
-pub(super) fn records(db: &Connection, kind: &str) -> rusqlite::Result<HashMap<Arc<str>, Vec<u8>>> {
-    let mut statement = db.prepare_cached("SELECT id, body FROM record WHERE kind = ?1")?;
-    let rows = statement.query_map([kind], |row| Ok((row.get::<_, String>(0)?.into(), row.get(1)?)))?;
     rows.collect()
 }

@@ -7,9 +7,11 @@
 //!
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
+mod columns;
 mod group;
 mod look;
 mod reader;
+mod records;
 mod registering;
 mod seen;
 mod settling;
@@ -297,7 +299,7 @@ impl Queue {
 
     /// What is kept of all that is registered of a kind, by id.
     pub async fn records(&self, kind: &'static str) -> anyhow::Result<HashMap<Arc<str>, Vec<u8>>> {
-        self.look(move |reader| look::records(&reader.0, kind)).await
+        self.look(move |reader| records::records(&reader.0, kind)).await
     }
 
     /// A subscriber's deliveries, the newest first.
@@ -336,7 +338,7 @@ impl Queue {
 
     async fn look<T: Send + 'static>(
         &self,
-        looking: impl FnOnce(&Reader) -> rusqlite::Result<T> + Send + 'static,
+        looking: impl FnOnce(&Reader) -> reader::Found<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let reader = self.reader.clone();
         let looked = tokio::task::spawn_blocking(move || {

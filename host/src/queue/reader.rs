@@ -25,6 +25,9 @@ pub struct Counts {
     pub oldest_pending_s: u64,
 }
 
+/// What was found, or why the file cannot be read.
+pub(super) type Found<T> = rusqlite::Result<T>;
+
 /// A connection that only reads.
 pub struct Reader(pub(super) Connection);
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::params;
-
-use super::store::{Result, State, Store};
+use super::columns::State;
+use super::store::Result;
 use super::writer::{Group, Writer, Written};
 use crate::event::{EventId, NewEvent, Pattern, UnixMs, now_ms};
 
@@ -45,30 +44,6 @@ pub enum Subscribing {
         /// Its name.
         subscriber: Arc<str>,
     },
-}
-
-impl Store {
-    fn put_record(&self, kind: &str, id: &str, body: Option<&[u8]>) -> Result<()> {
-        match body {
-            Some(body) => self.run("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3)", params![kind, id, body]),
-            None => self.run("DELETE FROM record WHERE kind = ?1 AND id = ?2", [kind, id]),
-        }
-    }
-
-    /// Where a delivery stands; nothing, where there is none.
-    fn state_of(&self, subscriber: i64, event: EventId) -> Result<Option<State>> {
-        let sql = "SELECT state FROM delivery WHERE subscriber = ?1 AND event = ?2";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query(params![subscriber, event.to_i64()])?;
-        Ok(match rows.next()? {
-            Some(row) => Some(State::from_i64(row.get(0)?)),
-            None => None,
-        })
-    }
-
-    fn has_event(&self, event: EventId) -> Result<bool> {
-        Ok(self.db.prepare_cached("SELECT 1 FROM event WHERE id = ?1")?.exists([event.to_i64()])?)
-    }
 }
 
 impl Writer {

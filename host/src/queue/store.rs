@@ -10,7 +10,8 @@ use bytes::Bytes;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use crate::attempt::{Attempt, Outcome};
+use super::columns::{State, outcome_columns};
+use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, Pattern, RepeatKey, UnixMs};
 
 /// The version of the schema that this code writes.
@@ -85,32 +86,6 @@ pub struct StoredSubscriber {
     pub patterns: Vec<String>,
     /// Since when its file has been missing.
     pub gone_at_ms: Option<UnixMs>,
-}
-
-/// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i64)]
-pub enum State {
-    /// Not before it is due.
-    Waiting = 0,
-    /// An attempt was begun.
-    Running = 1,
-    /// Over, well.
-    Done = 2,
-    /// Over, not well.
-    Dead = 3,
-}
-
-impl State {
-    /// The state behind a number of the table; what is none counts as over.
-    pub fn from_i64(number: i64) -> State {
-        match number {
-            0 => State::Waiting,
-            1 => State::Running,
-            2 => State::Done,
-            _ => State::Dead,
-        }
-    }
 }
 
 /// A connection that writes. There is one.
@@ -494,47 +469,9 @@ fn checksum(attributes: &[u8], payload: &[u8]) -> i64 {
     i64::from(crc32c::crc32c_append(crc32c::crc32c(attributes), payload))
 }
 
-/// What stands in the columns `outcome` and `why`.
-fn outcome_columns(outcome: &Outcome) -> (i64, Option<&str>) {
-    match outcome {
-        Outcome::Done => (0, None),
-        Outcome::Retry { why, .. } => (1, Some(why)),
-        Outcome::Reject { why } => (2, Some(why)),
-        Outcome::Trapped { why } => (3, Some(why)),
-        Outcome::Overran { limit } => (4, Some(limit)),
-        Outcome::OutOfMemory => (5, None),
-        Outcome::Lost => (6, None),
-        Outcome::Damaged => (7, None),
-    }
-}
-
-/// The name of an outcome by its number, as [`Outcome::name`] has it.
-pub(super) fn outcome_name(number: i64) -> &'static str {
-    let names = ["done", "retry", "reject", "trapped", "overran", "out_of_memory", "lost", "damaged"];
-    names.get(number as usize).copied().unwrap_or("unknown")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn outcomes_have_the_same_name_by_number() {
-        let why = String::new;
-        let outcomes = [
-            Outcome::Done,
-            Outcome::Retry { why: why(), after: None },
-            Outcome::Reject { why: why() },
-            Outcome::Trapped { why: why() },
-            Outcome::Overran { limit: "" },
-            Outcome::OutOfMemory,
-            Outcome::Lost,
-            Outcome::Damaged,
-        ];
-        for outcome in outcomes {
-            assert_eq!(outcome_name(outcome_columns(&outcome).0), outcome.name());
-        }
-    }
 
     #[test]
     fn no_query_of_the_hot_path_looks_through_a_whole_table() {

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
+use super::columns::State;
 use super::seen::Seen;
 use super::settling::Settling;
-use super::store::{State, Store, StoreError};
+use super::store::{Store, StoreError};
 use super::subscriber::Subscriber;
 use super::track::Track;
 use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Registration};

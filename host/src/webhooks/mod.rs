@@ -2,22 +2,23 @@
 //! as plugins are; what is sent, signed and heard is here.
 
 mod body;
+mod draft;
 mod health;
 mod posting;
 mod signing;
 mod vault;
 mod webhook;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use body::{read_rfc3339, rfc3339};
+pub use draft::{Change, Draft, NotChanged};
 pub use posting::{Exchange, Tried};
 pub use signing::{Signer, check_secret};
 pub use vault::{KEY_FILE, Vault};
@@ -25,8 +26,9 @@ pub use webhook::{Webhook, Wrong};
 
 use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms};
 use crate::outbound::Poster;
-use crate::queue::{AcceptError, Filter, Looked, Queue, Registration, Subscribing, Track};
-use crate::secret::{Secret, random_letters};
+use crate::queue::{Filter, Looked, Queue, Registration, Subscribing, Track};
+use crate::secret::random_letters;
+use draft::read_secret;
 use health::Health;
 use webhook::{ANY, read_url};
 
@@ -57,97 +59,6 @@ pub struct Limits {
     pub timeout: Duration,
     /// How long all that is sent to a receiver may fail before it is sent nothing more (`disable_after_s`).
     pub disable_after: Duration,
-}
-
-/// What is needed to register a webhook.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewWebhook)]
-pub struct Draft {
-    /// Where it is posted to: `https://` or `http://`, at most 2,048 bytes.
-    pub url: String,
-    /// The types of events, with `*` for any characters; `source:type` for those of one source.
-    #[schema(min_items = 1, max_items = 100)]
-    pub events: Vec<String>,
-    /// The sources that it may hear: of the config, `api`, `plugin`. Without it, all.
-    #[serde(default)]
-    pub sources: Option<Vec<String>>,
-    /// In your words, at most 1,000 bytes.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// Headers that each request has beside the gateway's own.
-    #[serde(default)]
-    pub custom_headers: Option<BTreeMap<String, String>>,
-    /// The most requests in any minute.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub rate_limit_per_minute: Option<u32>,
-    /// What signs. Without it, a fresh one is made.
-    #[serde(default)]
-    #[schema(min_length = 8, max_length = 512)]
-    pub secret: Option<String>,
-    /// Whether requests are signed by an Ed25519 key pair too.
-    #[serde(default)]
-    pub key_pair: bool,
-}
-
-/// What is to change of a webhook. What is not there stays as it is.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WebhookChange)]
-pub struct Change {
-    /// Where it is posted to.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// The types of events.
-    #[serde(default)]
-    #[schema(min_items = 1, max_items = 100)]
-    pub events: Option<Vec<String>>,
-    /// The sources that it may hear.
-    #[serde(default)]
-    pub sources: Option<Vec<String>>,
-    /// In your words; `null` for none.
-    #[serde(default, deserialize_with = "present")]
-    pub description: Option<Option<String>>,
-    /// Headers that each request has beside the gateway's own.
-    #[serde(default)]
-    pub custom_headers: Option<BTreeMap<String, String>>,
-    /// The most requests in any minute; `null` for no limit.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub rate_limit_per_minute: Option<Option<u32>>,
-    /// What signs from now on, at once.
-    #[serde(default)]
-    #[schema(min_length = 8, max_length = 512)]
-    pub secret: Option<String>,
-    /// Whether it gets anything.
-    #[serde(default)]
-    pub is_active: Option<bool>,
-}
-
-/// Tells `null` from what is not there.
-fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
-}
-
-/// Why a webhook was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum NotChanged {
-    /// There is none of this id.
-    #[error("there is no such webhook")]
-    Unknown,
-    /// A field is wrong.
-    #[error(transparent)]
-    Wrong(#[from] Wrong),
-    /// It cannot be done while it stands as it does.
-    #[error("{0}")]
-    Conflict(String),
-    /// It is not on disk.
-    #[error(transparent)]
-    NotWritten(#[from] AcceptError),
-    /// Something of ours failed.
-    #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
 }
 
 /// A webhook while it is registered.
@@ -460,11 +371,6 @@ impl Webhooks {
             false => Err(NotChanged::Conflict("it is not active: set is_active to true first".to_owned())),
         }
     }
-}
-
-fn read_secret(text: String) -> Result<Secret, Wrong> {
-    check_secret(&text).map_err(|told| Wrong { field: "secret", told })?;
-    Ok(Secret::new(text))
 }
 
 /// `whk_` and 16 characters.

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod api;
 mod bad_requests;
 mod commands;
 mod compiling;
@@ -20,6 +21,7 @@ mod hostile_files;
 mod house_rules;
 mod new;
 mod outbound;
+mod outgoing;
 mod path;
 mod powers;
 mod powers_contract;

@@ -14,7 +14,7 @@ All times are `datetime`s that know their zone; all durations are in the unit th
 """
 
 from ._client import Hookgate
-from ._errors import HookgateError, Invalid, NotFound, Unauthorized, Unavailable, WrongSignature
+from ._errors import Conflict, HookgateError, Invalid, NotFound, Unauthorized, Unavailable, WrongSignature
 from ._events import Events, Published, Resource
 from ._http import Connection as _Connection
 from ._models import Attempt, Delivery, Stats, TestResult, Webhook
@@ -23,6 +23,7 @@ from ._webhooks import Webhooks
 
 __all__ = [
     "Attempt",
+    "Conflict",
     "Delivery",
     "Event",
     "Events",

@@ -14,6 +14,8 @@ from ._models import read
 
 # Long enough for a gateway to start anew.
 _WAITS_S = (0.5, 1.0, 2.0)
+# Whoever publishes waits as long.
+_LONGEST_WAIT_S = 10.0
 
 
 class Resource(TypedDict):
@@ -43,8 +45,9 @@ class Events:
         """Publishes an event, which goes to each webhook that is for its type. `data` is what can be written as JSON.
 
         `id` is a name of yours for it: one that is published again under the same is the same event. Where the gateway
-        is not to be had, it is tried three times more, after 0.5, 1 and 2 seconds, and one call never makes two events.
-        Then it is an `Unavailable`; other errors, such as `Invalid` and `Unauthorized`, come at once.
+        is not to be had, it is tried three times more, after 0.5, 1 and 2 seconds, or later where it asks for that, but
+        after 10 at the latest. One call never makes two events. Then it is an `Unavailable`; other errors, such as
+        `Invalid` and `Unauthorized`, come at once.
         """
         given = {"type": type, "data": data, "id": id, "resource": resource}
         body = {name: value for name, value in given.items() if name == "data" or value is not None}
@@ -52,8 +55,8 @@ class Events:
         for wait_s in _WAITS_S:
             try:
                 return self._send(body, headers)
-            except Unavailable:
-                time.sleep(wait_s)
+            except Unavailable as error:
+                time.sleep(max(wait_s, min(error.retry_after_s or 0, _LONGEST_WAIT_S)))
         return self._send(body, headers)
 
     def _send(self, body: dict[str, Any], headers: dict[str, str]) -> Published:

@@ -43,23 +43,27 @@ class Connection:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         path = "/".join([_BASE, *map(_part, parts)]) + ("?" + urlencode(given) if given else "")
         content = None if body is None else json.dumps(body, allow_nan=False).encode()
-        status, answer = self._send(method, path, content, self._headers(content, headers))
+        status, answer, retry_after = self._send(method, path, content, self._headers(content, headers))
         if not 200 <= status < 300:
-            raise error_of(status, _sentence(answer) or f"the gateway answered {status} to {method} {path}")
+            sentence = _sentence(answer) or f"the gateway answered {status} to {method} {path}"
+            raise error_of(status, sentence, retry_after)
         return None if status == 204 else _json(answer, status)
 
     def _headers(self, content: bytes | None, more: Mapping[str, str] | None) -> dict[str, str]:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._api_key}", **(more or {})}
         return headers if content is None else {**headers, "Content-Type": "application/json"}
 
-    def _send(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    def _send(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes, str | None]:
+        """Its status, its content, and its `Retry-After`."""
         address = urlsplit(self.url)
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         connection = kind(address.hostname or "", address.port, timeout=self._timeout_s)
         try:
             connection.request(method, address.path + path, content, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.read(), answer.getheader("Retry-After")
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"no answer from {self.url}: {str(error) or type(error).__name__}") from error
         finally:

@@ -30,13 +30,15 @@ class Webhook:
     description: str | None
     """What it is for, in the words of who made it."""
     events: list[str]
-    """The types that it gets, or patterns of them: `match.*`."""
+    """The types that it gets, or patterns of them: `match.*`, and of one source only: `github:push`."""
     sources: list[str]
     """The sources whose events it gets, or patterns of them; `*` is all."""
     is_active: bool
     """Whether it gets events."""
     disabled_reason: str | None
     """Why the gateway disabled it."""
+    paused_until: datetime | None = field(metadata=_TIME_OR_NONE)
+    """Until when its receiver is left alone, after it failed or asked for that; `None` where it is not."""
     rate_limit_per_minute: int | None
     """The most requests that it gets in a minute; `None` is no limit."""
     custom_headers: dict[str, str] = field(repr=False)
@@ -59,8 +61,6 @@ class Webhook:
     """When it was made."""
     updated_at: datetime = field(metadata=_TIME)
     """When it was last changed."""
-    paused_until: datetime | None = field(default=None, metadata=_TIME_OR_NONE)
-    """Until when it is left alone, after it failed or asked for that."""
     secret: str | None = field(default=None, repr=False)
     """What its requests are signed with. It is told when it is made or rotated, and `None` ever after."""
 

@@ -51,7 +51,14 @@ class Event:
     """What kind of thing that is."""
 
 
-def verify(body: bytes, headers: Headers, secret: str | Sequence[str], tolerance_s: float = 300) -> Event:
+def verify(
+    body: bytes,
+    headers: Headers,
+    secret: str | Sequence[str],
+    tolerance_s: float = 300,
+    *,
+    allow_untimed: bool = False,
+) -> Event:
     """Gives the event of a request that was signed with the webhook's secret, or with one of several.
 
     `body` is the bytes as they came: what was read as JSON and written again has another signature. The time of signing
@@ -60,15 +67,17 @@ def verify(body: bytes, headers: Headers, secret: str | Sequence[str], tolerance
     Anything but a signed event is a `WrongSignature`, whose message is the cause. Arguments that make no sense, such as
     an empty secret, are a `TypeError` or a `ValueError`.
 
-    A request without `webhook-signature` is taken with the older `X-Webhook-Signature`, in which there is no time: who
-    overheard one can send it again at any time. Note the ids of events, and do nothing for one that came before.
+    With `allow_untimed`, a request without `webhook-signature` is taken with the older `X-Webhook-Signature`, in which
+    there is no time, so that whoever overheard one can send it again at any time.
     """
     raw, secrets = _raw(body), _secrets(secret)
     header = _header(headers, "webhook-signature")
-    if header is None:
+    if header is not None:
+        found, expected = _standard(raw, headers, secrets, header, tolerance_s)
+    elif allow_untimed is True:
         found, expected = _plain(raw, headers, secrets)
     else:
-        found, expected = _standard(raw, headers, secrets, header, tolerance_s)
+        raise WrongSignature("there is no webhook-signature, and X-Webhook-Signature counts only with allow_untimed")
     # A list, so that all are compared, and the time that it takes does not tell which one it is.
     if not any([hmac.compare_digest(one, other) for one in found for other in expected]):
         raise WrongSignature("the signature matches no secret")

@@ -13,7 +13,7 @@ from ._models import Delivery, Stats, Status, TestResult, Webhook, read, read_al
 from ._time import write_time
 
 Patterns = str | Iterable[str]
-"""A pattern, or several: `match.found`, `match.*`."""
+"""A pattern, or several: `match.found`, `match.*`, `github:push`."""
 
 
 class _Unset(Enum):
@@ -29,7 +29,7 @@ class Webhooks:
     """The webhooks of a gateway.
 
     Every call raises a `HookgateError` where the gateway does not do it: `NotFound` for an id that it does not know,
-    `Invalid` for a field that is wrong, `Unauthorized`, `Unavailable`.
+    `Invalid` for a field that is wrong, `Unauthorized`, `Conflict`, `Unavailable`.
     """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
@@ -49,9 +49,9 @@ class Webhooks:
     ) -> Webhook:
         """Makes a webhook, with its `.secret`: keep it, for it is not told again.
 
-        `events` are types or patterns of them. Without `secret` the gateway makes one up. `rate_limit_per_minute` is
-        from 1 to 1,000. `sources` are whose events it gets, all without it. With `key_pair` its requests are signed
-        with Ed25519 too.
+        `events` are types or patterns of them: `match.*`, and `github:*` is what the source `github` has. Without
+        `secret` the gateway makes one up. `rate_limit_per_minute` is from 1 to 1,000. `sources` are whose events it
+        gets, all without it. With `key_pair` its requests are signed with Ed25519 too.
         """
         given = {
             "url": url,
@@ -85,8 +85,12 @@ class Webhooks:
         custom_headers: Mapping[str, str] | _Unset = _UNSET,
         rate_limit_per_minute: int | _Unset | None = _UNSET,
         is_active: bool | _Unset = _UNSET,
+        secret: str | _Unset = _UNSET,
     ) -> Webhook:
-        """Changes what is given, and leaves the rest. A rate limit of `None` is no limit."""
+        """Changes what is given, and leaves the rest. A rate limit of `None` is no limit.
+
+        A `secret` takes the place of the one before at once, and is not in the answer. `rotate_secret` leaves time.
+        """
         given = {
             "url": url,
             "events": events if isinstance(events, _Unset) else _several(events),
@@ -95,6 +99,7 @@ class Webhooks:
             "custom_headers": custom_headers if isinstance(custom_headers, _Unset) else dict(custom_headers),
             "rate_limit_per_minute": rate_limit_per_minute,
             "is_active": is_active,
+            "secret": secret,
         }
         return read(Webhook, self._call("PATCH", id, body=_without(_UNSET, given)))
 
@@ -159,11 +164,17 @@ class Webhooks:
         return read(Stats, self._call("GET", id, "stats"))
 
     def redeliver(self, id: str, event_id: str) -> int:
-        """Delivers one event to a webhook again, whether or not it was taken. Tells how many that are."""
+        """Delivers one event to a webhook again, whether or not it was taken. Tells how many that are.
+
+        It is a `Conflict` where the webhook is not active, or the event is on its way or not kept any more.
+        """
         return _redelivered(self._call("POST", id, "deliveries", event_id, "redeliver"))
 
     def redeliver_since(self, id: str, since: datetime, until: datetime | None = None) -> int:
-        """Delivers what came since then, or between two times, and was not delivered. Tells how many that are."""
+        """Delivers what came since then, or between two times, and was not delivered. Tells how many that are.
+
+        It is a `Conflict` where the webhook is not active.
+        """
         given = {"since": write_time(since), "until": None if until is None else write_time(until)}
         return _redelivered(self._call("POST", id, "redeliver", body=_without(None, given)))
 

@@ -122,7 +122,8 @@ async fn seeded(folder: &std::path::Path) -> anyhow::Result<Arc<dyn Memory>> {
         quota: Quota { bytes: 1 << 20, keys: 10_000 },
         ..Effects::default()
     };
-    let attempt = Attempt { generation: 0, started_at_ms: now_ms(), took: Duration::ZERO, outcome: Outcome::Done };
+    let attempt =
+        Attempt { generation: 0, started_at_ms: now_ms(), took: Duration::ZERO, outcome: Outcome::Done, reply: None };
     queue.remember(&"bench".into(), EventId::from_i64(1), attempt, effects).await?;
     Ok(queue.memory())
 }

@@ -1,0 +1,107 @@
+//! What applications say of a webhook, and why it may not be.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::signing::check_secret;
+use super::webhook::Wrong;
+use crate::queue::AcceptError;
+use crate::secret::Secret;
+
+/// What is needed to register a webhook.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewWebhook)]
+pub struct Draft {
+    /// Where it is posted to: `https://` or `http://`, at most 2,048 bytes.
+    pub url: String,
+    /// The types of events, with `*` for any characters; `source:type` for those of one source.
+    #[schema(min_items = 1, max_items = 100)]
+    pub events: Vec<String>,
+    /// The sources that it may hear: of the config, `api`, `plugin`. Without it, all.
+    #[serde(default)]
+    pub sources: Option<Vec<String>>,
+    /// In your words, at most 1,000 bytes.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Headers that each request has beside the gateway's own.
+    #[serde(default)]
+    pub custom_headers: Option<BTreeMap<String, String>>,
+    /// The most requests in any minute.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub rate_limit_per_minute: Option<u32>,
+    /// What signs. Without it, a fresh one is made.
+    #[serde(default)]
+    #[schema(min_length = 8, max_length = 512)]
+    pub secret: Option<String>,
+    /// Whether requests are signed by an Ed25519 key pair too.
+    #[serde(default)]
+    pub key_pair: bool,
+}
+
+/// What is to change of a webhook. What is not there stays as it is.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WebhookChange)]
+pub struct Change {
+    /// Where it is posted to.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The types of events.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 100)]
+    pub events: Option<Vec<String>>,
+    /// The sources that it may hear.
+    #[serde(default)]
+    pub sources: Option<Vec<String>>,
+    /// In your words; `null` for none.
+    #[serde(default, deserialize_with = "present")]
+    pub description: Option<Option<String>>,
+    /// Headers that each request has beside the gateway's own.
+    #[serde(default)]
+    pub custom_headers: Option<BTreeMap<String, String>>,
+    /// The most requests in any minute; `null` for no limit.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub rate_limit_per_minute: Option<Option<u32>>,
+    /// What signs from now on, at once.
+    #[serde(default)]
+    #[schema(min_length = 8, max_length = 512)]
+    pub secret: Option<String>,
+    /// Whether it gets anything.
+    #[serde(default)]
+    pub is_active: Option<bool>,
+}
+
+/// Tells `null` from what is not there.
+fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// Why a webhook was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// There is none of this id.
+    #[error("there is no such webhook")]
+    Unknown,
+    /// A field is wrong.
+    #[error(transparent)]
+    Wrong(#[from] Wrong),
+    /// It cannot be done while it stands as it does.
+    #[error("{0}")]
+    Conflict(String),
+    /// It is not on disk.
+    #[error(transparent)]
+    NotWritten(#[from] AcceptError),
+    /// Something of ours failed.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+/// Reads a secret that an application chose.
+pub(super) fn read_secret(text: String) -> Result<Secret, Wrong> {
+    check_secret(&text).map_err(|told| Wrong { field: "secret", told })?;
+    Ok(Secret::new(text))
+}
