@@ -58,6 +58,17 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// Why it did not go well, where that is said.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Outcome::Retry { why, .. } | Outcome::Reject { why } | Outcome::Trapped { why } => Some(why),
+            Outcome::Overran { limit } => Some(limit),
+            Outcome::Done | Outcome::OutOfMemory | Outcome::Lost | Outcome::Damaged => None,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -180,7 +180,7 @@ impl Dispatch {
     async fn call(&self, plugin: &Plugin, delivery: &Delivery) -> Called {
         let (name, id) = (delivery.subscriber.clone(), delivery.event.id);
         let on_line = move |line: &Line| log_line(&name, &id, line);
-        self.runtime.call(plugin, &delivery.event, delivery.attempt, on_line).await
+        self.runtime.call(plugin, &delivery.event, delivery.nth(), on_line).await
     }
 
     /// Has a plugin answer the sender of an event, if it asked for that. What it did is on disk when this gives an answer. The error is
@@ -225,7 +225,7 @@ impl Dispatch {
     /// Judges an attempt, counts it and tells how it went.
     fn judge(&self, delivery: &Delivery, attempt: &Attempt) -> Verdict {
         let now = now_ms();
-        let verdict = judge(&attempt.outcome, delivery.attempt, self.schedules.of(&delivery.subscriber), now);
+        let verdict = judge(&attempt.outcome, delivery.nth(), self.schedules.of(&delivery.subscriber), now);
         self.counters.count(delivery, attempt, &verdict);
         let (plugin, event, number, outcome) =
             (&delivery.subscriber, delivery.event.id, delivery.attempt, &attempt.outcome);

@@ -8,6 +8,7 @@ use anyhow::Context;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -69,14 +70,13 @@ pub async fn run(
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
     dispatch.take_up(&mut changes).await;
-    let base = base(&config, &hooks)?;
+    let (base, bounds) = (base(&config, &hooks)?, bounds(&config));
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
     let asking = asking(&dispatch, &runtime);
-    let mut dispatching =
-        runtime.threads().spawn(dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain));
-    let bounds = bounds(&config);
+    let dispatching = dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain);
+    let mut dispatching = runtime.threads().spawn(dispatching);
     let few = Bounds { connections: ADMIN_CONNECTIONS, drain: Duration::from_secs(1), ..bounds.clone() };
     let sources: Arc<Sources> = Arc::new(RwLock::new(ingress::by_name(&config.sources)));
     let traffic = runtime.traffic().clone();
@@ -95,21 +95,16 @@ pub async fn run(
         started,
         stop: stop.clone(),
     };
-    let api_at = api_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let api_at = api_listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let running = Running { sources: shown.faces(), plugins: plugins.standings(), api: api_at };
     // What is published is taken for as long as webhooks are.
     let publishing = tokio::spawn(serve_api(api_listener, api, bounds, ingress_stop.clone()));
     let showing = tokio::spawn(serve(admin, shown.router(), few, dispatch_stop.clone()));
-    let reloading = Reload { config, sources, came_in, plugins, tell }.watch(dispatch_stop.clone());
-    let reloading = runtime.threads().spawn(reloading);
+    let reload = Reload { config, sources, came_in, plugins, tell };
+    let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
     on_ready(&running);
 
-    let failed = tokio::select! {
-        () = stop.cancelled() => None,
-        why = queue.failure() => Some(why),
-        _ = &mut dispatching => Some("what hands out deliveries ended".to_owned()),
-    };
-    if let Some(why) = failed {
+    if let Some(why) = first_end(&stop, &queue, &mut dispatching).await {
         // Nothing that goes on now can be written down.
         ingress_stop.cancel();
         dispatch_stop.cancel();
@@ -123,6 +118,15 @@ pub async fn run(
     let _ = tokio::join!(watching, reloading, showing);
     queue.close().await;
     Ok(())
+}
+
+/// Waits until it is to stop. Gives why nothing can be promised any more, where that is why.
+async fn first_end(stop: &CancellationToken, queue: &Queue, dispatching: &mut JoinHandle<usize>) -> Option<String> {
+    tokio::select! {
+        () = stop.cancelled() => None,
+        why = queue.failure() => Some(why),
+        _ = dispatching => Some("what hands out deliveries ended".to_owned()),
+    }
 }
 
 fn tell_of_cut_off(calls: usize) {

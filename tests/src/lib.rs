@@ -12,6 +12,7 @@
     reason = "whatever fails here fails a test, where it stands"
 )]
 
+mod application;
 pub mod bare;
 mod canary;
 pub mod frameio;
@@ -25,12 +26,13 @@ mod receiver;
 mod sender;
 mod wait;
 
+pub use application::{Application, WEBHOOK_SECRET};
 pub use gateway::Gateway;
 pub use guest::{Guest, WIT};
 pub use home::Home;
 pub use http::{Answer, Doors, api, exchange};
 pub use ledger::{AttemptRow, Ledger, State};
-pub use process::{Process, Ran, run_hookgate, sample, skipped, spawn_hookgate};
+pub use process::{Process, Ran, from_environment, run_hookgate, sample, skipped, spawn_hookgate};
 pub use receiver::{Hit, Receiver, Reply};
 pub use sender::{Sender, Webhook};
 pub use wait::{eventually, eventually_within, within};

@@ -203,6 +203,7 @@ fn hookgate() -> Command {
     command
 }
 
+/// A path that whoever runs the tests gives; panics where it is not given.
 pub fn from_environment(variable: &str) -> PathBuf {
     std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: run cargo xtask test")).into()
 }

@@ -157,6 +157,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     let samples_dir = project.samples();
     let without = samples(project, &toolchain, &samples_dir)?;
     contract(project, &toolchain, &samples_dir)?;
+    let receivers = others::receivers(project, &without)?;
     announce("running the tests");
     let mut tests = project.cargo();
     tests
@@ -165,6 +166,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HOOKGATE_SAMPLES", samples_dir)
         .env("HOOKGATE_BIN", project.binary("debug", "hookgate"))
         .env("HOOKGATE_WITHOUT", without.join(","))
+        .env("HOOKGATE_RECEIVERS", receivers)
         .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
         .env("HOOKGATE_RUST", toolchain.script());
     run(&mut tests)?;

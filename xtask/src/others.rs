@@ -85,18 +85,24 @@ const CONTRACT: [Other; 17] = [
     Other { folder: "tests/powers/zig", tool: Tool::Zig, commands: MAKE, leaves: "powers.wasm", name: "powers-zig" },
 ];
 
-/// The tests of the SDKs themselves, each in the SDK's folder.
-const TESTS: [(&str, Tool, &[&str]); 6] = [
+/// The tests of the SDKs and of the clients themselves, each in its folder.
+const TESTS: [(&str, Tool, &[&str]); 8] = [
     ("plugin-sdk/javascript", Tool::Node, &[NPM_INSTALL, "npm test"]),
     ("plugin-sdk/assemblyscript/tests", Tool::Node, &[NPM_INSTALL, "npm test"]),
     ("plugin-sdk/python", Tool::Python, &["PYTHONPATH=src python -m unittest discover -s tests"]),
+    ("clients/javascript", Tool::Node, &[NPM_INSTALL, "npm test"]),
+    ("clients/python", Tool::Python, &["PYTHONPATH=src python -m unittest discover -s tests"]),
     ("plugin-sdk/go", Tool::Go, &["go vet ./...", "go test ./..."]),
     ("plugin-sdk/c", Tool::Zig, &["make --silent test"]),
     ("plugin-sdk/zig", Tool::Zig, &["zig test hookgate.zig"]),
 ];
 
 /// The folders that the projects lie in or refer to.
-const COPIED: [&str; 6] = ["plugin-sdk", "plugins", "tests/contract", "tests/powers", "tests/wasi-http", "wit"];
+const COPIED: [&str; 8] =
+    ["clients", "plugin-sdk", "plugins", "tests/contract", "tests/powers", "tests/receivers", "tests/wasi-http", "wit"];
+
+/// The receivers of outgoing webhooks that tests start, written as people write them.
+const RECEIVERS: &str = "tests/receivers";
 
 /// Builds the sample plugins into `out`. Gives the languages that there is no toolchain for.
 pub fn samples(project: &Project, out: &Path) -> Result<Vec<&'static str>> {
@@ -106,6 +112,25 @@ pub fn samples(project: &Project, out: &Path) -> Result<Vec<&'static str>> {
 /// Builds the plugin of `tests/contract` into `out`. Gives the languages that there is no toolchain for.
 pub fn contract(project: &Project, out: &Path) -> Result<Vec<&'static str>> {
     build(project, out, &CONTRACT)
+}
+
+/// Sets up the receivers and the clients, as far as there are toolchains, in a folder that lies as the repository does.
+pub fn receivers(project: &Project, without: &[&str]) -> Result<PathBuf> {
+    let (tools, copy) = (Tools::find()?, copied(project)?);
+    let folder = copy.join(RECEIVERS);
+    if !without.contains(&Tool::Python.name()) {
+        tools.set_up_packages("receivers", &folder.join("requirements.txt"))?;
+    }
+    if !without.contains(&Tool::Node.name()) {
+        let wanted = fs::read_to_string(folder.join("package.json")).context("there is no package.json")?;
+        let stamp = folder.join("node_modules.stamp");
+        if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            announce("setting up the receivers in JavaScript");
+            run(shell(&tools, NPM_INSTALL)?.current_dir(&folder))?;
+            fs::write(&stamp, wanted)?;
+        }
+    }
+    Ok(copy)
 }
 
 /// Runs the tests of the SDKs themselves, but for those of the languages in `without`.

@@ -79,6 +79,22 @@ impl Tools {
             .context("cannot write")
     }
 
+    /// Makes sure that Python has the packages of a file of requirements.
+    pub fn set_up_packages(&self, name: &str, requirements: &Path) -> Result<()> {
+        let wanted = fs::read_to_string(requirements).with_context(|| format!("no {}", requirements.display()))?;
+        let marker = self.folder.join("installed").join(name);
+        if fs::read_to_string(&marker).is_ok_and(|installed| installed == wanted) && self.python().exists() {
+            return Ok(());
+        }
+        announce(format!("setting up {name} in Python"));
+        self.make_venv()?;
+        let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        run(Command::new(self.python()).args(quiet).arg(requirements)).context("pip cannot install them")?;
+        fs::create_dir_all(self.folder.join("installed"))
+            .and_then(|()| fs::write(marker, wanted))
+            .context("cannot write")
+    }
+
     /// A `PATH` in which they come first.
     pub fn path(&self) -> Result<OsString> {
         let others = env::var_os("PATH").unwrap_or_default();

@@ -90,7 +90,11 @@ impl Admin {
             .with_state(admin.clone());
         // Who shows a key needs no token.
         let keyed = admin.api.clone().router();
-        shown.merge(operator).layer(middleware::from_fn_with_state(admin, check_token)).merge(keyed)
+        let shown = shown.merge(operator).layer(middleware::from_fn_with_state(admin, check_token));
+        shown.merge(keyed).fallback(async || {
+            let told = json!({ "error": "there is nothing here: /status, /metrics, /healthz, /readyz, /openapi.json" });
+            (StatusCode::NOT_FOUND, Json(told))
+        })
     }
 }
 

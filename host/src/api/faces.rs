@@ -30,7 +30,7 @@ pub struct WebhookFace {
     is_active: bool,
     /// Why the gateway disabled it.
     disabled_reason: Option<String>,
-    /// Until when its receiver is left alone after it failed, or asked for that.
+    /// Until when its receiver is left alone: it failed, or asked for that, or got all that it may get in a minute.
     paused_until: Option<String>,
     rate_limit_per_minute: Option<u32>,
     custom_headers: BTreeMap<String, String>,
@@ -144,7 +144,7 @@ impl From<Exchange> for TestResult {
             success,
             status_code: exchange.reply.as_ref().map(|reply| reply.status),
             response_body: exchange.reply.map(|reply| String::from_utf8_lossy(&reply.body).into_owned()),
-            error_message: (!success).then(|| exchange.outcome.to_string()),
+            error_message: exchange.outcome.why().map(str::to_owned),
             duration_ms: exchange.took.as_micros() as f64 / 1e3,
         }
     }
@@ -244,8 +244,8 @@ pub struct AttemptFace {
 }
 
 impl DeliveryFace {
-    /// A delivery to a webhook.
-    pub fn new(webhook: &str, looked: Looked) -> DeliveryFace {
+    /// A delivery to a webhook, which gets nothing until a time.
+    pub fn new(webhook: &str, paused_until_ms: UnixMs, looked: Looked) -> DeliveryFace {
         let event = looked.event.to_string();
         DeliveryFace {
             id: format!("{event}:{webhook}"),
@@ -255,7 +255,8 @@ impl DeliveryFace {
             status: looked.standing.into(),
             attempts: looked.attempts,
             created_at: rfc3339(looked.received_at_ms),
-            next_attempt_at: (looked.standing == Standing::Pending).then(|| rfc3339(looked.due_ms)),
+            next_attempt_at: (looked.standing == Standing::Pending)
+                .then(|| rfc3339(looked.due_ms.max(paused_until_ms))),
             history: looked.history.into_iter().map(AttemptFace::from).collect(),
         }
     }

@@ -62,6 +62,7 @@ impl Api {
             .method_not_allowed_fallback(async || Refusal::Method)
             .layer(DefaultBodyLimit::max(most))
             .route_layer(middleware::from_fn_with_state(self.clone(), check_key))
+            .layer(middleware::from_fn(refusal::in_form))
             .with_state(self);
         Router::new().route("/openapi.json", get(async || Json(Description::openapi()))).merge(keyed)
     }

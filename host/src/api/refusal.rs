@@ -1,10 +1,12 @@
 //! Every no of the API: its status and its sentence, in one place.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::queue::AcceptError;
@@ -105,8 +107,35 @@ pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(Refusal::NotJson);
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => Refusal::Wrong(error.to_string()),
-        _ => Refusal::Malformed(format!("the body is no JSON: {error}")),
+    let malformed = |error: &serde_json::Error| Refusal::Malformed(format!("the body is no JSON: {error}"));
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| malformed(&error))?;
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::Wrong("the body must be an object: {...}".into()));
+    }
+    let mut reading = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut reading).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner());
+        match inner.classify() {
+            Category::Data if path == "." => Refusal::Wrong(inner.to_string()),
+            Category::Data => Refusal::Wrong(format!("{path}: {inner}")),
+            _ => malformed(inner),
+        }
     })
+}
+
+/// Gives what the framework refuses the same form as what we do.
+pub(super) async fn in_form(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if status.as_u16() < 400 || kind.starts_with("application/json") {
+        return response;
+    }
+    let told = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is larger than body_bytes of the config allows",
+        StatusCode::METHOD_NOT_ALLOWED => "not with this method",
+        StatusCode::NOT_FOUND => "there is nothing here: /openapi.json has the paths",
+        _ => "the request cannot be read",
+    };
+    (status, error(told.into())).into_response()
 }

@@ -26,7 +26,10 @@ const PAGE: usize = 1000;
 type Done<T> = Result<Json<T>, Refusal>;
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
-    Query::try_from_uri(uri).map(|Query(query)| query).map_err(|error| Refusal::Wrong(error.body_text()))
+    Query::try_from_uri(uri).map(|Query(query)| query).map_err(|error| {
+        let told = error.body_text();
+        Refusal::Wrong(told.strip_prefix("Failed to deserialize query string: ").unwrap_or(&told).to_owned())
+    })
 }
 
 fn time(field: &str, text: &str) -> Result<UnixMs, Refusal> {
@@ -180,8 +183,9 @@ pub(super) async fn deliveries(State(api): State<Api>, Path(id): Path<String>, u
         until_ms: until.map(|text| time("until", &text)).transpose()?,
         limit,
     };
+    let paused_until_ms = api.webhooks.get(&id)?.paused_until_ms().unwrap_or_default();
     let looked = api.webhooks.deliveries(&id, filter).await?;
-    Ok(Json(looked.into_iter().map(|looked| DeliveryFace::new(&id, looked)).collect()))
+    Ok(Json(looked.into_iter().map(|looked| DeliveryFace::new(&id, paused_until_ms, looked)).collect()))
 }
 
 /// Deliver one event again, whether or not it went well before

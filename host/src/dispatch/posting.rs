@@ -31,7 +31,7 @@ impl Dispatch {
     pub(super) fn judge_post(&self, delivery: &Delivery, attempt: &Attempt) -> Verdict {
         let now = now_ms();
         let schedule = self.schedules.of(&delivery.subscriber);
-        let verdict = jittered(judge(&attempt.outcome, delivery.attempt, schedule, now), now);
+        let verdict = jittered(judge(&attempt.outcome, delivery.nth(), schedule, now), now);
         self.counters.count_post(delivery, attempt, &verdict);
         let (webhook, event, number, outcome) =
             (&delivery.subscriber, delivery.event.id, delivery.attempt, &attempt.outcome);

@@ -30,16 +30,17 @@ impl State {
 
 /// What stands in the columns `outcome` and `why`.
 pub(super) fn outcome_columns(outcome: &Outcome) -> (i64, Option<&str>) {
-    match outcome {
-        Outcome::Done => (0, None),
-        Outcome::Retry { why, .. } => (1, Some(why)),
-        Outcome::Reject { why } => (2, Some(why)),
-        Outcome::Trapped { why } => (3, Some(why)),
-        Outcome::Overran { limit } => (4, Some(limit)),
-        Outcome::OutOfMemory => (5, None),
-        Outcome::Lost => (6, None),
-        Outcome::Damaged => (7, None),
-    }
+    let number = match outcome {
+        Outcome::Done => 0,
+        Outcome::Retry { .. } => 1,
+        Outcome::Reject { .. } => 2,
+        Outcome::Trapped { .. } => 3,
+        Outcome::Overran { .. } => 4,
+        Outcome::OutOfMemory => 5,
+        Outcome::Lost => 6,
+        Outcome::Damaged => 7,
+    };
+    (number, outcome.why())
 }
 
 /// The name of an outcome by its number, as [`Outcome::name`] has it.

@@ -81,7 +81,7 @@ impl Writer {
         if subscriber.has_slot(now) && nothing_before {
             self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
             subscriber.running += 1;
-            written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: 1, event }));
+            written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: 1, earlier: 0, event }));
             return Ok(());
         }
         self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
@@ -89,7 +89,7 @@ impl Writer {
         if subscriber.slots > 0 && subscriber.ready.len() < READY && !subscriber.is_behind(now) {
             let fits = self.ready_bytes + event.bytes() <= READY_BYTES;
             self.ready_bytes += if fits { event.bytes() } else { 0 };
-            subscriber.ready.push_back(Ready { event: id, attempts: 0, loaded: fits.then_some(event) });
+            subscriber.ready.push_back(Ready { event: id, attempts: 0, earlier: 0, loaded: fits.then_some(event) });
         } else {
             subscriber.is_due_at(now);
         }
@@ -101,7 +101,8 @@ impl Writer {
         for id in self.store.dead_of(event)? {
             let subscriber = self.subscribers.iter_mut().find(|one| one.id == id && !one.patterns.is_empty());
             if let Some(subscriber) = subscriber {
-                self.store.move_delivery(id, event, State::Waiting, 0, now)?;
+                self.store.put_back(id, event, now)?;
+                self.store.take_off_track(id, 0, 1)?;
                 subscriber.is_due_at(now);
             }
         }
@@ -194,7 +195,7 @@ impl Writer {
 
     fn write_claim(&mut self, n: usize, ready: Ready, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
-        let number = ready.attempts + 1;
+        let (number, earlier) = (ready.attempts + 1, ready.earlier);
         if let Some(event) = &ready.loaded {
             self.ready_bytes = self.ready_bytes.saturating_sub(event.bytes());
         }
@@ -208,7 +209,7 @@ impl Writer {
         };
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
         subscriber.running += 1;
-        written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: number, event }));
+        written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: number, earlier, event }));
         Ok(())
     }
 
@@ -221,7 +222,12 @@ impl Writer {
         let due = self.store.due(subscriber.id, now, REFILL)?;
         let all = due.len() < REFILL;
         subscriber.next_due_ms = if all { self.store.next_due_after(subscriber.id, Some(now))? } else { Some(now) };
-        subscriber.ready.extend(due.into_iter().map(|(event, attempts)| Ready { event, attempts, loaded: None }));
+        subscriber.ready.extend(due.into_iter().map(|(event, attempts, earlier)| Ready {
+            event,
+            attempts,
+            earlier,
+            loaded: None,
+        }));
         Ok(!subscriber.ready.is_empty())
     }
 }

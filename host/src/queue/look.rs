@@ -9,8 +9,9 @@ use crate::attempt::Reply;
 use crate::event::{EventId, Pattern, UnixMs};
 
 // The order is that of the table's own key, from its end.
-const DELIVERIES: &str = "SELECT d.event, t.name, d.state, d.attempt, d.due_ms, e.received_at_ms
+const DELIVERIES: &str = "SELECT d.event, t.name, d.state, d.attempt, d.due_ms, e.received_at_ms, s.name, s.provider
     FROM delivery d CROSS JOIN event e ON e.id = d.event CROSS JOIN event_type t ON t.id = e.type
+    CROSS JOIN source s ON s.id = e.source
     WHERE d.subscriber = ?1 AND d.event < ?2 AND d.event >= ?3 ORDER BY d.event DESC";
 const ATTEMPTS: &str = "SELECT number, started_at_ms, took_us, outcome, why, status, answer FROM attempt
     WHERE subscriber = ?1 AND event = ?2 ORDER BY number";
@@ -29,7 +30,7 @@ pub(super) const LOOKS: [&str; 4] = [DELIVERIES, ATTEMPTS, UNDELIVERED, PENDING]
 pub struct Filter {
     /// Where they stand; anywhere, where there is none.
     pub standing: Option<Standing>,
-    /// The type of their events.
+    /// Which events they are of.
     pub event_type: Option<Pattern>,
     /// Only those of events that came before this one.
     pub before: Option<EventId>,
@@ -117,9 +118,9 @@ pub(super) fn deliveries(db: &Connection, subscriber: &str, filter: &Filter) -> 
     let mut rows = statement.query(params![subscriber, before, since])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let looked = looked(row)?;
+        let (looked, source, provider): (_, String, String) = (looked(row)?, row.get(6)?, row.get(7)?);
         let is_meant = filter.standing.is_none_or(|standing| standing == looked.standing)
-            && filter.event_type.as_ref().is_none_or(|pattern| pattern.matches("", "", &looked.event_type));
+            && filter.event_type.as_ref().is_none_or(|pattern| pattern.matches(&source, &provider, &looked.event_type));
         if is_meant {
             let history = history(db, subscriber, looked.event)?;
             found.push(Looked { history, ..looked });

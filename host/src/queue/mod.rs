@@ -10,6 +10,7 @@
 mod columns;
 mod group;
 mod look;
+mod orders;
 mod reader;
 mod records;
 mod registering;
@@ -64,8 +65,17 @@ pub struct Delivery {
     pub subscriber: Arc<str>,
     /// Which attempt this is; 1 is the first.
     pub attempt: u32,
+    /// How many attempts there were before it was put back the last time.
+    pub earlier: u32,
     /// What happened.
     pub event: Arc<Event>,
+}
+
+impl Delivery {
+    /// Which attempt this is since it was put back the last time; 1 is the first.
+    pub fn nth(&self) -> u32 {
+        self.attempt - self.earlier
+    }
 }
 
 /// Where deliveries come out.
@@ -207,7 +217,7 @@ impl Queue {
     }
 
     /// Has a subscriber get events again, or for the first time, and gives how many: not those that are on their way already, nor
-    /// those that are not kept any more. At most 1,024 at a time.
+    /// those that are not kept any more, nor those that it neither got before nor subscribes to. At most 1,024 at a time.
     pub async fn put_back(&self, subscriber: &str, events: Vec<EventId>) -> Result<usize, AcceptError> {
         self.ask(|answer| Order::PutBack { subscriber: subscriber.into(), events, answer }).await
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::State;
 use super::store::{Result, Store};
@@ -29,9 +29,12 @@ impl Store {
         })
     }
 
-    /// Whether an event is kept.
-    pub fn has_event(&self, event: EventId) -> Result<bool> {
-        Ok(self.db.prepare_cached("SELECT 1 FROM event WHERE id = ?1")?.exists([event.to_i64()])?)
+    /// The source, the provider and the type of an event; nothing, where it is not kept.
+    pub fn kind_of(&self, event: EventId) -> Result<Option<(String, String, String)>> {
+        let sql = "SELECT s.name, s.provider, t.name FROM event e JOIN source s ON s.id = e.source
+                   JOIN event_type t ON t.id = e.type WHERE e.id = ?1";
+        let row = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        Ok(self.db.prepare_cached(sql)?.query_row([event.to_i64()], row).optional()?)
     }
 }
 

@@ -131,27 +131,37 @@ impl Writer {
         Some(n)
     }
 
-    /// Has a subscriber get events again, or for the first time. Gives how many; those that are on their way are none of them, nor
-    /// those that are not kept any more.
+    /// Has a subscriber get events again, or for the first time. Gives how many; see [`super::Queue::put_back`].
     pub(super) fn put_back(&mut self, subscriber: &str, events: &[EventId]) -> Result<usize> {
         let Some(n) = self.find(subscriber) else { return Ok(0) };
         let (number, now, mut put_back) = (self.subscribers[n].id, now_ms(), 0);
+        let (mut undone, mut revived) = (0, 0);
         self.store.begin()?;
         for event in events {
-            match self.store.state_of(number, *event)? {
+            let state = self.store.state_of(number, *event)?;
+            match state {
                 Some(State::Waiting | State::Running) => continue,
-                Some(State::Done | State::Dead) => {
-                    self.store.move_delivery(number, *event, State::Waiting, 0, now)?;
+                Some(_) => self.store.put_back(number, *event, now)?,
+                None if self.would_get(n, *event)? => {
+                    self.store.insert_delivery(number, *event, State::Waiting, 0, now)?;
                 }
-                None if !self.store.has_event(*event)? => continue,
-                None => self.store.insert_delivery(number, *event, State::Waiting, 0, now)?,
+                None => continue,
             }
             put_back += 1;
+            undone += u64::from(state == Some(State::Done));
+            revived += u64::from(state == Some(State::Dead));
         }
+        self.store.take_off_track(number, undone, revived)?;
         self.store.commit()?;
         if put_back > 0 {
             self.subscribers[n].is_due_at(now);
         }
         Ok(put_back)
+    }
+
+    /// Whether an event is kept that a subscriber asked for.
+    fn would_get(&self, n: usize, event: EventId) -> Result<bool> {
+        let Some((source, provider, event_type)) = self.store.kind_of(event)? else { return Ok(false) };
+        Ok(self.subscribers[n].patterns.iter().any(|pattern| pattern.matches(&source, &provider, &event_type)))
     }
 }

@@ -21,6 +21,9 @@ CREATE TABLE track (
     failing_since_ms INTEGER
 );
 
+-- How many of its attempts a delivery had before it was put back the last time.
+ALTER TABLE delivery ADD COLUMN earlier INTEGER NOT NULL DEFAULT 0;
+
 -- What a receiver answered: its status, and the beginning of the body.
 ALTER TABLE attempt ADD COLUMN status INTEGER;
 ALTER TABLE attempt ADD COLUMN answer BLOB;

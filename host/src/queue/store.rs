@@ -33,11 +33,11 @@ const CACHE_KIB: i32 = 32 * 1024;
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
 const DUE: &str =
-    "SELECT event, attempt FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
+    "SELECT event, attempt, earlier FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
     ORDER BY due_ms LIMIT ?3";
 const NEXT_DUE: &str =
     "SELECT min(due_ms) FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms > ?2";
-const RUNNING: &str = "SELECT subscriber, event, attempt FROM delivery WHERE state <> 2 AND state = 1";
+const RUNNING: &str = "SELECT subscriber, event, attempt, earlier FROM delivery WHERE state <> 2 AND state = 1";
 const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
 const DEAD_OF: &str = "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
 const OPEN_OF: &str =
@@ -259,7 +259,7 @@ impl Store {
         due_ms: UnixMs,
     ) -> Result<()> {
         self.run(
-            "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0)",
             params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64],
         )
     }
@@ -306,11 +306,20 @@ impl Store {
         Ok(self.number(sql, params![subscriber, event.to_i64(), number])? > 0)
     }
 
-    /// The waiting deliveries that are due, the longest waiting first: each event and the attempts that it had.
-    pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32)>> {
+    /// Has a delivery wait anew. Its attempts until now are those of earlier rounds.
+    pub fn put_back(&self, subscriber: i64, event: EventId, due_ms: UnixMs) -> Result<()> {
+        self.run(
+            "UPDATE delivery SET state = 0, due_ms = ?3, earlier = attempt WHERE subscriber = ?1 AND event = ?2",
+            params![subscriber, event.to_i64(), due_ms as i64],
+        )
+    }
+
+    /// The waiting deliveries that are due, the longest waiting first: each event, the attempts that it had, and how many of them in
+    /// earlier rounds.
+    pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32, u32)>> {
         let mut statement = self.db.prepare_cached(DUE)?;
         let rows = statement.query_map(params![subscriber, now_ms as i64, limit as i64], |row| {
-            Ok((EventId::from_i64(row.get(0)?), row.get(1)?))
+            Ok((EventId::from_i64(row.get(0)?), row.get(1)?, row.get(2)?))
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -324,9 +333,10 @@ impl Store {
     }
 
     /// The deliveries that were running when the gateway last stopped.
-    pub fn running(&self) -> Result<Vec<(i64, EventId, u32)>> {
+    pub fn running(&self) -> Result<Vec<(i64, EventId, u32, u32)>> {
         let mut statement = self.db.prepare(RUNNING)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, EventId::from_i64(row.get(1)?), row.get(2)?)))?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, EventId::from_i64(row.get(1)?), row.get(2)?, row.get(3)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Subscriber {
 pub(super) struct Ready {
     pub event: EventId,
     pub attempts: u32,
+    /// Of them, those of earlier rounds.
+    pub earlier: u32,
     pub loaded: Option<Arc<Event>>,
 }
 

@@ -76,6 +76,12 @@ impl Store {
         )
     }
 
+    /// Takes off deliveries that are not over any more: so many that went well, so many that were given up.
+    pub(super) fn take_off_track(&self, subscriber: i64, done: u64, dead: u64) -> Result<()> {
+        let sql = "UPDATE track SET done = done - ?2, dead = dead - ?3 WHERE subscriber = ?1";
+        self.run(sql, params![subscriber, done as i64, dead as i64])
+    }
+
     /// Forgets since when it has been failing: somebody saw to it.
     pub(super) fn begin_track_anew(&self, subscriber: i64) -> Result<()> {
         self.run("UPDATE track SET failing_since_ms = NULL WHERE subscriber = ?1", [subscriber])

@@ -105,7 +105,7 @@ pub(super) struct Writer {
     pub keep: Keep,
     deliver: UnboundedSender<Delivery>,
     pub subscribers: Vec<Subscriber>,
-    by_name: HashMap<Arc<str>, usize>,
+    pub by_name: HashMap<Arc<str>, usize>,
     pub seen: Seen,
     pub last_id: EventId,
     pub ready_bytes: usize,
@@ -219,7 +219,7 @@ impl Writer {
     }
 
     /// Writes a group, together with what found no room before and with what can be claimed now.
-    fn write(&mut self, mut group: Group) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, mut group: Group) -> Result<(), StoreError> {
         group.settles.extend(std::mem::take(&mut self.held));
         let now = now_ms();
         let idle = group.accepts.is_empty() && group.settles.is_empty();
@@ -293,95 +293,6 @@ impl Writer {
             subscriber.next_due_ms = Some(now_ms() + TRY_AGAIN.as_millis() as UnixMs);
         }
     }
-
-    /// What could not be written now is taken back, and whoever asked is told so.
-    fn only_for_now<T>(&mut self, written: Result<T, StoreError>) -> Result<Result<T, AcceptError>, StoreError> {
-        match written {
-            Err(StoreError::NotNow(why)) => {
-                self.store.roll_back();
-                Ok(Err(AcceptError::NotNow(why)))
-            }
-            written => written.map(Ok),
-        }
-    }
-
-    /// A subscriber's place among all.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
-    }
-
-    /// Knows a subscriber from now on.
-    pub(super) fn add(&mut self, subscriber: Subscriber) -> usize {
-        let n = self.subscribers.len();
-        self.by_name.insert(subscriber.name.clone(), n);
-        self.subscribers.push(subscriber);
-        n
-    }
-
-    fn obey(&mut self, order: Order) -> Result<(), StoreError> {
-        match order {
-            Order::Subscribe(subscription, done) => {
-                // What it wanted before this does not count any more.
-                self.held_subscriptions.retain(|held| held.subscriber != subscription.subscriber);
-                let written = self.subscribe(&subscription);
-                let told = self.only_for_now(written)?;
-                if told.is_err() {
-                    self.held_subscriptions.push(subscription);
-                }
-                let _ = done.send(told);
-                self.write(Group::default())?;
-            }
-            Order::Gone { subscriber } => {
-                self.held_subscriptions.retain(|held| held.subscriber != subscriber);
-                if let Some(n) = self.find(&subscriber) {
-                    self.set_slots(n, 0);
-                    let subscriber = &mut self.subscribers[n];
-                    // It may have been gone for long when this process began.
-                    if subscriber.gone_at_ms.is_none() {
-                        subscriber.gone_at_ms = Some(now_ms());
-                        self.store.set_gone(subscriber.id, subscriber.gone_at_ms).or_else(only_not_now)?;
-                    }
-                }
-            }
-            Order::Claim { subscriber, slots } => {
-                if let Some(n) = self.find(&subscriber) {
-                    self.set_slots(n, slots);
-                    self.subscribers[n].held_until_ms = 0;
-                }
-                if let Some(held) = self.held_subscriptions.iter_mut().find(|held| held.subscriber == subscriber) {
-                    held.slots = slots;
-                }
-                self.write(Group::default())?;
-            }
-            Order::Hold { subscriber, until_ms, slots } => {
-                // One that is there no more has nothing to hold.
-                if let Some(n) = self.find(&subscriber).filter(|n| self.subscribers[*n].slots > 0) {
-                    (self.subscribers[n].held_until_ms, self.subscribers[n].slots) = (until_ms, slots);
-                }
-            }
-            Order::Rest => {
-                (0..self.subscribers.len()).for_each(|n| self.set_slots(n, 0));
-                self.held_subscriptions.iter_mut().for_each(|held| held.slots = 0);
-            }
-            Order::PutBack { subscriber, events, answer } => {
-                let put_back = self.put_back(&subscriber, &events);
-                let _ = answer.send(self.only_for_now(put_back)?);
-                self.write(Group::default())?;
-            }
-            Order::Register(registration, answer) => {
-                let registered = self.register(registration);
-                let _ = answer.send(self.only_for_now(registered)?);
-                self.write(Group::default())?;
-            }
-            Order::Subscribers { answer } => {
-                let named = self.subscribers.iter().filter(|one| !one.patterns.is_empty()).map(|one| one.name.clone());
-                let _ = answer.send(named.collect());
-            }
-            // Gathered into groups, or the end.
-            Order::Accept { .. } | Order::Settle(_) | Order::Close { .. } => {}
-        }
-        Ok(())
-    }
 }
 
 /// Takes what has gathered, up to a group's size or to the first order that goes alone.
@@ -412,9 +323,9 @@ fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), 
     let running = store.running()?;
     store.begin()?;
     let names: HashMap<i64, Arc<str>> = store.subscribers()?.into_iter().map(|one| (one.id, one.name)).collect();
-    for (subscriber, event, number) in running {
+    for (subscriber, event, number, earlier) in running {
         let schedule = schedules.of(names.get(&subscriber).map_or("", |name| name));
-        let (state, due) = match judge(&Outcome::Lost, number, schedule, now) {
+        let (state, due) = match judge(&Outcome::Lost, number - earlier, schedule, now) {
             Verdict::Again { at_ms } => (State::Waiting, at_ms),
             Verdict::Done | Verdict::Dead => (State::Dead, now),
         };

@@ -38,7 +38,7 @@ pub struct Draft {
     pub secret: Option<String>,
     /// Whether requests are signed by an Ed25519 key pair too.
     #[serde(default)]
-    pub key_pair: bool,
+    pub key_pair: Option<bool>,
 }
 
 /// What is to change of a webhook. What is not there stays as it is.

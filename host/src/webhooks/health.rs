@@ -127,9 +127,12 @@ impl Health {
         *self = Health { sent, ..Health::default() };
     }
 
-    /// Whether it is probed, and until when it is left alone.
-    pub fn paused_until_ms(&self, now: UnixMs) -> Option<UnixMs> {
-        (self.paused_until_ms > now).then_some(self.paused_until_ms)
+    /// Until when nothing goes out, where that is so.
+    pub fn paused_until_ms(&self, per_minute: Option<u32>, now: UnixMs) -> Option<UnixMs> {
+        // The last so many requests are those of the last minute, or there is room.
+        let full =
+            per_minute.and_then(|most| self.sent.iter().rev().nth(most as usize - 1).map(|sent| sent + MINUTE_MS));
+        Some(self.paused_until_ms.max(full.unwrap_or_default())).filter(|until| *until > now)
     }
 }
 

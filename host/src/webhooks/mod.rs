@@ -2,6 +2,7 @@
 //! as plugins are; what is sent, signed and heard is here.
 
 mod body;
+mod delivered;
 mod draft;
 mod health;
 mod posting;
@@ -26,8 +27,8 @@ pub use webhook::{Webhook, Wrong};
 
 use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms};
 use crate::outbound::Poster;
-use crate::queue::{Filter, Looked, Queue, Registration, Subscribing, Track};
-use crate::secret::random_letters;
+use crate::queue::{Queue, Registration, Subscribing};
+use crate::secret::{random_bytes, random_letters};
 use draft::read_secret;
 use health::Health;
 use webhook::{ANY, read_url};
@@ -46,9 +47,6 @@ const WEBHOOKS: usize = 10_000;
 
 /// The most secrets that sign at a time: verifiers look at ten signatures at the most, and one secret can make two.
 const SIGNERS: usize = 4;
-
-/// How many deliveries are put back in one commit.
-const PUT_BACK: usize = 1000;
 
 /// How much, how long and how often receivers are sent something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +92,7 @@ impl Entry {
 
     /// Until when its receiver is left alone, where it is.
     pub fn paused_until_ms(&self) -> Option<UnixMs> {
-        self.health().paused_until_ms(now_ms())
+        self.health().paused_until_ms(self.webhook().rate_limit_per_minute, now_ms())
     }
 }
 
@@ -177,7 +175,7 @@ impl Webhooks {
             is_active: true,
             disabled_reason: None,
             signers: vec![Signer { secret, until_ms: None }],
-            key_pair: draft.key_pair.then(signing::fresh_key_pair).transpose()?,
+            key_pair: draft.key_pair.unwrap_or_default().then(signing::fresh_key_pair).transpose()?,
             created_at_ms: now,
             updated_at_ms: now,
         };
@@ -250,7 +248,12 @@ impl Webhooks {
             ..signer
         });
         let before = before.filter(|signer| signer.until_ms.is_some_and(|until| until > now));
-        webhook.signers = [Signer { secret, until_ms: None }].into_iter().chain(before).take(SIGNERS).collect();
+        webhook.signers = [Signer { secret, until_ms: None }].into_iter().chain(before).collect();
+        if webhook.signers.len() > SIGNERS {
+            let told =
+                format!("{SIGNERS} secrets sign already: wait until the grace of one is over, or take grace_s 0");
+            return Err(NotChanged::Conflict(told));
+        }
         webhook.updated_at_ms = now;
         self.write(&webhook, None, None).await?;
         self.replace(&entry, webhook);
@@ -313,7 +316,11 @@ impl Webhooks {
     pub async fn test(&self, id: &str, event_type: &str, data: &Value) -> Result<Exchange, NotChanged> {
         let entry = self.get(id)?;
         let event = Event {
-            id: EventId::next(EventId::first_at(0), now_ms(), 0),
+            id: EventId::next(
+                EventId::first_at(0),
+                now_ms(),
+                u32::from_le_bytes(*random_bytes().map_err(anyhow::Error::msg)?),
+            ),
             source: HOOKGATE.into(),
             provider: HOOKGATE.into(),
             event_type: event_type.into(),
@@ -324,52 +331,6 @@ impl Webhooks {
         };
         let (id, body) = (event.id.to_string(), body::body(&event));
         Ok(self.exchange(&entry, &entry.webhook(), &id, event_type, body.into()).await)
-    }
-
-    /// What one was sent, the newest first.
-    pub async fn deliveries(&self, id: &str, filter: Filter) -> Result<Vec<Looked>, NotChanged> {
-        let subscriber = self.get(id)?.webhook().subscriber();
-        Ok(self.queue.deliveries(&subscriber, filter).await?)
-    }
-
-    /// How its deliveries went, and how many are not over.
-    pub async fn track(&self, id: &str) -> Result<(Track, u64), NotChanged> {
-        let subscriber = self.get(id)?.webhook().subscriber();
-        Ok(self.queue.track(&subscriber).await?)
-    }
-
-    /// How the deliveries of all went, by subscriber.
-    pub async fn tracks(&self) -> anyhow::Result<HashMap<String, Track>> {
-        self.queue.tracks().await
-    }
-
-    /// Delivers one event again, whether or not it went well before.
-    pub async fn redeliver(&self, id: &str, event: EventId) -> Result<usize, NotChanged> {
-        let subscriber = self.active(id)?.subscriber();
-        match self.queue.put_back(&subscriber, vec![event]).await? {
-            0 => Err(NotChanged::Conflict("it is on its way already, or not kept any more".to_owned())),
-            put_back => Ok(put_back),
-        }
-    }
-
-    /// Delivers all events between two times that it would have got and that did not get there.
-    pub async fn redeliver_between(&self, id: &str, since_ms: UnixMs, until_ms: UnixMs) -> Result<usize, NotChanged> {
-        let webhook = self.active(id)?;
-        let subscriber = webhook.subscriber();
-        let events = self.queue.undelivered(&subscriber, webhook.patterns(), since_ms, until_ms).await?;
-        let mut put_back = 0;
-        for some in events.chunks(PUT_BACK) {
-            put_back += self.queue.put_back(&subscriber, some.to_vec()).await?;
-        }
-        Ok(put_back)
-    }
-
-    fn active(&self, id: &str) -> Result<Arc<Webhook>, NotChanged> {
-        let webhook = self.get(id)?.webhook();
-        match webhook.is_active {
-            true => Ok(webhook),
-            false => Err(NotChanged::Conflict("it is not active: set is_active to true first".to_owned())),
-        }
     }
 }
 

@@ -42,6 +42,9 @@ pub struct Exchange {
 /// The answers that ask for a wait (RFC 9110, section 10.2.3; RFC 6585, section 4).
 const ASKS: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 
+/// The answers of a receiver that does not believe a signature.
+const REFUSES: [u16; 3] = [400, 401, 403];
+
 impl Webhooks {
     /// Delivers an event to a webhook, by the subscriber's name, if it is its turn.
     pub async fn deliver(&self, subscriber: &Arc<str>, event: &Event) -> Tried {
@@ -101,7 +104,7 @@ impl Webhooks {
         headers.extend(ours);
         let posted = self.poster.post(&webhook.url, headers, body, self.limits.timeout).await;
         let exchange = read(posted, begun.elapsed());
-        if secrets.len() > 1 && exchange.reply.as_ref().is_some_and(|reply| (400..500).contains(&reply.status)) {
+        if secrets.len() > 1 && exchange.reply.as_ref().is_some_and(|reply| REFUSES.contains(&reply.status)) {
             entry.take_the_other();
         }
         exchange

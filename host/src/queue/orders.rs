@@ -1,0 +1,99 @@
+//! What the writer is told beside events and verdicts, each in a commit of its own or in none.
+
+use super::AcceptError;
+use super::store::StoreError;
+use super::subscriber::Subscriber;
+use super::writer::{Group, Order, Writer, only_not_now};
+use crate::event::now_ms;
+
+impl Writer {
+    /// What could not be written now is taken back, and whoever asked is told so.
+    fn only_for_now<T>(&mut self, written: Result<T, StoreError>) -> Result<Result<T, AcceptError>, StoreError> {
+        match written {
+            Err(StoreError::NotNow(why)) => {
+                self.store.roll_back();
+                Ok(Err(AcceptError::NotNow(why)))
+            }
+            written => written.map(Ok),
+        }
+    }
+
+    /// A subscriber's place among all.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Knows a subscriber from now on.
+    pub(super) fn add(&mut self, subscriber: Subscriber) -> usize {
+        let n = self.subscribers.len();
+        self.by_name.insert(subscriber.name.clone(), n);
+        self.subscribers.push(subscriber);
+        n
+    }
+
+    /// Does what is no part of a group.
+    pub(super) fn obey(&mut self, order: Order) -> Result<(), StoreError> {
+        match order {
+            Order::Subscribe(subscription, done) => {
+                // What it wanted before this does not count any more.
+                self.held_subscriptions.retain(|held| held.subscriber != subscription.subscriber);
+                let written = self.subscribe(&subscription);
+                let told = self.only_for_now(written)?;
+                if told.is_err() {
+                    self.held_subscriptions.push(subscription);
+                }
+                let _ = done.send(told);
+                self.write(Group::default())?;
+            }
+            Order::Gone { subscriber } => {
+                self.held_subscriptions.retain(|held| held.subscriber != subscriber);
+                if let Some(n) = self.find(&subscriber) {
+                    self.set_slots(n, 0);
+                    let subscriber = &mut self.subscribers[n];
+                    // It may have been gone for long when this process began.
+                    if subscriber.gone_at_ms.is_none() {
+                        subscriber.gone_at_ms = Some(now_ms());
+                        self.store.set_gone(subscriber.id, subscriber.gone_at_ms).or_else(only_not_now)?;
+                    }
+                }
+            }
+            Order::Claim { subscriber, slots } => {
+                if let Some(n) = self.find(&subscriber) {
+                    self.set_slots(n, slots);
+                    self.subscribers[n].held_until_ms = 0;
+                }
+                if let Some(held) = self.held_subscriptions.iter_mut().find(|held| held.subscriber == subscriber) {
+                    held.slots = slots;
+                }
+                self.write(Group::default())?;
+            }
+            Order::Hold { subscriber, until_ms, slots } => {
+                // One that is there no more has nothing to hold.
+                if let Some(n) = self.find(&subscriber).filter(|n| self.subscribers[*n].slots > 0) {
+                    (self.subscribers[n].held_until_ms, self.subscribers[n].slots) = (until_ms, slots);
+                }
+            }
+            Order::Rest => {
+                (0..self.subscribers.len()).for_each(|n| self.set_slots(n, 0));
+                self.held_subscriptions.iter_mut().for_each(|held| held.slots = 0);
+            }
+            Order::PutBack { subscriber, events, answer } => {
+                let put_back = self.put_back(&subscriber, &events);
+                let _ = answer.send(self.only_for_now(put_back)?);
+                self.write(Group::default())?;
+            }
+            Order::Register(registration, answer) => {
+                let registered = self.register(registration);
+                let _ = answer.send(self.only_for_now(registered)?);
+                self.write(Group::default())?;
+            }
+            Order::Subscribers { answer } => {
+                let named = self.subscribers.iter().filter(|one| !one.patterns.is_empty()).map(|one| one.name.clone());
+                let _ = answer.send(named.collect());
+            }
+            // Gathered into groups, or the end.
+            Order::Accept { .. } | Order::Settle(_) | Order::Close { .. } => {}
+        }
+        Ok(())
+    }
+}
