@@ -132,6 +132,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         "uptime_s": admin.started.elapsed().as_secs(),
         "sources": sources,
         "plugins": plugins,
+        "webhooks": admin.webhooks(),
         "queue": counts,
     }))
     .into_response()
@@ -141,6 +142,15 @@ impl Admin {
     fn source(&self, source: &SourceFace) -> Value {
         let face = json!({ "name": &*source.name, "provider": &*source.provider, "url": source.url });
         merged(face, &self.came_in.tally(&source.name))
+    }
+
+    /// How many webhooks stand how.
+    fn webhooks(&self) -> Value {
+        let all = self.api.webhooks.all();
+        let active = all.iter().filter(|entry| entry.webhook().is_active).count();
+        let paused = all.iter().filter(|entry| entry.paused_until_ms().is_some()).count();
+        let unreadable = self.api.webhooks.unreadable();
+        json!({ "active": active, "not_active": all.len() - active, "paused": paused, "unreadable": unreadable })
     }
 
     fn plugin(&self, standing: &crate::plugins::Standing) -> Value {

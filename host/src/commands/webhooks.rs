@@ -33,6 +33,7 @@ enum What {
     Rotate(Rotate),
     Deliveries(deliveries::Deliveries),
     Redeliver(deliveries::Redeliver),
+    Publish(Publish),
     Listen(listen::Listen),
 }
 
@@ -48,7 +49,7 @@ struct Create {
     /// A type of events, with * for any characters; several times for several
     #[arg(long, required = true, value_name = "TYPE")]
     events: Vec<String>,
-    /// A source that it may hear: of the config, `api` or `plugin`; without it, all
+    /// A source that it may hear: of the config, `api`, `plugin` or `hookgate`; without it, all
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
     /// What signs; without it, a fresh secret is made
@@ -112,6 +113,9 @@ struct Update {
     /// The most requests in any minute; 0 for no limit
     #[arg(long, value_name = "N")]
     rate_limit_per_minute: Option<u32>,
+    /// What signs from now on, at once; `rotate` leaves time to change
+    #[arg(long)]
+    secret: Option<String>,
     /// Whether it gets anything
     #[arg(long, value_name = "true|false")]
     active: Option<bool>,
@@ -141,6 +145,22 @@ struct Rotate {
     /// How long the ones before sign beside it; without it, a day
     #[arg(long, value_name = "SECONDS")]
     grace_s: Option<u64>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Publish an event, as an application does
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate webhooks publish video.processed --data '{\"video_id\": 456}'")]
+struct Publish {
+    /// The event's type
+    event_type: String,
+    /// The event's data, as JSON
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    data: String,
+    /// What tells a repeat
+    #[arg(long)]
+    id: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -183,6 +203,7 @@ impl Webhooks {
                 What::Rotate(rotate) => rotate.run().await,
                 What::Deliveries(deliveries) => deliveries.run().await,
                 What::Redeliver(redeliver) => redeliver.run().await,
+                What::Publish(publish) => publish.run().await,
                 What::Listen(listen) => listen.run().await,
             }
         })?
@@ -247,6 +268,14 @@ fn print_webhook(webhook: &Value) {
     outln!("events      {}", joined(&webhook["events"]));
     outln!("sources     {}", joined(&webhook["sources"]));
     outln!("state       {}", state(webhook));
+    for (label, field) in [("about      ", "description"), ("a minute   ", "rate_limit_per_minute")] {
+        if !webhook[field].is_null() {
+            outln!("{label} {}", text(webhook, field));
+        }
+    }
+    for name in webhook["custom_headers"].as_object().into_iter().flat_map(Map::keys) {
+        outln!("header      {name}");
+    }
     if let Some(public_key) = webhook["public_key"].as_str() {
         outln!("public key  {public_key}");
     }
@@ -254,7 +283,7 @@ fn print_webhook(webhook: &Value) {
 
 fn state(webhook: &Value) -> String {
     match (webhook["is_active"].as_bool(), webhook["disabled_reason"].as_str(), webhook["paused_until"].as_str()) {
-        (Some(true), _, Some(until)) => format!("failing: left alone until {until}"),
+        (Some(true), _, Some(until)) => format!("active, left alone until {until}"),
         (Some(true), ..) => "active".into(),
         (_, Some(why), _) => format!("disabled: {why}"),
         _ => "not active".into(),
@@ -323,6 +352,7 @@ impl Update {
             ("description", self.description.map(Value::from)),
             ("custom_headers", headers(self.header)),
             ("rate_limit_per_minute", self.rate_limit_per_minute.map(limit)),
+            ("secret", self.secret.map(Value::from)),
             ("is_active", self.active.map(Value::from)),
         ]);
         if body.as_object().is_some_and(Map::is_empty) {
@@ -338,6 +368,23 @@ impl Delete {
         self.door.open()?.ask_by_key(Method::DELETE, &one(&self.id), None).await?;
         outln!("{} is taken out", self.id);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Reads data that was given on the command line.
+fn data(text: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(text).map_err(|error| Usage::error(format!("--data: is no JSON: {error}")))
+}
+
+impl Publish {
+    async fn run(self) -> anyhow::Result<ExitCode> {
+        let (event_type, data) = (self.event_type.into(), data(&self.data)?);
+        let body = said([("type", Some(event_type)), ("data", Some(data)), ("id", self.id.map(Value::from))]);
+        let published = self.common.ask(Method::POST, "/api/v1/events", Some(body)).await?;
+        self.common.print(&published, |published| match published["duplicate"] == true {
+            true => outln!("{}, which had been published before", text(published, "id")),
+            false => outln!("{}", text(published, "id")),
+        })
     }
 }
 

@@ -124,6 +124,7 @@ impl Counters {
             Some(200..=299) => "2xx",
             Some(300..=399) => "3xx",
             Some(400..=499) => "4xx",
+            Some(500..=599) => "5xx",
             Some(_) => "other",
         };
         self.posts.get_or_create(&PostLabels { result, verdict: verdict_name(verdict) }).inc();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Dispatch, Ending};
 use crate::attempt::Attempt;
-use crate::event::{UnixMs, now_ms};
+use crate::event::{UnixMs, WEBHOOK, now_ms};
 use crate::queue::{Delivery, Settlement};
 use crate::schedule::{Verdict, judge};
 use crate::webhooks::Tried;
@@ -33,15 +33,15 @@ impl Dispatch {
         let schedule = self.schedules.of(&delivery.subscriber);
         let verdict = jittered(judge(&attempt.outcome, delivery.nth(), schedule, now), now);
         self.counters.count_post(delivery, attempt, &verdict);
-        let (webhook, event, number, outcome) =
-            (&delivery.subscriber, delivery.event.id, delivery.attempt, &attempt.outcome);
+        let webhook = delivery.subscriber.strip_prefix(WEBHOOK).unwrap_or(&delivery.subscriber);
+        let (event, number, why) = (delivery.event.id, delivery.attempt, attempt.outcome.why().unwrap_or("delivered"));
         match &verdict {
-            Verdict::Done => tracing::debug!(%webhook, %event, "{webhook}: delivered in {:?}", attempt.took),
+            Verdict::Done => tracing::debug!(webhook, %event, "{webhook}: delivered in {:?}", attempt.took),
             Verdict::Again { at_ms } => {
                 let wait = Duration::from_millis(at_ms.saturating_sub(now));
-                tracing::warn!(%webhook, %event, "{webhook}: attempt {number} {outcome}; again in {wait:.1?}");
+                tracing::warn!(webhook, %event, "{webhook}: attempt {number}: {why}; again in {wait:.1?}");
             }
-            Verdict::Dead => tracing::error!(%webhook, %event, "{webhook}: attempt {number} {outcome}; dead, and kept"),
+            Verdict::Dead => tracing::error!(webhook, %event, "{webhook}: attempt {number}: {why}; dead, and kept"),
         }
         verdict
     }

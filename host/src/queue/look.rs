@@ -164,7 +164,7 @@ fn history(db: &Connection, subscriber: i64, event: EventId) -> rusqlite::Result
 /// How many events are looked through at a time.
 const STEP: i64 = 10_000;
 
-/// The events between two times that a subscriber would have got by these patterns, and that are not done, nor on their way to it.
+/// The events between two times that a subscriber would have got by these patterns, and that are neither done nor being delivered right now.
 pub(super) fn undelivered(
     db: &Connection,
     subscriber: &str,
@@ -185,7 +185,8 @@ pub(super) fn undelivered(
             let (id, state): (i64, Option<i64>) = (row.get(0)?, row.get(4)?);
             from = id + 1;
             let is_meant = match state.map(State::from_i64) {
-                Some(state) => state == State::Dead,
+                // What waits may be hurried.
+                Some(state) => matches!(state, State::Dead | State::Waiting),
                 None => wants(patterns, row)?,
             };
             if is_meant {

@@ -216,8 +216,8 @@ impl Queue {
         self.ask(|done| Order::Register(registration, done)).await
     }
 
-    /// Has a subscriber get events again, or for the first time, and gives how many: not those that are on their way already, nor
-    /// those that are not kept any more, nor those that it neither got before nor subscribes to. At most 1,024 at a time.
+    /// Has a subscriber get events again, for the first time, or sooner than they are due, and gives how many: not those that are due
+    /// already, nor those that are not kept any more, nor those that it neither got before nor subscribes to. At most 1,024 at a time.
     pub async fn put_back(&self, subscriber: &str, events: Vec<EventId>) -> Result<usize, AcceptError> {
         self.ask(|answer| Order::PutBack { subscriber: subscriber.into(), events, answer }).await
     }
@@ -318,7 +318,7 @@ impl Queue {
         self.look(move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
     }
 
-    /// The events between two times that a subscriber would have got by these patterns, and that are neither done nor on their way.
+    /// The events between two times that a subscriber would have got by these patterns, and that are neither done nor being delivered right now.
     pub async fn undelivered(
         &self,
         subscriber: &str,

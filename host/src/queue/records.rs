@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::State;
 use super::store::{Result, Store};
-use crate::event::EventId;
+use crate::event::{EventId, UnixMs};
 
 impl Store {
     /// Keeps what is registered, or takes it out.
@@ -18,15 +18,19 @@ impl Store {
         }
     }
 
-    /// Where a delivery stands; nothing, where there is none.
-    pub fn state_of(&self, subscriber: i64, event: EventId) -> Result<Option<State>> {
-        let sql = "SELECT state FROM delivery WHERE subscriber = ?1 AND event = ?2";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let mut rows = statement.query(params![subscriber, event.to_i64()])?;
-        Ok(match rows.next()? {
-            Some(row) => Some(State::from_i64(row.get(0)?)),
-            None => None,
-        })
+    /// Where a delivery stands and when it is due; nothing, where there is none.
+    pub fn standing_of(&self, subscriber: i64, event: EventId) -> Result<Option<(State, UnixMs)>> {
+        let sql = "SELECT state, due_ms FROM delivery WHERE subscriber = ?1 AND event = ?2";
+        let row = |row: &Row| Ok((State::from_i64(row.get(0)?), row.get::<_, i64>(1)? as UnixMs));
+        Ok(self.db.prepare_cached(sql)?.query_row(params![subscriber, event.to_i64()], row).optional()?)
+    }
+
+    /// Has a delivery that waits be due at a time.
+    pub fn hurry(&self, subscriber: i64, event: EventId, due_ms: UnixMs) -> Result<()> {
+        self.run(
+            "UPDATE delivery SET due_ms = ?3 WHERE subscriber = ?1 AND event = ?2",
+            params![subscriber, event.to_i64(), due_ms as i64],
+        )
     }
 
     /// The source, the provider and the type of an event; nothing, where it is not kept.

@@ -138,18 +138,20 @@ impl Writer {
         let (mut undone, mut revived) = (0, 0);
         self.store.begin()?;
         for event in events {
-            let state = self.store.state_of(number, *event)?;
-            match state {
-                Some(State::Waiting | State::Running) => continue,
-                Some(_) => self.store.put_back(number, *event, now)?,
+            match self.store.standing_of(number, *event)? {
+                Some((State::Waiting, due)) if due > now => self.store.hurry(number, *event, now)?,
+                Some((State::Waiting | State::Running, _)) => continue,
+                Some((state, _)) => {
+                    self.store.put_back(number, *event, now)?;
+                    undone += u64::from(state == State::Done);
+                    revived += u64::from(state == State::Dead);
+                }
                 None if self.would_get(n, *event)? => {
                     self.store.insert_delivery(number, *event, State::Waiting, 0, now)?;
                 }
                 None => continue,
             }
             put_back += 1;
-            undone += u64::from(state == Some(State::Done));
-            revived += u64::from(state == Some(State::Dead));
         }
         self.store.take_off_track(number, undone, revived)?;
         self.store.commit()?;

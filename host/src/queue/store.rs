@@ -417,7 +417,8 @@ impl Store {
     /// Ends a subscriber's subscriptions; what still waits for it is dead.
     pub fn forget(&self, subscriber: i64) -> Result<()> {
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
-        self.run(FORGET, [subscriber])
+        let dead = self.db.prepare_cached(FORGET)?.execute([subscriber])?;
+        self.count_dead(subscriber, dead)
     }
 
     /// Deletes some of the events before an id that have nothing open. Gives how far it came, or nothing at the end.

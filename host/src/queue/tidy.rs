@@ -122,7 +122,7 @@ impl Writer {
         let long_ago = now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
         for subscriber in &mut self.subscribers {
             if subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.is_forgotten {
-                tracing::warn!(subscriber = %subscriber.name, "it has been gone for so long that its subscriptions end");
+                tracing::warn!(subscriber = %subscriber.name, "{}: gone, or not active, for keep_subscriptions_s: what waits for it is given up", subscriber.name);
                 self.store.forget(subscriber.id)?;
                 subscriber.forgotten();
             }

@@ -78,8 +78,13 @@ impl Store {
 
     /// Takes off deliveries that are not over any more: so many that went well, so many that were given up.
     pub(super) fn take_off_track(&self, subscriber: i64, done: u64, dead: u64) -> Result<()> {
-        let sql = "UPDATE track SET done = done - ?2, dead = dead - ?3 WHERE subscriber = ?1";
+        let sql = "UPDATE track SET done = max(done - ?2, 0), dead = max(dead - ?3, 0) WHERE subscriber = ?1";
         self.run(sql, params![subscriber, done as i64, dead as i64])
+    }
+
+    /// Counts deliveries that were given up without another attempt, where there is a track.
+    pub(super) fn count_dead(&self, subscriber: i64, dead: usize) -> Result<()> {
+        self.run("UPDATE track SET dead = dead + ?2 WHERE subscriber = ?1", params![subscriber, dead as i64])
     }
 
     /// Forgets since when it has been failing: somebody saw to it.

@@ -8,6 +8,9 @@ use crate::event::UnixMs;
 /// So many attempts that failed on end make a receiver one that is probed.
 const OPENS_AFTER: u32 = 10;
 
+/// So many at the least, before it is given up: a receiver that is rarely sent something may be down twice by chance.
+const ENOUGH: u32 = 3;
+
 /// How long a receiver is left alone after a probe that failed: twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -118,7 +121,8 @@ impl Health {
 
     /// Whether it has failed for so long.
     pub fn has_failed_for(&self, long: Duration, now: UnixMs) -> bool {
-        self.failing_since_ms.is_some_and(|since| now.saturating_sub(since) >= long.as_millis() as UnixMs)
+        let since = self.failing_since_ms.filter(|_| self.failures >= ENOUGH);
+        since.is_some_and(|since| now.saturating_sub(since) >= long.as_millis() as UnixMs)
     }
 
     /// Begins anew: somebody saw to it.
@@ -206,6 +210,10 @@ mod tests {
     #[test]
     fn one_that_was_failing_before_the_start_is_known() {
         let mut health = Health::failing_since(Some(1_000));
+        health.failed(None, 1_500);
+        health.failed(None, 1_900);
+        assert!(!health.has_failed_for(Duration::from_secs(1), 2_000));
+        health.failed(None, 2_000);
         assert!(health.has_failed_for(Duration::from_secs(1), 2_000));
         health.begin_anew();
         assert!(!health.has_failed_for(Duration::ZERO, 2_000));

@@ -11,7 +11,7 @@ mod vault;
 mod webhook;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -63,13 +63,14 @@ pub struct Limits {
 pub struct Entry {
     webhook: RwLock<Arc<Webhook>>,
     health: Mutex<Health>,
-    takes_the_older: AtomicBool,
+    /// Which of several secrets its receiver took last, where there is room for one signature only; 0 is the newest.
+    alone: AtomicUsize,
 }
 
 impl Entry {
     fn new(webhook: Webhook, health: Health) -> Arc<Entry> {
         let (webhook, health) = (RwLock::new(Arc::new(webhook)), Mutex::new(health));
-        Arc::new(Entry { webhook, health, takes_the_older: AtomicBool::new(false) })
+        Arc::new(Entry { webhook, health, alone: AtomicUsize::new(0) })
     }
 
     /// As it is now.
@@ -81,13 +82,11 @@ impl Entry {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its receiver took the older of two secrets last, where there is room for one signature only.
-    fn takes_the_older(&self) -> bool {
-        self.takes_the_older.load(Ordering::Relaxed)
-    }
-
-    fn take_the_other(&self) {
-        self.takes_the_older.fetch_xor(true, Ordering::Relaxed);
+    /// Its receiver did not believe one of so many secrets: the next request has another.
+    fn refused(&self, alone: usize, secrets: usize) {
+        // Of several that were refused at once, the first counts.
+        let next = (alone + 1) % secrets;
+        let _ = self.alone.compare_exchange(alone, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Until when its receiver is left alone, where it is.
@@ -103,6 +102,8 @@ pub struct Webhooks {
     vault: Vault,
     limits: Limits,
     entries: RwLock<HashMap<Arc<str>, Arc<Entry>>>,
+    /// Those that cannot be read, and why.
+    closed: RwLock<HashMap<Arc<str>, String>>,
     /// One change at a time.
     changing: tokio::sync::Mutex<()>,
 }
@@ -111,7 +112,7 @@ impl Webhooks {
     /// Takes up those that are registered. One whose secrets do not open waits until they do: its deliveries stay where they are.
     pub async fn open(queue: Queue, poster: Poster, vault: Vault, limits: Limits) -> anyhow::Result<Arc<Webhooks>> {
         let (records, tracks) = (queue.records(KIND).await?, queue.tracks().await?);
-        let mut entries = HashMap::new();
+        let (mut entries, mut closed) = (HashMap::new(), HashMap::new());
         for (id, record) in records {
             match Webhook::from_record(&id, &record, &vault) {
                 Ok(webhook) => {
@@ -119,11 +120,14 @@ impl Webhooks {
                     let health = Health::failing_since(track.and_then(|track| track.failing_since_ms));
                     entries.insert(id, Entry::new(webhook, health));
                 }
-                Err(why) => tracing::error!(webhook = %id, "the webhook {id} waits: {why}"),
+                Err(why) => {
+                    tracing::error!(webhook = %id, "the webhook {id} waits: {why}");
+                    closed.insert(id, why.to_string());
+                }
             }
         }
-        let webhooks =
-            Webhooks { queue, poster, vault, limits, entries: RwLock::new(entries), changing: Default::default() };
+        let (entries, closed) = (RwLock::new(entries), RwLock::new(closed));
+        let webhooks = Webhooks { queue, poster, vault, limits, entries, closed, changing: Default::default() };
         for entry in webhooks.all() {
             let webhook = entry.webhook();
             if webhook.is_active {
@@ -146,7 +150,19 @@ impl Webhooks {
 
     /// One by its id.
     pub fn get(&self, id: &str) -> Result<Arc<Entry>, NotChanged> {
+        if let Some(why) = self.closed().get(id) {
+            return Err(NotChanged::Conflict(format!("this webhook waits: {why}")));
+        }
         self.entries().get(id).cloned().ok_or(NotChanged::Unknown)
+    }
+
+    /// How many cannot be read.
+    pub fn unreadable(&self) -> usize {
+        self.closed().len()
+    }
+
+    fn closed(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, String>> {
+        self.closed.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entries(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, Arc<Entry>>> {
@@ -185,6 +201,7 @@ impl Webhooks {
             return Err(NotChanged::Conflict(format!("there are {WEBHOOKS} webhooks, which is the most there can be")));
         }
         self.write(&webhook, Some(self.subscribing(&webhook)), None).await?;
+        tracing::info!(webhook = %webhook.id, "the webhook {} is registered", webhook.id);
         let entry = Entry::new(webhook, Health::default());
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.insert(entry.webhook().id.clone(), entry.clone());
@@ -216,6 +233,7 @@ impl Webhooks {
         self.check(&webhook).await?;
         let subscribing = (webhook.is_active || was_active).then(|| self.subscribing(&webhook));
         self.write(&webhook, subscribing, None).await?;
+        tracing::info!(webhook = %id, "the webhook {id} is changed");
         self.replace(&entry, webhook);
         entry.health().begin_anew();
         Ok(entry)
@@ -258,7 +276,7 @@ impl Webhooks {
         self.write(&webhook, None, None).await?;
         self.replace(&entry, webhook);
         // Its receiver has the older one still.
-        entry.takes_the_older.store(true, Ordering::Relaxed);
+        entry.alone.store(1, Ordering::Relaxed);
         Ok(entry)
     }
 

@@ -1,6 +1,7 @@
 //! One attempt to deliver an event to a receiver: whether it is its turn, what is sent, what the answer means.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -88,7 +89,7 @@ impl Webhooks {
         let (begun, now) = (Instant::now(), now_ms());
         let secrets = webhook.secrets(now);
         // The header that has room for one signature: by the secret that the receiver took last.
-        let alone = usize::from(entry.takes_the_older()).min(secrets.len().saturating_sub(1));
+        let alone = entry.alone.load(Ordering::Relaxed).min(secrets.len().saturating_sub(1));
         let keys = Keys { secrets: &secrets, alone, pair: webhook.key_pair.as_ref() };
         let subject = Subject { webhook: &webhook.id, event, event_type, now_s: now / 1000 };
         let Some(ours) = headers(&subject, &keys, &body) else {
@@ -105,7 +106,7 @@ impl Webhooks {
         let posted = self.poster.post(&webhook.url, headers, body, self.limits.timeout).await;
         let exchange = read(posted, begun.elapsed());
         if secrets.len() > 1 && exchange.reply.as_ref().is_some_and(|reply| REFUSES.contains(&reply.status)) {
-            entry.take_the_other();
+            entry.refused(alone, secrets.len());
         }
         exchange
     }

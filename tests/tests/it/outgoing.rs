@@ -259,7 +259,9 @@ fn where_the_key_is_another_webhooks_wait_for_the_right_one() {
     std::fs::write(home.data().join("outgoing.key"), "another key, which is wrong").unwrap();
     let gateway = Gateway::start(&home);
     let application = Application { doors: &gateway, key: key.clone() };
-    assert_eq!(application.ask("GET", &format!("/webhooks/{id}"), None).status, 404);
+    let closed = application.ask("GET", &format!("/webhooks/{id}"), None);
+    assert!(closed.status == 409 && closed.text().contains("another key"), "{}", closed.text());
+    assert_eq!(gateway.status()["webhooks"]["unreadable"], 1);
     application.publish("a", json!({}));
     gateway.stop().unwrap();
     assert_eq!(receiver.count(), 0);

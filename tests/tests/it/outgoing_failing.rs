@@ -260,3 +260,43 @@ fn a_dead_receiver_with_much_to_get_holds_nobody_up_and_is_found_when_it_is_back
     well.store(true, Ordering::SeqCst);
     eventually("it has all", || application.webhook(&id)["successful_deliveries"] == 200);
 }
+
+#[test]
+fn what_waits_for_its_time_can_be_sent_now() {
+    let well = Arc::new(AtomicBool::new(false));
+    let told = well.clone();
+    let receiver = Receiver::answering(move |_, _| Reply::Status(if told.load(Ordering::SeqCst) { 200 } else { 500 }));
+    let home = Home::with_receivers(&[&receiver], "outgoing.schedule_s = [3600]");
+    let gateway = Gateway::start(&home);
+    let application = Application::of(&gateway);
+    let id = application.register(&receiver, &["a"]);
+    let events = [application.publish("a", json!({})), application.publish("a", json!({}))];
+    eventually("both were tried", || application.webhook(&id)["total_deliveries"] == 2);
+    well.store(true, Ordering::SeqCst);
+    let one = application.ask("POST", &format!("/webhooks/{id}/deliveries/{}/redeliver", events[0]), None);
+    assert_eq!(one.json()["redelivered"], 1, "{}", one.text());
+    eventually("one is done", || application.webhook(&id)["successful_deliveries"] == 1);
+    let since = json!({ "since": "2020-01-01T00:00:00Z" });
+    let rest = application.ask("POST", &format!("/webhooks/{id}/redeliver"), Some(since));
+    assert_eq!(rest.json()["redelivered"], 1, "{}", rest.text());
+    eventually("both are done", || application.webhook(&id)["successful_deliveries"] == 2);
+    assert_eq!(receiver.count(), 4);
+}
+
+#[test]
+fn what_waited_too_long_for_one_that_is_not_active_is_given_up_and_counted() {
+    let receiver = Receiver::answering(|_, nth| Reply::Status(if nth == 1 { 500 } else { 200 }));
+    let home = Home::with_receivers(&[&receiver], "outgoing.schedule_s = [3600]\ndelivery.keep_subscriptions_s = 1");
+    let gateway = Gateway::start(&home);
+    let application = Application::of(&gateway);
+    let id = application.register(&receiver, &["a"]);
+    let event = application.publish("a", json!({}));
+    eventually("it was tried", || application.webhook(&id)["total_deliveries"] == 1);
+    application.ask("PATCH", &format!("/webhooks/{id}"), Some(json!({ "is_active": false })));
+    eventually("it is given up", || application.newest(&id) == "dead");
+    assert_eq!(application.webhook(&id)["failed_deliveries"], 1);
+    application.ask("PATCH", &format!("/webhooks/{id}"), Some(json!({ "is_active": true })));
+    application.ask("POST", &format!("/webhooks/{id}/deliveries/{event}/redeliver"), None);
+    eventually("it is delivered", || application.webhook(&id)["successful_deliveries"] == 1);
+    assert_eq!(application.webhook(&id)["failed_deliveries"], 0);
+}

@@ -6,7 +6,6 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::Usage;
 use super::super::gateway::print_table;
 use super::{Common, one, said, text, word};
 
@@ -65,12 +64,7 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let data: Option<Value> = self
-            .data
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|error| Usage::error(format!("--data: is no JSON: {error}")))?;
+        let data = self.data.as_deref().map(super::data).transpose()?;
         let body = said([("event_type", Some(self.event_type.into())), ("test_data", data)]);
         let tested = self.common.ask(Method::POST, &format!("{}/test", one(&self.id)), Some(body)).await?;
         self.common.print(&tested, |tested| {

@@ -11,6 +11,7 @@ mod instance;
 mod languages;
 mod load;
 mod neighbour;
+mod outgoing;
 mod powers;
 mod report;
 mod server;
@@ -32,7 +33,7 @@ struct Cli {
     /// How many rounds; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Which parts: accepts, instance, languages, wire, neighbour, powers, start
+    /// Which parts: accepts, instance, languages, wire, neighbour, outgoing, powers, start
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table into this file too
@@ -87,6 +88,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("neighbour") {
             neighbour::measure(&setting, &mut report).await?;
+        }
+        if wanted("outgoing") {
+            outgoing::measure(&setting, &mut report).await?;
         }
         if wanted("start") {
             start::measure(&setting, &mut report).await?;
