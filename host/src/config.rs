@@ -167,6 +167,7 @@ impl Config {
             ("server", self.server != other.server),
             ("limits", self.engine() != other.engine() || self.ingress != other.ingress),
             ("memory_mib", other.most_memory_bytes() > self.most_memory_bytes()),
+            ("body_bytes of what is published", self.body_bytes != other.body_bytes),
             ("delivery", self.schedules.plugins != other.schedules.plugins || self.keep != other.keep),
             ("outgoing", self.outgoing != other.outgoing || self.schedules.webhooks != other.schedules.webhooks),
             ("outbound", self.roots != other.roots),

@@ -41,6 +41,9 @@ pub struct Running {
 /// The most connections at a time to the admin address.
 const ADMIN_CONNECTIONS: usize = 64;
 
+/// The most to the API's own: each may hold a whole event.
+const API_CONNECTIONS: usize = 500;
+
 /// How long a start waits for plugins at the most: code that was compiled before takes milliseconds, a slow compiler must not keep
 /// senders out.
 const LOADING: Duration = Duration::from_secs(30);
@@ -69,7 +72,7 @@ pub async fn run(
     let (tell, mut changes) = mpsc::unbounded_channel();
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
-    dispatch.take_up(&mut changes).await;
+    tokio::join!(dispatch.take_up(&mut changes), api.webhooks.take_up());
     let (base, bounds) = (base(&config, &hooks)?, bounds(&config));
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
@@ -98,7 +101,7 @@ pub async fn run(
     let api_at = api_listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let running = Running { sources: shown.faces(), plugins: plugins.standings(), api: api_at };
     // What is published is taken for as long as webhooks are.
-    let publishing = tokio::spawn(serve_api(api_listener, api, bounds, ingress_stop.clone()));
+    let publishing = tokio::spawn(serve_api(api_listener, api, few.clone(), ingress_stop.clone()));
     let showing = tokio::spawn(serve(admin, shown.router(), few, dispatch_stop.clone()));
     let reload = Reload { config, sources, came_in, plugins, tell };
     let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
@@ -202,6 +205,7 @@ async fn listen_for_api(config: &Config) -> anyhow::Result<Option<TcpListener>> 
 
 async fn serve_api(listener: Option<TcpListener>, api: Api, bounds: Bounds, stop: CancellationToken) {
     if let Some(listener) = listener {
+        let bounds = Bounds { connections: API_CONNECTIONS, ..bounds };
         serve(listener, api.router_alone(), bounds, stop).await;
     }
 }

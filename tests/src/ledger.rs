@@ -100,6 +100,14 @@ impl Ledger {
         self.attempts(plugin).into_iter().filter(|attempt| attempt.event == id).map(|attempt| attempt.outcome).collect()
     }
 
+    /// The subscribers whose names begin so.
+    pub fn subscribers(&self, prefix: &str) -> Vec<String> {
+        let db = self.read();
+        let mut statement = db.prepare("SELECT name FROM subscriber WHERE substr(name, 1, length(?1)) = ?1").unwrap();
+        let rows = statement.query_map([prefix], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// What a plugin remembers, by key.
     pub fn remembered(&self, plugin: &str) -> BTreeMap<String, String> {
         let db = self.read();

@@ -17,7 +17,7 @@ pub struct Error {
 }
 
 /// A webhook. Times are RFC 3339.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Webhook)]
 pub struct WebhookFace {
     id: String,
@@ -101,7 +101,7 @@ pub struct ListQuery {
 }
 
 /// A new secret.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// The new secret. Without it, a fresh one is made.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::refusal::{Refusal, read};
+use super::refusal::{Refusal, read, to_its_end};
 use crate::keys::{Key, NotMade};
 use crate::webhooks::rfc3339;
 
@@ -84,12 +84,14 @@ pub(super) async fn make(
         let key = Some(text(api.keys.make_brief()?));
         return Ok((StatusCode::CREATED, Json(KeyFace { id, name, created_at, key })));
     }
-    let (key, secret) = api.keys.make(name.as_deref().unwrap_or("default")).await?;
+    let name = name.unwrap_or_else(|| "default".to_owned());
+    let (key, secret) = to_its_end(async move { api.keys.make(&name).await }).await?;
     Ok((StatusCode::CREATED, Json(KeyFace::new(&key, Some(text(secret))))))
 }
 
 pub(super) async fn revoke(State(api): State<Api>, Path(which): Path<String>) -> Result<StatusCode, Refusal> {
-    match api.keys.revoke(&which).await.map_err(Refusal::NotWritten)? {
+    let revoking = async move { api.keys.revoke(&which).await.map_err(Refusal::NotWritten) };
+    match to_its_end(revoking).await? {
         0 => Err(Refusal::Unknown("key")),
         _ => Ok(StatusCode::NO_CONTENT),
     }

@@ -123,6 +123,15 @@ pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     })
 }
 
+/// Does something to its end, whoever hangs up meanwhile: what is written down must count in memory too.
+pub(super) async fn to_its_end<T, E>(doing: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, Refusal>
+where
+    T: Send + 'static,
+    E: Into<Refusal> + Send + 'static,
+{
+    tokio::spawn(doing).await.map_err(|_| Refusal::Failed)?.map_err(Into::into)
+}
+
 /// Gives what the framework refuses the same form as what we do.
 pub(super) async fn in_form(request: Request, next: Next) -> Response {
     let response = next.run(request).await;

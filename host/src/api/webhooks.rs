@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Api;
 use super::faces::*;
-use super::refusal::{Refusal, read};
+use super::refusal::{Refusal, read, to_its_end};
 use crate::event::{Pattern, TYPE_BYTES, UnixMs, now_ms};
 use crate::queue::Filter;
 use crate::webhooks::{Change, Draft, read_rfc3339};
@@ -61,7 +61,8 @@ pub(super) async fn create(
     body: Bytes,
 ) -> Result<(StatusCode, Json<WebhookFace>), Refusal> {
     let draft: Draft = read(&headers, &body)?;
-    let entry = api.webhooks.create(draft).await?;
+    let webhooks = api.webhooks.clone();
+    let entry = to_its_end(async move { webhooks.create(draft).await }).await?;
     let face = WebhookFace::new(&entry, &Default::default()).with_secret(&entry.webhook());
     Ok((StatusCode::CREATED, Json(face)))
 }
@@ -102,7 +103,8 @@ pub(super) async fn update(
     body: Bytes,
 ) -> Done<WebhookFace> {
     let change: Change = read(&headers, &body)?;
-    let entry = api.webhooks.update(&id, change).await?;
+    let (webhooks, which) = (api.webhooks.clone(), id.clone());
+    let entry = to_its_end(async move { webhooks.update(&which, change).await }).await?;
     let (track, _) = api.webhooks.track(&id).await?;
     Ok(Json(WebhookFace::new(&entry, &track)))
 }
@@ -111,7 +113,7 @@ pub(super) async fn update(
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
     responses((status = 204), (status = 401, body = Error), (status = 404, body = Error)))]
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
-    api.webhooks.delete(&id).await?;
+    to_its_end(async move { api.webhooks.delete(&id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -131,7 +133,8 @@ pub(super) async fn rotate(
     if grace_s > LONGEST_GRACE_S {
         return Err(Refusal::Wrong(format!("grace_s: must be at most {LONGEST_GRACE_S}")));
     }
-    let entry = api.webhooks.rotate(&id, secret, Duration::from_secs(grace_s)).await?;
+    let (webhooks, which, grace) = (api.webhooks.clone(), id.clone(), Duration::from_secs(grace_s));
+    let entry = to_its_end(async move { webhooks.rotate(&which, secret, grace).await }).await?;
     let (track, _) = api.webhooks.track(&id).await?;
     Ok(Json(WebhookFace::new(&entry, &track).with_secret(&entry.webhook())))
 }
@@ -218,7 +221,9 @@ pub(super) async fn redeliver(
 ) -> Result<(StatusCode, Json<Redelivered>), Refusal> {
     let Redelivery { since, until } = read(&headers, &body)?;
     let until = until.map(|text| time("until", &text)).transpose()?.unwrap_or_else(|| now_ms() + 1);
-    let redelivered = api.webhooks.redeliver_between(&id, time("since", &since)?, until).await?;
+    let since = time("since", &since)?;
+    let redelivering = async move { api.webhooks.redeliver_between(&id, since, until).await };
+    let redelivered = to_its_end(redelivering).await?;
     Ok((StatusCode::ACCEPTED, Json(Redelivered { redelivered })))
 }
 

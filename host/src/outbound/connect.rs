@@ -112,6 +112,9 @@ fn tls(roots: &Roots) -> ClientConfig {
     }
 }
 
+/// How long what was sent may be unread before a connection is given up, in milliseconds.
+const UNREAD_MS: u32 = 30_000;
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) enum Unreachable {
@@ -162,6 +165,11 @@ impl Connector {
         Connector(Arc::new(Way { names: outbound.names.clone(), own: outbound.own.clone(), reach }))
     }
 
+    /// How long connecting may take.
+    pub fn within(&self) -> Duration {
+        self.0.reach.within
+    }
+
     /// Looks whether a host has an address that may be connected to, without connecting. One that cannot be looked up may have one
     /// later.
     pub async fn check(&self, uri: &Uri) -> Result<(), Unreachable> {
@@ -201,6 +209,43 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
+/// Ends what takes too long: the handshake of TLS counts as connecting, too.
+#[derive(Clone)]
+pub(super) struct Within<S> {
+    inner: S,
+    within: Duration,
+}
+
+impl<S> Within<S> {
+    pub fn new(inner: S, within: Duration) -> Within<S> {
+        Within { inner, within }
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl<S> tower::Service<Uri> for Within<S>
+where
+    S: tower::Service<Uri, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, within) = (self.inner.call(uri), self.within);
+        Box::pin(async move {
+            let connected = tokio::time::timeout(within, connecting).await;
+            connected.unwrap_or_else(|_| Err(Box::new(Unreachable::Late(within))))
+        })
+    }
+}
+
 /// Whether an address is one of this machine's: only such can be listened on.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     let bound = std::net::UdpSocket::bind((ip, 0));
@@ -219,6 +264,8 @@ impl Way {
             match TcpStream::connect(address).await {
                 Ok(stream) => {
                     let _ = stream.set_nodelay(true);
+                    // Whoever reads nothing of what is sent holds no connection for ever.
+                    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS);
                     return Ok(stream);
                 }
                 Err(error) => failed = Some(error),

@@ -17,7 +17,7 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use zeroize::Zeroizing;
 
-use super::connect::{Connector, Reach, Unreachable};
+use super::connect::{Connector, Reach, Unreachable, Within};
 use super::{Cause, Credential, HostGrant, NoAnswer, Outbound, Request, Response, Schemes};
 
 /// The most that an answer's headers may take, in bytes; they may be 100.
@@ -27,18 +27,20 @@ const ANSWER_HEADER_BYTES: usize = 64 << 10;
 pub(super) struct Client(Http);
 
 /// Speaks HTTP over connections that go no further than they may.
-pub(super) type Http = legacy::Client<HttpsConnector<Connector>, Full<Bytes>>;
+pub(super) type Http = legacy::Client<Within<HttpsConnector<Connector>>, Full<Bytes>>;
 
 /// A client whose connections go through a connector; so many idle ones of each host are kept.
 pub(super) fn http(outbound: &Outbound, connector: Connector, schemes: Schemes, idle: usize) -> Http {
     let tls = HttpsConnectorBuilder::new().with_tls_config((*outbound.tls()).clone());
     let tls = if schemes.http { tls.https_or_http() } else { tls.https_only() };
+    // Looking up, connecting and shaking hands each at its longest.
+    let within = connector.within() * 2;
     legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(idle)
         .http1_max_buf_size(ANSWER_HEADER_BYTES)
         .http2_max_header_list_size(ANSWER_HEADER_BYTES as u32)
-        .build(tls.enable_all_versions().wrap_connector(connector))
+        .build(Within::new(tls.enable_all_versions().wrap_connector(connector), within))
 }
 
 impl Client {

@@ -10,7 +10,7 @@ use super::writer::{Group, READY, READY_BYTES, REFILL, Writer, Written, not_run}
 use super::{Delivery, Receipt, Settlement};
 use crate::attempt::Outcome;
 use crate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN};
-use crate::event::{Event, EventId, NewEvent, UnixMs, is_webhook};
+use crate::event::{Event, EventId, NewEvent, UnixMs};
 use crate::schedule::Verdict;
 
 impl Writer {
@@ -51,13 +51,15 @@ impl Writer {
             self.seen.insert(&key, id, event.received_at_ms);
             written.keys.push(key);
         }
-        let mut loaded: Option<Arc<Event>> = None;
+        let (mut loaded, mut wanting): (Option<Arc<Event>>, usize) = (None, 0);
         for n in 0..self.subscribers.len() {
             if self.subscribers[n].wants(event) {
+                wanting += 1;
                 let event = loaded.get_or_insert_with(|| Arc::new(event.clone().accepted(id)));
                 self.write_delivery(n, event.clone(), now, written)?;
             }
         }
+        self.fanout = (self.fanout * 7 + wanting) / 8;
         Ok(Receipt { id, duplicate: false })
     }
 
@@ -76,14 +78,16 @@ impl Writer {
         now: UnixMs,
         written: &mut Written,
     ) -> Result<(), StoreError> {
-        let subscriber = &mut self.subscribers[n];
+        let subscriber = &self.subscribers[n];
         let (id, nothing_before) = (event.id, subscriber.ready.is_empty() && !subscriber.is_behind(now));
-        if subscriber.has_slot(now) && nothing_before {
+        if subscriber.has_slot(now) && nothing_before && self.has_room(subscriber) {
             self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
-            subscriber.running += 1;
+            self.begun(n, event.bytes());
+            let subscriber = &self.subscribers[n];
             written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: 1, earlier: 0, event }));
             return Ok(());
         }
+        let subscriber = &mut self.subscribers[n];
         self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
         // What cannot run soon waits on disk.
         if subscriber.slots > 0 && subscriber.ready.len() < READY && !subscriber.is_behind(now) {
@@ -142,19 +146,19 @@ impl Writer {
         }
         match &settling.settlement {
             Settlement::Answered { attempt } => self.store.insert_attempt(id, settling.event, ANSWER, attempt),
-            settlement => self.write_settlement(n, settling.event, settling.attempt, settlement, now, written),
+            _ => self.write_settlement(n, settling, now, written),
         }
     }
 
     fn write_settlement(
         &mut self,
         n: usize,
-        event: EventId,
-        number: u32,
-        settlement: &Settlement,
+        settling: &Settling,
         now: UnixMs,
         written: &mut Written,
     ) -> Result<(), StoreError> {
+        let Settling { event, attempt: number, settlement, bytes, .. } = settling;
+        let (event, number) = (*event, *number);
         let subscriber = &mut self.subscribers[n];
         let (state, attempts, due) = match settlement {
             // It has no delivery.
@@ -169,21 +173,21 @@ impl Writer {
         self.store.move_delivery(subscriber.id, event, state, attempts, due)?;
         if let Settlement::Judged { attempt, .. } = settlement {
             self.store.insert_attempt(subscriber.id, event, number, attempt)?;
-            if is_webhook(&subscriber.name) {
+            if subscriber.is_webhook {
                 written.tracks.entry(n).or_default().add(number, attempt, state == State::Dead);
             }
         }
         if state == State::Waiting {
             subscriber.is_due_at(due);
         }
-        subscriber.running = subscriber.running.saturating_sub(1);
-        written.settled.push(n);
+        self.ended(n, *bytes);
+        written.settled.push((n, *bytes));
         Ok(())
     }
 
     /// Begins as many waiting deliveries of a plugin as it has slots.
     fn write_claims(&mut self, n: usize, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
-        while self.subscribers[n].has_slot(now) {
+        while self.subscribers[n].has_slot(now) && self.has_room(&self.subscribers[n]) {
             if self.subscribers[n].ready.is_empty() && !self.refill(n, now)? {
                 return Ok(());
             }
@@ -208,8 +212,9 @@ impl Writer {
             event => event?,
         };
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
-        subscriber.running += 1;
-        written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: number, earlier, event }));
+        let subscriber = subscriber.name.clone();
+        self.begun(n, event.bytes());
+        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, event }));
         Ok(())
     }
 

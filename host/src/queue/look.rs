@@ -1,8 +1,7 @@
 //! Looking at what one subscriber was sent, and what it was not.
 
 use bytes::Bytes;
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params};
 
 use super::columns::{State, outcome_name};
 use crate::attempt::Reply;
@@ -108,7 +107,7 @@ fn number(db: &Connection, subscriber: &str) -> rusqlite::Result<i64> {
     db.prepare_cached(sql)?.query_row([subscriber], |row| row.get(0))
 }
 
-/// A subscriber's deliveries.
+/// A subscriber's deliveries: fewer than were asked for, where answers are large.
 pub(super) fn deliveries(db: &Connection, subscriber: &str, filter: &Filter) -> rusqlite::Result<Vec<Looked>> {
     let subscriber = number(db, subscriber)?;
     let before = filter.until_ms.map_or(i64::MAX, |ms| EventId::first_at(ms).to_i64());
@@ -116,16 +115,17 @@ pub(super) fn deliveries(db: &Connection, subscriber: &str, filter: &Filter) -> 
     let since = filter.since_ms.map_or(0, |ms| EventId::first_at(ms).to_i64());
     let mut statement = db.prepare_cached(DELIVERIES)?;
     let mut rows = statement.query(params![subscriber, before, since])?;
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let (looked, source, provider): (_, String, String) = (looked(row)?, row.get(6)?, row.get(7)?);
         let is_meant = filter.standing.is_none_or(|standing| standing == looked.standing)
             && filter.event_type.as_ref().is_none_or(|pattern| pattern.matches(&source, &provider, &looked.event_type));
         if is_meant {
             let history = history(db, subscriber, looked.event)?;
+            bytes += history.iter().filter_map(|tried| Some(tried.reply.as_ref()?.body.len())).sum::<usize>();
             found.push(Looked { history, ..looked });
         }
-        if found.len() >= filter.limit {
+        if found.len() >= filter.limit || bytes >= ANSWERS {
             break;
         }
     }
@@ -162,41 +162,38 @@ fn history(db: &Connection, subscriber: i64, event: EventId) -> rusqlite::Result
 }
 
 /// How many events are looked through at a time.
-const STEP: i64 = 10_000;
+const STEP: i64 = 1_000;
 
-/// The events between two times that a subscriber would have got by these patterns, and that are neither done nor being delivered right now.
+/// The most bytes of answers in what is found at once.
+const ANSWERS: usize = 8 << 20;
+
+/// Some of the events from one on and before a time that a subscriber would have got by these patterns, and that are neither done nor
+/// being delivered right now; and where to look on, unless that was the end.
 pub(super) fn undelivered(
     db: &Connection,
     subscriber: &str,
     patterns: &[Pattern],
-    since_ms: UnixMs,
+    from: EventId,
     until_ms: UnixMs,
-) -> rusqlite::Result<Vec<EventId>> {
-    let subscriber = number(db, subscriber)?;
-    let (mut from, before) = (EventId::first_at(since_ms).to_i64(), EventId::first_at(until_ms).to_i64());
-    let mut found = Vec::new();
-    loop {
-        let mut statement = db.prepare_cached(UNDELIVERED)?;
-        let bound = [subscriber, from, before, STEP].map(Value::Integer);
-        let mut rows = statement.query(params_from_iter(bound))?;
-        let mut looked_at = 0;
-        while let Some(row) = rows.next()? {
-            looked_at += 1;
-            let (id, state): (i64, Option<i64>) = (row.get(0)?, row.get(4)?);
-            from = id + 1;
-            let is_meant = match state.map(State::from_i64) {
-                // What waits may be hurried.
-                Some(state) => matches!(state, State::Dead | State::Waiting),
-                None => wants(patterns, row)?,
-            };
-            if is_meant {
-                found.push(EventId::from_i64(id));
-            }
-        }
-        if looked_at < STEP {
-            return Ok(found);
+) -> rusqlite::Result<(Vec<EventId>, Option<EventId>)> {
+    let before = EventId::first_at(until_ms).to_i64();
+    let mut statement = db.prepare_cached(UNDELIVERED)?;
+    let mut rows = statement.query(params![number(db, subscriber)?, from.to_i64(), before, STEP])?;
+    let (mut found, mut seen, mut last) = (Vec::new(), 0, from);
+    while let Some(row) = rows.next()? {
+        let (id, state): (i64, Option<i64>) = (row.get(0)?, row.get(4)?);
+        (seen, last) = (seen + 1, EventId::from_i64(id));
+        let is_meant = match state.map(State::from_i64) {
+            // What waits may be hurried.
+            Some(state) => matches!(state, State::Dead | State::Waiting),
+            None => wants(patterns, row)?,
+        };
+        if is_meant {
+            found.push(last);
         }
     }
+    let goes_on = (seen == STEP).then(|| EventId::from_i64(last.to_i64() + 1));
+    Ok((found, goes_on))
 }
 
 fn wants(patterns: &[Pattern], row: &Row) -> rusqlite::Result<bool> {

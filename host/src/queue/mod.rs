@@ -120,6 +120,15 @@ pub enum Settlement {
     },
 }
 
+impl Settlement {
+    fn reply_bytes(&self) -> usize {
+        match self {
+            Settlement::Judged { attempt, .. } => attempt.reply.as_ref().map_or(0, |reply| reply.body.len()),
+            Settlement::Returned | Settlement::Answered { .. } => 0,
+        }
+    }
+}
+
 /// Why nothing was kept of what a call did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotKept {
@@ -136,6 +145,8 @@ pub enum NotKept {
 pub struct Queue {
     orders: mpsc::Sender<Order>,
     reader: Arc<Mutex<Reader>>,
+    /// For whoever looks for long, so that counts do not wait.
+    looker: Arc<Mutex<Reader>>,
     memory: Arc<Remembered>,
     failed: watch::Receiver<Option<String>>,
 }
@@ -156,7 +167,8 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
         store.check().with_context(|| format!("{} is damaged: restore it from a copy", file.display()))?;
         std::fs::remove_file(&marker)?;
     }
-    let reader = Reader::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
+    let (reader, looker) = (Arc::new(Mutex::new(open()?)), Arc::new(Mutex::new(open()?)));
     let (orders, inbox) = mpsc::channel();
     let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(None);
@@ -170,7 +182,7 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
         }
     })?;
     let memory = Arc::new(Remembered::new(&file));
-    Ok((Queue { orders, reader: Arc::new(Mutex::new(reader)), memory, failed }, deliveries))
+    Ok((Queue { orders, reader, looker, memory, failed }, deliveries))
 }
 
 /// One process owns the folder.
@@ -254,7 +266,7 @@ impl Queue {
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let settling = Settling { subscriber, event, attempt, settlement, kept: None };
+        let settling = Settling { subscriber, event, attempt, settlement, bytes: delivery.event.bytes(), kept: None };
         let _ = self.orders.send(Order::Settle(settling));
     }
 
@@ -267,7 +279,8 @@ impl Queue {
         effects: Effects,
     ) -> Result<(), NotKept> {
         let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        self.keep(Settling { subscriber, event, attempt, settlement, kept: None }, effects).await
+        let bytes = delivery.event.bytes();
+        self.keep(Settling { subscriber, event, attempt, settlement, bytes, kept: None }, effects).await
     }
 
     /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does, once for each event: a sender that
@@ -280,7 +293,8 @@ impl Queue {
         effects: Effects,
     ) -> Result<(), NotKept> {
         let settlement = Settlement::Answered { attempt };
-        self.keep(Settling { subscriber: plugin.clone(), event, attempt: 0, settlement, kept: None }, effects).await
+        self.keep(Settling { subscriber: plugin.clone(), event, attempt: 0, settlement, bytes: 0, kept: None }, effects)
+            .await
     }
 
     async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {
@@ -304,59 +318,50 @@ impl Queue {
 
     /// How much there is to do.
     pub async fn counts(&self) -> anyhow::Result<Counts> {
-        self.look(|reader| reader.counts(now_ms())).await
+        look(&self.reader, |reader| reader.counts(now_ms())).await
     }
 
     /// What is kept of all that is registered of a kind, by id.
     pub async fn records(&self, kind: &'static str) -> anyhow::Result<HashMap<Arc<str>, Vec<u8>>> {
-        self.look(move |reader| records::records(&reader.0, kind)).await
+        look(&self.looker, move |reader| records::records(&reader.0, kind)).await
     }
 
     /// A subscriber's deliveries, the newest first.
     pub async fn deliveries(&self, subscriber: &str, filter: Filter) -> anyhow::Result<Vec<Looked>> {
         let subscriber = subscriber.to_owned();
-        self.look(move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
+        look(&self.looker, move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
     }
 
-    /// The events between two times that a subscriber would have got by these patterns, and that are neither done nor being delivered right now.
+    /// Some of the events from one on and before a time that a subscriber would have got by these patterns, and that are neither done
+    /// nor being delivered right now; and where to look on, unless that was the end.
     pub async fn undelivered(
         &self,
         subscriber: &str,
         patterns: Vec<Pattern>,
-        since_ms: UnixMs,
+        from: EventId,
         until_ms: UnixMs,
-    ) -> anyhow::Result<Vec<EventId>> {
+    ) -> anyhow::Result<(Vec<EventId>, Option<EventId>)> {
         let subscriber = subscriber.to_owned();
-        self.look(move |reader| look::undelivered(&reader.0, &subscriber, &patterns, since_ms, until_ms)).await
+        look(&self.looker, move |reader| look::undelivered(&reader.0, &subscriber, &patterns, from, until_ms)).await
     }
 
     /// How a webhook's deliveries went, and how many of them are not over.
     pub async fn track(&self, subscriber: &str) -> anyhow::Result<(Track, u64)> {
         let subscriber = subscriber.to_owned();
-        self.look(move |reader| Ok((track::of(&reader.0, &subscriber)?, look::pending(&reader.0, &subscriber)?))).await
+        look(&self.looker, move |reader| {
+            Ok((track::of(&reader.0, &subscriber)?, look::pending(&reader.0, &subscriber)?))
+        })
+        .await
     }
 
     /// How the deliveries of all webhooks went, by the names of the subscribers.
     pub async fn tracks(&self) -> anyhow::Result<HashMap<String, Track>> {
-        Ok(self.look(|reader| track::all(&reader.0)).await?.into_iter().collect())
+        Ok(look(&self.looker, |reader| track::all(&reader.0)).await?.into_iter().collect())
     }
 
     /// The types of all events that there ever were.
     pub async fn types(&self) -> anyhow::Result<Vec<String>> {
-        self.look(|reader| look::types(&reader.0)).await
-    }
-
-    async fn look<T: Send + 'static>(
-        &self,
-        looking: impl FnOnce(&Reader) -> reader::Found<T> + Send + 'static,
-    ) -> anyhow::Result<T> {
-        let reader = self.reader.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            // A reader that panicked left nothing half done.
-            let reader = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            looking(&reader)
-        });
-        Ok(looked.await??)
+        look(&self.looker, |reader| look::types(&reader.0)).await
     }
 
     /// Whether the writer still writes.
@@ -377,4 +382,17 @@ impl Queue {
         let _ = self.orders.send(Order::Close { done });
         let _ = closed.await;
     }
+}
+
+async fn look<T: Send + 'static>(
+    reader: &Arc<Mutex<Reader>>,
+    looking: impl FnOnce(&Reader) -> reader::Found<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let reader = reader.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        // A reader that panicked left nothing half done.
+        let reader = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        looking(&reader)
+    });
+    Ok(looked.await??)
 }

@@ -3,7 +3,7 @@
 use super::AcceptError;
 use super::store::StoreError;
 use super::subscriber::Subscriber;
-use super::writer::{Group, Order, Writer, only_not_now};
+use super::writer::{Group, Order, POSTING_BYTES, Writer, only_not_now};
 use crate::event::now_ms;
 
 impl Writer {
@@ -29,6 +29,38 @@ impl Writer {
         self.by_name.insert(subscriber.name.clone(), n);
         self.subscribers.push(subscriber);
         n
+    }
+
+    /// How many deliveries somebody may have in hand, and from when on. Who has no slots is not there, and gets none.
+    pub(super) fn turn(&mut self, turn: Order) {
+        let (subscriber, until_ms, slots) = match turn {
+            Order::Hold { subscriber, until_ms, slots } => (subscriber, until_ms, slots),
+            Order::Claim { subscriber, slots } => (subscriber, 0, slots),
+            _ => return,
+        };
+        if let Some(n) = self.find(&subscriber).filter(|n| self.subscribers[*n].slots > 0) {
+            self.set_slots(n, slots);
+            self.subscribers[n].held_until_ms = until_ms;
+        }
+    }
+
+    /// Whether there is memory for one more delivery of somebody.
+    pub(super) fn has_room(&self, subscriber: &Subscriber) -> bool {
+        !subscriber.is_webhook || self.posting_bytes < POSTING_BYTES
+    }
+
+    /// A delivery is in somebody's hand.
+    pub(super) fn begun(&mut self, n: usize, bytes: usize) {
+        let subscriber = &mut self.subscribers[n];
+        subscriber.running += 1;
+        self.posting_bytes += if subscriber.is_webhook { bytes } else { 0 };
+    }
+
+    /// It is not any more.
+    pub(super) fn ended(&mut self, n: usize, bytes: usize) {
+        let subscriber = &mut self.subscribers[n];
+        subscriber.running = subscriber.running.saturating_sub(1);
+        self.posting_bytes = self.posting_bytes.saturating_sub(if subscriber.is_webhook { bytes } else { 0 });
     }
 
     /// Does what is no part of a group.
@@ -57,23 +89,8 @@ impl Writer {
                     }
                 }
             }
-            Order::Claim { subscriber, slots } => {
-                if let Some(n) = self.find(&subscriber) {
-                    self.set_slots(n, slots);
-                    self.subscribers[n].held_until_ms = 0;
-                }
-                if let Some(held) = self.held_subscriptions.iter_mut().find(|held| held.subscriber == subscriber) {
-                    held.slots = slots;
-                }
-                self.write(Group::default())?;
-            }
-            Order::Hold { subscriber, until_ms, slots } => {
-                // One that is there no more has nothing to hold.
-                if let Some(n) = self.find(&subscriber).filter(|n| self.subscribers[*n].slots > 0) {
-                    (self.subscribers[n].held_until_ms, self.subscribers[n].slots) = (until_ms, slots);
-                }
-            }
             Order::Rest => {
+                self.resting = true;
                 (0..self.subscribers.len()).for_each(|n| self.set_slots(n, 0));
                 self.held_subscriptions.iter_mut().for_each(|held| held.slots = 0);
             }
@@ -83,6 +100,8 @@ impl Writer {
                 self.write(Group::default())?;
             }
             Order::Register(registration, answer) => {
+                let named = registration.subscribing.as_ref().map(|subscribing| subscribing.subscriber().clone());
+                self.held_subscriptions.retain(|held| Some(&held.subscriber) != named.as_ref());
                 let registered = self.register(registration);
                 let _ = answer.send(self.only_for_now(registered)?);
                 self.write(Group::default())?;
@@ -92,7 +111,11 @@ impl Writer {
                 let _ = answer.send(named.collect());
             }
             // Gathered into groups, or the end.
-            Order::Accept { .. } | Order::Settle(_) | Order::Close { .. } => {}
+            Order::Accept { .. }
+            | Order::Settle(_)
+            | Order::Hold { .. }
+            | Order::Claim { .. }
+            | Order::Close { .. } => {}
         }
         Ok(())
     }

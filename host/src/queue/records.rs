@@ -18,6 +18,16 @@ impl Store {
         }
     }
 
+    /// Lets go of webhooks that were taken out and of which nothing is left.
+    pub fn forget_taken_out(&self) -> Result<()> {
+        let gone = "SELECT s.id FROM subscriber s WHERE s.name GLOB 'webhook:*'
+            AND NOT EXISTS (SELECT 1 FROM record WHERE kind = 'webhook' AND 'webhook:' || record.id = s.name)
+            AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = s.id)";
+        self.run(&format!("DELETE FROM track WHERE subscriber IN ({gone})"), [])?;
+        self.run(&format!("DELETE FROM subscription WHERE subscriber IN ({gone})"), [])?;
+        self.run(&format!("DELETE FROM subscriber WHERE id IN ({gone})"), [])
+    }
+
     /// Where a delivery stands and when it is due; nothing, where there is none.
     pub fn standing_of(&self, subscriber: i64, event: EventId) -> Result<Option<(State, UnixMs)>> {
         let sql = "SELECT state, due_ms FROM delivery WHERE subscriber = ?1 AND event = ?2";

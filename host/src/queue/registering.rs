@@ -46,6 +46,17 @@ pub enum Subscribing {
     },
 }
 
+impl Subscribing {
+    /// Whose subscriptions it is about.
+    pub fn subscriber(&self) -> &Arc<str> {
+        match self {
+            Subscribing::Wants { subscriber, .. }
+            | Subscribing::Waits { subscriber }
+            | Subscribing::Ends { subscriber } => subscriber,
+        }
+    }
+}
+
 impl Writer {
     /// Writes a change of who is registered.
     pub(super) fn register(&mut self, registration: Registration) -> Result<()> {
@@ -133,7 +144,8 @@ impl Writer {
 
     /// Has a subscriber get events again, or for the first time. Gives how many; see [`super::Queue::put_back`].
     pub(super) fn put_back(&mut self, subscriber: &str, events: &[EventId]) -> Result<usize> {
-        let Some(n) = self.find(subscriber) else { return Ok(0) };
+        let there = |n: &usize| !self.subscribers[*n].is_forgotten;
+        let Some(n) = self.find(subscriber).filter(there) else { return Ok(0) };
         let (number, now, mut put_back) = (self.subscribers[n].id, now_ms(), 0);
         let (mut undone, mut revived) = (0, 0);
         self.store.begin()?;

@@ -14,6 +14,8 @@ pub(super) struct Settling {
     pub event: EventId,
     pub attempt: u32,
     pub settlement: Settlement,
+    /// How much memory its event took.
+    pub bytes: usize,
     /// What the call wants kept, if anything.
     pub kept: Option<Kept>,
 }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::store::StoredSubscriber;
-use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs};
+use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, is_webhook};
 
 /// A subscriber as the writer sees it.
 pub(super) struct Subscriber {
     pub id: i64,
     pub name: Arc<str>,
+    pub is_webhook: bool,
     pub patterns: Vec<Pattern>,
     pub gone_at_ms: Option<UnixMs>,
     /// Nobody will ever take up what waits for it.
@@ -50,6 +51,7 @@ impl Subscriber {
     pub fn new(id: i64, name: Arc<str>, patterns: Vec<Pattern>, slots: usize) -> Subscriber {
         Subscriber {
             id,
+            is_webhook: is_webhook(&name),
             name,
             patterns,
             gone_at_ms: None,

@@ -13,6 +13,7 @@ use crate::event::{EventId, Pattern, UnixMs, now_ms};
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
     pub(super) fn set_slots(&mut self, n: usize, slots: usize) {
+        let slots = if self.resting { 0 } else { slots };
         let subscriber = &mut self.subscribers[n];
         subscriber.slots = slots;
         if slots == 0 && !subscriber.ready.is_empty() {
@@ -66,7 +67,10 @@ impl Writer {
                 (one.patterns, one.gone_at_ms, one.is_forgotten) = (patterns, None, false);
                 self.set_slots(n, slots);
             }
-            None => drop(self.add(Subscriber::new(id, name.clone(), patterns, slots))),
+            None => {
+                let n = self.add(Subscriber::new(id, name.clone(), patterns, 0));
+                self.set_slots(n, slots);
+            }
         }
     }
 

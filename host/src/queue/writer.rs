@@ -32,6 +32,9 @@ pub(super) const CHECKPOINT_BYTES: u64 = 16 << 20;
 pub(super) const READY: usize = 4096;
 pub(super) const READY_BYTES: usize = 64 << 20;
 
+/// How much of events webhooks may have in hand, all together: as many deliveries as that is are begun, and one more.
+pub(super) const POSTING_BYTES: usize = 256 << 20;
+
 /// How many deliveries are read from disk at once.
 pub(super) const REFILL: usize = 256;
 
@@ -77,6 +80,8 @@ type Accepting = (Vec<NewEvent>, Answer<Vec<Receipt>>);
 pub(super) struct Group {
     pub accepts: Vec<Accepting>,
     pub settles: Vec<Settling>,
+    /// What changes for whom before anything is written.
+    pub turns: Vec<Order>,
     events: usize,
     bytes: usize,
 }
@@ -93,7 +98,8 @@ pub(super) struct Written {
     pub receipts: Vec<Vec<Receipt>>,
     pub keys: Vec<RepeatKey>,
     pub claimed: Vec<(usize, Delivery)>,
-    pub settled: Vec<usize>,
+    /// Whose deliveries were settled, with the bytes of their events.
+    pub settled: Vec<(usize, usize)>,
     /// Of the settles, those of which nothing was written.
     pub overtaken: Vec<usize>,
     /// How attempts of webhooks ended, by subscriber.
@@ -109,6 +115,12 @@ pub(super) struct Writer {
     pub seen: Seen,
     pub last_id: EventId,
     pub ready_bytes: usize,
+    /// How much of events webhooks have in hand, all together.
+    pub posting_bytes: usize,
+    /// About how many deliveries an event has.
+    pub fanout: usize,
+    /// Nothing is begun any more.
+    pub resting: bool,
     /// Verdicts and subscriptions that could not be written yet.
     held: Vec<Settling>,
     pub held_subscriptions: Vec<Subscription>,
@@ -129,6 +141,7 @@ impl Writer {
     ) -> anyhow::Result<Writer> {
         let now = now_ms();
         recover(&mut store, schedules, now)?;
+        store.forget_taken_out()?;
         let mut subscribers = Vec::new();
         for stored in store.subscribers()? {
             let next_due_ms = store.next_due_after(stored.id, None)?;
@@ -147,6 +160,9 @@ impl Writer {
             seen,
             last_id,
             ready_bytes: 0,
+            posting_bytes: 0,
+            fanout: 0,
+            resting: false,
             held: Vec::new(),
             held_subscriptions: Vec::new(),
             refusing: false,
@@ -191,7 +207,7 @@ impl Writer {
                     Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 },
             };
-            let (group, then) = gather(order, inbox);
+            let (group, then) = gather(order, inbox, self.fanout);
             self.write(group)?;
             match then {
                 None => {}
@@ -210,7 +226,8 @@ impl Writer {
     /// How long there is nothing to do unless something is said.
     fn patience(&self) -> Duration {
         let now = now_ms();
-        let due = self.subscribers.iter().filter_map(Subscriber::next_turn_ms).min();
+        let due = self.subscribers.iter().filter(|one| self.has_room(one));
+        let due = due.filter_map(Subscriber::next_turn_ms).min();
         let until_due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
         let holding = !self.held.is_empty() || !self.held_subscriptions.is_empty();
         let until_room = holding.then_some(TRY_AGAIN);
@@ -221,9 +238,11 @@ impl Writer {
     /// Writes a group, together with what found no room before and with what can be claimed now.
     pub(super) fn write(&mut self, mut group: Group) -> Result<(), StoreError> {
         group.settles.extend(std::mem::take(&mut self.held));
+        std::mem::take(&mut group.turns).into_iter().for_each(|turn| self.turn(turn));
         let now = now_ms();
         let idle = group.accepts.is_empty() && group.settles.is_empty();
         let claimable = |one: &Subscriber| one.next_turn_ms().is_some_and(|turn| turn <= now);
+        let claimable = |one: &Subscriber| claimable(one) && self.has_room(one);
         if idle && !self.subscribers.iter().any(claimable) {
             return Ok(());
         }
@@ -271,11 +290,11 @@ impl Writer {
         for key in written.keys {
             self.seen.remove(&key);
         }
-        for (n, _) in written.claimed {
-            self.subscribers[n].running -= 1;
+        for (n, delivery) in written.claimed {
+            self.ended(n, delivery.event.bytes());
         }
-        for n in written.settled {
-            self.subscribers[n].running += 1;
+        for (n, bytes) in written.settled {
+            self.begun(n, bytes);
         }
         self.forget_ready();
         for (_, answer) in group.accepts {
@@ -296,21 +315,24 @@ impl Writer {
 }
 
 /// Takes what has gathered, up to a group's size or to the first order that goes alone.
-fn gather(first: Option<Order>, inbox: &Receiver<Order>) -> (Group, Option<Order>) {
+fn gather(first: Option<Order>, inbox: &Receiver<Order>, fanout: usize) -> (Group, Option<Order>) {
     let mut group = Group::default();
     let mut next = first;
     while let Some(order) = next {
         match order {
             Order::Accept { events, answer } => {
-                group.events += events.len();
+                // Deliveries are narrow: several cost what an event does.
+                group.events += events.len() * (1 + fanout / 4);
                 group.bytes += events.iter().map(|event| event.payload.len()).sum::<usize>();
                 group.accepts.push((events, answer));
             }
             Order::Settle(settling) => {
                 group.events += 1 + settling.kept.as_ref().map_or(0, |kept| kept.effects.steps());
                 group.bytes += settling.kept.as_ref().map_or(0, |kept| kept.effects.bytes());
+                group.bytes += settling.settlement.reply_bytes();
                 group.settles.push(settling);
             }
+            turn @ (Order::Hold { .. } | Order::Claim { .. }) => group.turns.push(turn),
             alone => return (group, Some(alone)),
         }
         next = if group.is_full() { None } else { inbox.try_recv().ok() };
@@ -330,6 +352,7 @@ fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), 
             Verdict::Done | Verdict::Dead => (State::Dead, now),
         };
         store.move_delivery(subscriber, event, state, number, due)?;
+        store.count_dead(subscriber, usize::from(state == State::Dead))?;
         store.insert_attempt(subscriber, event, number, &not_run(Outcome::Lost, now))?;
     }
     store.commit()

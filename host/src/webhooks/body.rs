@@ -39,12 +39,10 @@ fn assemble(head: &Value, payload: &[u8], tail: &Value) -> Vec<u8> {
     body.extend_from_slice(head.trim_end_matches('}').as_bytes());
     body.extend_from_slice(b",\"data\":");
     match (serde_json::from_slice::<IgnoredAny>(payload), std::str::from_utf8(payload)) {
-        (Ok(_), _) => body.extend_from_slice(payload.trim_ascii()),
+        (Ok(_), Ok(_)) => body.extend_from_slice(payload.trim_ascii()),
         // What is no JSON is a text, and what is no text is one in Base64.
         (Err(_), Ok(text)) => body.extend_from_slice(Value::from(text).to_string().as_bytes()),
-        (Err(_), Err(_)) => {
-            body.extend_from_slice(json!({ "base64": STANDARD.encode(payload) }).to_string().as_bytes())
-        }
+        (_, Err(_)) => body.extend_from_slice(json!({ "base64": STANDARD.encode(payload) }).to_string().as_bytes()),
     }
     body.push(b',');
     body.extend_from_slice(tail.trim_start_matches('{').as_bytes());
@@ -93,6 +91,7 @@ mod tests {
             (b"\xff\xfe", json!({ "base64": "//4=" })),
             (b"{} {}", json!("{} {}")),
             (b"null", json!(null)),
+            (b"\"\xff\"", json!({ "base64": "Iv8i" })),
         ] {
             let read: Value = serde_json::from_str(&sent(payload, &[])).unwrap();
             assert_eq!(read["data"], expected);

@@ -7,9 +7,6 @@ use super::{NotChanged, Webhook, Webhooks};
 use crate::event::{EventId, UnixMs};
 use crate::queue::{Filter, Looked, Track};
 
-/// How many deliveries are put back in one commit.
-const PUT_BACK: usize = 1000;
-
 impl Webhooks {
     /// What one was sent, the newest first.
     pub async fn deliveries(&self, id: &str, filter: Filter) -> Result<Vec<Looked>, NotChanged> {
@@ -44,10 +41,13 @@ impl Webhooks {
     pub async fn redeliver_between(&self, id: &str, since_ms: UnixMs, until_ms: UnixMs) -> Result<usize, NotChanged> {
         let webhook = self.active(id)?;
         let subscriber = webhook.subscriber();
-        let events = self.queue.undelivered(&subscriber, webhook.patterns(), since_ms, until_ms).await?;
-        let mut put_back = 0;
-        for some in events.chunks(PUT_BACK) {
-            put_back += self.queue.put_back(&subscriber, some.to_vec()).await?;
+        let (mut put_back, mut from) = (0, Some(EventId::first_at(since_ms)));
+        while let Some(next) = from {
+            let (events, goes_on) = self.queue.undelivered(&subscriber, webhook.patterns(), next, until_ms).await?;
+            if !events.is_empty() {
+                put_back += self.queue.put_back(&subscriber, events).await?;
+            }
+            from = goes_on;
         }
         Ok(put_back)
     }

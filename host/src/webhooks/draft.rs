@@ -10,7 +10,7 @@ use crate::queue::AcceptError;
 use crate::secret::Secret;
 
 /// What is needed to register a webhook.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewWebhook)]
 pub struct Draft {
@@ -42,7 +42,7 @@ pub struct Draft {
 }
 
 /// What is to change of a webhook. What is not there stays as it is.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookChange)]
 pub struct Change {

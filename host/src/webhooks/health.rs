@@ -91,7 +91,12 @@ impl Health {
 
     /// Notes an attempt that went well.
     pub fn went_well(&mut self, per_minute: Option<u32>, now: UnixMs) -> Next {
-        (self.failures, self.failing_since_ms, self.paused_until_ms) = (0, None, 0);
+        (self.failures, self.failing_since_ms) = (0, None);
+        // One that was under way when its receiver asked to be left alone.
+        if now < self.paused_until_ms {
+            return Next::Same;
+        }
+        self.paused_until_ms = 0;
         let room = per_minute.is_none_or(|most| self.sent.len() < most as usize);
         if room && std::mem::take(&mut self.is_narrow) {
             return Next::Free;

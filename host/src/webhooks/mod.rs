@@ -85,8 +85,8 @@ impl Entry {
     /// Its receiver did not believe one of so many secrets: the next request has another.
     fn refused(&self, alone: usize, secrets: usize) {
         // Of several that were refused at once, the first counts.
-        let next = (alone + 1) % secrets;
-        let _ = self.alone.compare_exchange(alone, next, Ordering::Relaxed, Ordering::Relaxed);
+        let next = |stored: usize| (stored % secrets == alone).then_some((alone + 1) % secrets);
+        let _ = self.alone.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
     /// Until when its receiver is left alone, where it is.
@@ -128,14 +128,21 @@ impl Webhooks {
         }
         let (entries, closed) = (RwLock::new(entries), RwLock::new(closed));
         let webhooks = Webhooks { queue, poster, vault, limits, entries, closed, changing: Default::default() };
-        for entry in webhooks.all() {
+        Ok(Arc::new(webhooks))
+    }
+
+    /// Begins to take deliveries. Whose subscriptions cannot be written down now, the queue writes down as soon as it can.
+    pub async fn take_up(&self) {
+        for entry in self.all() {
             let webhook = entry.webhook();
             if webhook.is_active {
-                let slots = webhooks.limits.calls_at_once;
-                webhooks.queue.subscribe(&webhook.subscriber(), Some(webhook.patterns()), slots).await?;
+                let (subscriber, patterns) = (webhook.subscriber(), webhook.patterns());
+                let subscribed = self.queue.subscribe(&subscriber, Some(patterns), self.limits.calls_at_once).await;
+                if let Err(error) = subscribed {
+                    tracing::warn!(webhook = %webhook.id, "the webhook {} is taken up later: {error}", webhook.id);
+                }
             }
         }
-        Ok(Arc::new(webhooks))
     }
 
     /// All, the oldest first.
@@ -195,7 +202,8 @@ impl Webhooks {
             created_at_ms: now,
             updated_at_ms: now,
         };
-        self.check(&webhook).await?;
+        webhook.check()?;
+        self.check_reach(&webhook.url).await?;
         let _one = self.changing.lock().await;
         if self.entries().len() >= WEBHOOKS {
             return Err(NotChanged::Conflict(format!("there are {WEBHOOKS} webhooks, which is the most there can be")));
@@ -210,13 +218,15 @@ impl Webhooks {
 
     /// Changes one.
     pub async fn update(&self, id: &str, change: Change) -> Result<Arc<Entry>, NotChanged> {
+        let url = change.url.as_deref().map(read_url).transpose()?;
+        if let Some(url) = &url {
+            self.check_reach(url).await?;
+        }
         let _one = self.changing.lock().await;
         let entry = self.get(id)?;
         let mut webhook = (*entry.webhook()).clone();
         let was_active = webhook.is_active;
-        if let Some(url) = change.url {
-            webhook.url = read_url(&url)?;
-        }
+        webhook.url = url.unwrap_or(webhook.url);
         if let Some(text) = change.secret {
             webhook.signers = vec![Signer { secret: read_secret(text)?, until_ms: None }];
         }
@@ -230,12 +240,16 @@ impl Webhooks {
             webhook.disabled_reason = None;
         }
         webhook.updated_at_ms = now_ms();
-        self.check(&webhook).await?;
+        webhook.check()?;
         let subscribing = (webhook.is_active || was_active).then(|| self.subscribing(&webhook));
         self.write(&webhook, subscribing, None).await?;
         tracing::info!(webhook = %id, "the webhook {id} is changed");
         self.replace(&entry, webhook);
-        entry.health().begin_anew();
+        // Together, so that what ended meanwhile does not hold it up unseen.
+        let mut health = entry.health();
+        health.begin_anew();
+        self.queue.claim(&entry.webhook().subscriber(), self.limits.calls_at_once);
+        drop(health);
         Ok(entry)
     }
 
@@ -304,10 +318,9 @@ impl Webhooks {
         *entry.webhook.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(webhook);
     }
 
-    async fn check(&self, webhook: &Webhook) -> Result<(), NotChanged> {
-        webhook.check()?;
+    async fn check_reach(&self, url: &url::Url) -> Result<(), NotChanged> {
         // A name may mean another address tomorrow: what counts is looked at with each connection.
-        let denied = self.poster.check(&webhook.url).await;
+        let denied = self.poster.check(url).await;
         denied.map_err(|denied| Wrong { field: "url", told: denied.why }.into())
     }
 
@@ -359,12 +372,10 @@ fn fresh_id() -> anyhow::Result<Arc<str>> {
 
 /// What is told of a webhook that was disabled.
 fn disabled_event(webhook: &Webhook, why: &str) -> NewEvent {
-    let mut url = webhook.url.clone();
-    // Some put secrets there.
-    url.set_query(None);
     let data = json!({
         "webhook_id": &*webhook.id,
-        "url": url.as_str(),
+        // No more of the URL: some put secrets into the rest.
+        "origin": webhook.url.origin().ascii_serialization(),
         "reason": why,
         "disabled_at": rfc3339(webhook.updated_at_ms),
     });

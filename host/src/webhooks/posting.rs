@@ -43,38 +43,53 @@ pub struct Exchange {
 /// The answers that ask for a wait (RFC 9110, section 10.2.3; RFC 6585, section 4).
 const ASKS: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 
+/// How long a delivery rests that nobody is there for.
+const NOBODY_MS: u64 = 1_000;
+
 /// The answers of a receiver that does not believe a signature.
 const REFUSES: [u16; 3] = [400, 401, 403];
 
 impl Webhooks {
     /// Delivers an event to a webhook, by the subscriber's name, if it is its turn.
     pub async fn deliver(&self, subscriber: &Arc<str>, event: &Event) -> Tried {
-        let Some(entry) = self.entry_of(subscriber) else { return Tried::NotNow };
+        let Some(entry) = self.entry_of(subscriber) else { return self.nobody(subscriber) };
         let webhook = entry.webhook();
         if !webhook.is_active {
-            return Tried::NotNow;
+            return self.nobody(subscriber);
         }
-        let begun_at_ms = now_ms();
-        let turn = entry.health().turn(webhook.rate_limit_per_minute, begun_at_ms);
-        if let Turn::Later { at_ms } = turn {
-            self.queue.hold(subscriber, at_ms, 1);
-            return Tried::NotNow;
+        let (begun_at_ms, per_minute) = (now_ms(), webhook.rate_limit_per_minute);
+        {
+            let mut health = entry.health();
+            if let Turn::Later { at_ms } = health.turn(per_minute, begun_at_ms) {
+                self.queue.hold(subscriber, at_ms, 1);
+                return Tried::NotNow;
+            }
         }
-        let exchange =
-            self.exchange(&entry, &webhook, &event.id.to_string(), &event.event_type, body::body(event).into()).await;
+        let (id, body) = (event.id.to_string(), body::body(event).into());
+        let exchange = self.exchange(&entry, &webhook, &id, &event.event_type, body).await;
         let now = now_ms();
-        let next = match exchange.outcome {
-            Outcome::Done => entry.health().went_well(webhook.rate_limit_per_minute, now),
-            _ => entry.health().failed(exchange.asked, now),
-        };
-        match next {
-            Next::Same => {}
-            Next::Hold { until_ms } => self.queue.hold(subscriber, until_ms, 1),
-            Next::Free => self.queue.claim(subscriber, self.limits.calls_at_once),
+        {
+            // Told to the queue while it is locked: what is told last is what holds.
+            let mut health = entry.health();
+            let next = match exchange.outcome {
+                Outcome::Done => health.went_well(per_minute, now),
+                _ => health.failed(exchange.asked, now),
+            };
+            match next {
+                Next::Same => {}
+                Next::Hold { until_ms } => self.queue.hold(subscriber, until_ms, 1),
+                Next::Free => self.queue.claim(subscriber, self.limits.calls_at_once),
+            }
         }
         let disable = self.why_disable(&entry, &exchange, now);
         let Exchange { outcome, took, reply, .. } = exchange;
         Tried::Ended { attempt: Attempt { generation: 0, started_at_ms: begun_at_ms, took, outcome, reply }, disable }
+    }
+
+    /// Nobody is there to get it right now, and asking again at once is of no use.
+    fn nobody(&self, subscriber: &str) -> Tried {
+        self.queue.hold(subscriber, now_ms() + NOBODY_MS, 1);
+        Tried::NotNow
     }
 
     /// Sends one request and reads what it means.
@@ -89,7 +104,7 @@ impl Webhooks {
         let (begun, now) = (Instant::now(), now_ms());
         let secrets = webhook.secrets(now);
         // The header that has room for one signature: by the secret that the receiver took last.
-        let alone = entry.alone.load(Ordering::Relaxed).min(secrets.len().saturating_sub(1));
+        let alone = entry.alone.load(Ordering::Relaxed) % secrets.len().max(1);
         let keys = Keys { secrets: &secrets, alone, pair: webhook.key_pair.as_ref() };
         let subject = Subject { webhook: &webhook.id, event, event_type, now_s: now / 1000 };
         let Some(ours) = headers(&subject, &keys, &body) else {

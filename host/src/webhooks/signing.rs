@@ -71,7 +71,8 @@ pub fn public_key(pkcs8: &Secret) -> Option<String> {
 
 /// Which names of headers are ours, so that no custom header can have one.
 pub fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
+    // Some servers take one for the other.
+    let name = &*name.as_str().replace('_', "-");
     ["x-webhook-", "webhook-", "svix-"].iter().any(|start| name.starts_with(start))
         || matches!(name, "x-delivery-id" | "content-type" | "user-agent")
 }

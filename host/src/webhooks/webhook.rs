@@ -1,6 +1,6 @@
 //! A webhook: what its owner registered, how that is checked, and how it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,12 +16,14 @@ use crate::secret::Secret;
 /// How much a webhook may have of what.
 const URL_BYTES: usize = 2048;
 const EVENTS: usize = 100;
+const SOURCES: usize = 100;
+const PATTERNS: usize = 500;
 const DESCRIPTION_BYTES: usize = 1000;
 const HEADERS: usize = 20;
 const HEADER_BYTES: usize = 4096;
 
 /// A webhook as it is registered.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Webhook {
     /// `whk_` and 16 characters.
     pub id: Arc<str>,
@@ -77,13 +79,16 @@ impl Webhook {
             if self.sources.iter().any(|source| source == ANY) {
                 return vec![event.clone()];
             }
-            match event.split_once(':') {
-                Some((source, _)) if self.sources.iter().any(|heard| heard == source) => vec![event.clone()],
+            let pattern: Option<Pattern> = event.parse().ok();
+            match pattern.as_ref().and_then(Pattern::source) {
+                Some(source) if self.sources.iter().any(|heard| heard == source) => vec![event.clone()],
                 Some(_) => Vec::new(),
                 None => self.sources.iter().map(|source| format!("{source}:{event}")).collect(),
             }
         };
-        self.events.iter().flat_map(from).filter_map(|text| text.parse().ok()).collect()
+        // As the queue gives them back.
+        let texts: BTreeSet<String> = self.events.iter().flat_map(from).collect();
+        texts.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
     /// Checks all that its owner says.
@@ -98,6 +103,9 @@ impl Webhook {
             return wrong("rate_limit_per_minute", "must be from 1 to 1000");
         }
         headers(&self.custom_headers)?;
+        if self.events.len() * self.sources.len() > PATTERNS {
+            return wrong("sources", format!("make more than {PATTERNS} subscriptions with its events: take [\"*\"]"));
+        }
         if self.patterns().is_empty() {
             return wrong("sources", "leave none of its events: an event names a source that is not among them");
         }
@@ -157,7 +165,7 @@ fn check_events(events: &[String]) -> Result<(), Wrong> {
 
 fn check_sources(sources: &[String]) -> Result<(), Wrong> {
     let is_one = |source: &String| source == ANY || is_name(source);
-    if sources.is_empty() || !sources.iter().all(is_one) {
+    if sources.is_empty() || sources.len() > SOURCES || !sources.iter().all(is_one) {
         return wrong("sources", "must name sources of the config, `api`, `plugin`, or be [\"*\"]");
     }
     Ok(())
@@ -303,6 +311,7 @@ mod tests {
             webhook(events, sources).patterns().iter().map(ToString::to_string).collect()
         };
         assert_eq!(patterns(&["a.*", "github:push"], &["*"]), ["a.*", "github:push"]);
+        assert_eq!(patterns(&["Odd:Type"], &["api"]), ["api:Odd:Type"]);
         assert_eq!(patterns(&["a.*", "github:push"], &["api", "plugin"]), ["api:a.*", "plugin:a.*"]);
         assert_eq!(patterns(&["github:push"], &["github"]), ["github:push"]);
         assert!(webhook(&["github:push"], &["api"]).check().is_err());
@@ -315,7 +324,8 @@ mod tests {
         let text = String::from_utf8(record.clone()).unwrap();
         assert!(!text.contains("QUJD") && !text.contains("t-1"), "{text}");
         let read = Webhook::from_record(&one.id, &record, &vault).unwrap();
-        assert_eq!(format!("{read:?}"), format!("{one:?}"));
+        assert_eq!((&read.url, &read.events, &read.custom_headers), (&one.url, &one.events, &one.custom_headers));
+        assert_eq!((read.created_at_ms, read.updated_at_ms, read.is_active), (1, 2, true));
         assert!(read.secrets(0)[0].equals(b"whsec_QUJDREVGR0g="));
         assert_eq!(read.public_key(), one.public_key());
         let other = Vault::new(&Secret::new("other"));

@@ -1,5 +1,6 @@
 //! Receivers that do not take what they are sent: it is sent again, and whoever fails hurts nobody else.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -299,4 +300,71 @@ fn what_waited_too_long_for_one_that_is_not_active_is_given_up_and_counted() {
     application.ask("POST", &format!("/webhooks/{id}/deliveries/{event}/redeliver"), None);
     eventually("it is delivered", || application.webhook(&id)["successful_deliveries"] == 1);
     assert_eq!(application.webhook(&id)["failed_deliveries"], 0);
+}
+
+/// How much a process has computed, in ticks of the clock.
+fn computed(process: &Process) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_late_answer_wakes_nobody_who_was_deactivated() {
+    let receiver = Receiver::answering(|_, nth| match nth {
+        1 => {
+            std::thread::sleep(Duration::from_millis(400));
+            Reply::With(429, "retry-after", "1".into())
+        }
+        _ => {
+            std::thread::sleep(Duration::from_millis(2000));
+            Reply::Status(200)
+        }
+    });
+    let home = Home::with_receivers(&[&receiver], "");
+    let gateway = Process::start(&home);
+    let application = Application::of(&gateway);
+    let id = application.register(&receiver, &["a"]);
+    application.publish("a", json!({}));
+    application.publish("a", json!({}));
+    eventually("both are under way", || receiver.count() == 2);
+    application.ask("PATCH", &format!("/webhooks/{id}"), Some(json!({ "is_active": false })));
+    eventually("the second ended well", || application.webhook(&id)["successful_deliveries"] == 1);
+    // The first has been due for long.
+    std::thread::sleep(Duration::from_millis(300));
+    let before = computed(&gateway);
+    assert!(!within(Duration::from_millis(1500), || receiver.count() > 2));
+    assert!(computed(&gateway) - before < 50, "it spins: {} ticks of 150", computed(&gateway) - before);
+    assert_eq!(application.newest(&id), "done");
+    assert_eq!(application.deliveries(&id).last().unwrap()["status"], "pending");
+}
+
+#[test]
+fn whoever_hangs_up_leaves_nothing_half_done() {
+    let receiver = Receiver::new();
+    let home = Home::with_receivers(&[&receiver], "");
+    let gateway = Gateway::start(&home);
+    let application = Application::of(&gateway);
+    for n in 0..100 {
+        let body = json!({ "url": receiver.url(), "events": ["a"], "description": n.to_string() }).to_string();
+        let head = format!(
+            "POST /api/v1/webhooks HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            application.key,
+            body.len()
+        );
+        let mut stream = std::net::TcpStream::connect(gateway.admin).unwrap();
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_micros(20 * (n % 50)));
+    }
+    let listed = || application.ask("GET", "/webhooks", None).json().as_array().unwrap().len();
+    let written = || home.ledger().subscribers("webhook:").len();
+    eventually("all that began has ended", || {
+        let before = written();
+        std::thread::sleep(Duration::from_millis(300));
+        before == written()
+    });
+    assert!(written() > 0);
+    assert_eq!(listed(), written(), "what is on disk is in memory");
+    application.publish("a", json!({}));
+    eventually("each gets it", || receiver.count() == written());
 }

@@ -75,7 +75,8 @@ impl Test {
             };
             outln!("{what} in {took:.1} ms");
             if let Some(body) = tested["response_body"].as_str().filter(|body| !body.is_empty()) {
-                outln!("{}", body.trim_end());
+                // A stranger wrote it: nothing in it may reach the terminal as a command.
+                outln!("{}", body.trim_end().escape_debug().to_string().replace("\\n", "\n").replace("\\\"", "\""));
             }
         })?;
         Ok(if tested["success"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
