@@ -106,7 +106,7 @@ pub struct ListQuery {
 pub struct Rotation {
     /// The new secret. Without it, a fresh one is made.
     #[serde(default)]
-    #[schema(min_length = 8, max_length = 512)]
+    #[schema(min_length = 8, max_length = 512, pattern = "^[!-~]+$")]
     pub secret: Option<String>,
     /// How long the ones before sign beside it, in seconds. Without it, a day.
     #[serde(default)]
@@ -159,15 +159,19 @@ pub struct DeliveriesQuery {
     #[param(inline)]
     pub status: Option<Status>,
     /// The type of their events, with `*` for any characters.
+    #[param(min_length = 1)]
     pub event_type: Option<String>,
     /// Only those of events that were received from this time on (RFC 3339),
+    #[param(format = DateTime)]
     pub since: Option<String>,
     /// and before this one.
+    #[param(format = DateTime)]
     pub until: Option<String>,
     /// The most of them. Without it, 100.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Only those of events before this one: the last one's of the page before.
+    #[param(pattern = "^evt_[0-9a-z]{13}$")]
     pub before: Option<String>,
 }
 
@@ -281,9 +285,11 @@ impl From<Tried> for AttemptFace {
 #[serde(deny_unknown_fields)]
 pub struct Redelivery {
     /// From this time on (RFC 3339).
+    #[schema(format = DateTime)]
     pub since: String,
     /// Before this one. Without it, until now.
     #[serde(default)]
+    #[schema(format = DateTime)]
     pub until: Option<String>,
 }
 

@@ -66,7 +66,7 @@ pub struct Published {
 #[utoipa::path(post, path = "/api/v1/events", tag = "events", request_body = Publication,
     params(("Idempotency-Key" = Option<String>, Header, description = "In place of `id`")),
     responses((status = 202, body = Published), (status = 400, body = Error), (status = 401, body = Error),
-        (status = 413), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+        (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn publish(
     State(api): State<Api>,
     headers: HeaderMap,

@@ -39,7 +39,7 @@ fn time(field: &str, text: &str) -> Result<UnixMs, Refusal> {
 
 /// All webhooks, the oldest first
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", params(ListQuery),
-    responses((status = 200, body = [WebhookFace]), (status = 401, body = Error), (status = 422, body = Error)))]
+    responses((status = 200, body = [WebhookFace]), (status = 400, body = Error), (status = 401, body = Error), (status = 422, body = Error)))]
 pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Done<Vec<WebhookFace>> {
     let ListQuery { is_active } = query(&uri)?;
     let (tracks, none) = (api.webhooks.tracks().await?, Default::default());
@@ -54,7 +54,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Done<Vec<WebhookFa
 /// Register a webhook; its secret is shown this once
 #[utoipa::path(post, path = "/api/v1/webhooks", tag = "webhooks", request_body = Draft,
     responses((status = 201, body = WebhookFace), (status = 400, body = Error), (status = 401, body = Error),
-        (status = 409, body = Error), (status = 413), (status = 415, body = Error), (status = 422, body = Error)))]
+        (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn create(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -69,7 +69,7 @@ pub(super) async fn create(
 
 /// The types of events that there were, and those that webhooks wait for
 #[utoipa::path(get, path = "/api/v1/webhooks/events", tag = "webhooks",
-    responses((status = 200, body = Types), (status = 401, body = Error)))]
+    responses((status = 200, body = Types), (status = 400, body = Error), (status = 401, body = Error)))]
 pub(super) async fn types(State(api): State<Api>) -> Done<Types> {
     let mut events = api.queue.types().await?;
     let named = api.webhooks.all().into_iter().flat_map(|entry| entry.webhook().patterns());
@@ -82,7 +82,7 @@ pub(super) async fn types(State(api): State<Api>) -> Done<Types> {
 
 /// One webhook
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
-    responses((status = 200, body = WebhookFace), (status = 401, body = Error), (status = 404, body = Error)))]
+    responses((status = 200, body = WebhookFace), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Done<WebhookFace> {
     let entry = api.webhooks.get(&id)?;
     let (track, _) = api.webhooks.track(&id).await?;
@@ -95,7 +95,7 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Done
 #[utoipa::path(patch, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
     request_body = Change,
     responses((status = 200, body = WebhookFace), (status = 400, body = Error), (status = 401, body = Error),
-        (status = 404, body = Error), (status = 413), (status = 415, body = Error), (status = 422, body = Error)))]
+        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn update(
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -111,7 +111,7 @@ pub(super) async fn update(
 
 /// Take a webhook out; what waits for it is given up
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
-    responses((status = 204), (status = 401, body = Error), (status = 404, body = Error)))]
+    responses((status = 204), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
     to_its_end(async move { api.webhooks.delete(&id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -121,7 +121,7 @@ pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Re
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/rotate", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
     request_body = Rotation,
     responses((status = 200, body = WebhookFace), (status = 400, body = Error), (status = 401, body = Error),
-        (status = 404, body = Error), (status = 413), (status = 415, body = Error), (status = 422, body = Error)))]
+        (status = 404, body = Error), (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn rotate(
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -143,7 +143,7 @@ pub(super) async fn rotate(
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/test", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
     request_body = TestRequest,
     responses((status = 200, body = TestResult), (status = 400, body = Error), (status = 401, body = Error),
-        (status = 404, body = Error), (status = 413), (status = 415, body = Error), (status = 422, body = Error)))]
+        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn test(
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -160,7 +160,7 @@ pub(super) async fn test(
 pub(super) fn check_type(field: &str, event_type: &str) -> Result<(), Refusal> {
     let odd = event_type.chars().any(|c| c.is_whitespace() || c.is_control());
     if odd || event_type.is_empty() || event_type.len() > TYPE_BYTES {
-        let told = format!("{field}: must have 1 to {TYPE_BYTES} bytes, and no spaces among them");
+        let told = format!("{field}: must have 1 to {TYPE_BYTES} bytes, no space and no control character among them");
         return Err(Refusal::Wrong(told));
     }
     Ok(())
@@ -169,7 +169,7 @@ pub(super) fn check_type(field: &str, event_type: &str) -> Result<(), Refusal> {
 /// What a webhook was sent, the newest first
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/deliveries", tag = "webhooks",
     params(("id" = String, Path, description = "whk_..."), DeliveriesQuery),
-    responses((status = 200, body = [DeliveryFace]), (status = 401, body = Error), (status = 404, body = Error),
+    responses((status = 200, body = [DeliveryFace]), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error),
         (status = 422, body = Error)))]
 pub(super) async fn deliveries(State(api): State<Api>, Path(id): Path<String>, uri: Uri) -> Done<Vec<DeliveryFace>> {
     let DeliveriesQuery { status, event_type, since, until, limit, before } = query(&uri)?;
@@ -194,7 +194,7 @@ pub(super) async fn deliveries(State(api): State<Api>, Path(id): Path<String>, u
 /// Deliver one event again, whether or not it went well before
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/deliveries/{event}/redeliver", tag = "webhooks",
     params(("id" = String, Path, description = "whk_..."), ("event" = String, Path, description = "evt_...")),
-    responses((status = 202, body = Redelivered), (status = 401, body = Error), (status = 404, body = Error),
+    responses((status = 202, body = Redelivered), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error),
         (status = 409, body = Error)))]
 pub(super) async fn redeliver_one(
     State(api): State<Api>,
@@ -211,7 +211,7 @@ pub(super) async fn redeliver_one(
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/redeliver", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
     request_body = Redelivery,
     responses((status = 202, body = Redelivered), (status = 400, body = Error), (status = 401, body = Error),
-        (status = 404, body = Error), (status = 409, body = Error), (status = 413), (status = 415, body = Error),
+        (status = 404, body = Error), (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error),
         (status = 422, body = Error)))]
 pub(super) async fn redeliver(
     State(api): State<Api>,
@@ -229,7 +229,7 @@ pub(super) async fn redeliver(
 
 /// How a webhook's deliveries went
 #[utoipa::path(get, path = "/api/v1/webhooks/{id}/stats", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
-    responses((status = 200, body = Stats), (status = 401, body = Error), (status = 404, body = Error)))]
+    responses((status = 200, body = Stats), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 pub(super) async fn stats(State(api): State<Api>, Path(id): Path<String>) -> Done<Stats> {
     let (track, pending) = api.webhooks.track(&id).await?;
     Ok(Json(Stats::new(&track, pending)))

@@ -15,6 +15,7 @@ use crate::secret::Secret;
 #[schema(as = NewWebhook)]
 pub struct Draft {
     /// Where it is posted to: `https://` or `http://`, at most 2,048 bytes.
+    #[schema(max_length = 2048, pattern = "^https?://")]
     pub url: String,
     /// The types of events, with `*` for any characters; `source:type` for those of one source.
     #[schema(min_items = 1, max_items = 100)]
@@ -34,7 +35,7 @@ pub struct Draft {
     pub rate_limit_per_minute: Option<u32>,
     /// What signs. Without it, a fresh one is made.
     #[serde(default)]
-    #[schema(min_length = 8, max_length = 512)]
+    #[schema(min_length = 8, max_length = 512, pattern = "^[!-~]+$")]
     pub secret: Option<String>,
     /// Whether requests are signed by an Ed25519 key pair too.
     #[serde(default)]
@@ -48,6 +49,7 @@ pub struct Draft {
 pub struct Change {
     /// Where it is posted to.
     #[serde(default)]
+    #[schema(max_length = 2048, pattern = "^https?://")]
     pub url: Option<String>,
     /// The types of events.
     #[serde(default)]
@@ -68,7 +70,7 @@ pub struct Change {
     pub rate_limit_per_minute: Option<Option<u32>>,
     /// What signs from now on, at once.
     #[serde(default)]
-    #[schema(min_length = 8, max_length = 512)]
+    #[schema(min_length = 8, max_length = 512, pattern = "^[!-~]+$")]
     pub secret: Option<String>,
     /// Whether it gets anything.
     #[serde(default)]
