@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
@@ -35,6 +36,12 @@ const CACHE_KIB: i32 = 32 * 1024;
 
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
+const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0)";
+const MOVE_DELIVERY: &str =
+    "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2";
+const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload 
+    FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
+    WHERE e.id = ?1";
 const DUE: &str =
     "SELECT event, attempt, earlier FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
     ORDER BY due_ms LIMIT ?3";
@@ -115,6 +122,8 @@ impl Store {
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
+        // A plan that holds whatever is bound: otherwise, for the index of what is open, each binding has the statement planned anew.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(64);
         migrate(&mut db)?;
         // What is in the log is written into the file anew: after a failure the system may think it on disk when it is not.
@@ -218,10 +227,7 @@ impl Store {
 
     /// Reads an event back and checks that it is what was written.
     pub fn event(&self, id: EventId) -> Result<Event> {
-        let sql = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload
-                   FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
-                   WHERE e.id = ?1";
-        let mut statement = self.db.prepare_cached(sql)?;
+        let mut statement = self.db.prepare_cached(EVENT)?;
         let row = statement.query_row([id.to_i64()], |row| {
             let text = |n| row.get::<_, String>(n).map(Arc::<str>::from);
             // As bytes, whatever they are now: the checksum tells whether they are what was written.
@@ -261,10 +267,7 @@ impl Store {
         attempt: u32,
         due_ms: UnixMs,
     ) -> Result<()> {
-        self.run(
-            "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0)",
-            params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64],
-        )
+        self.run(INSERT_DELIVERY, params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64])
     }
 
     /// Moves a delivery to another state.
@@ -276,10 +279,7 @@ impl Store {
         attempt: u32,
         due_ms: UnixMs,
     ) -> Result<()> {
-        self.run(
-            "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2",
-            params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64],
-        )
+        self.run(MOVE_DELIVERY, params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64])
     }
 
     /// Keeps how an attempt went.
@@ -515,6 +515,28 @@ mod tests {
                 && !plan.contains("USING INDEX state_expiring")
                 && !plan.contains("COVERING INDEX");
             assert!(!through_all && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
+
+    #[test]
+    fn no_statement_is_planned_again_for_each_delivery() {
+        use rusqlite::StatementStatus;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("t.db")).unwrap();
+        for n in 1..100 {
+            let id = EventId::from_i64(n);
+            store.insert_delivery(1, id, State::Waiting, 0, n as u64).unwrap();
+            store.move_delivery(1, id, State::Running, 1, n as u64).unwrap();
+            store.move_delivery(1, id, State::Done, 1, n as u64).unwrap();
+            store.due(1, n as u64, 256).unwrap();
+            store.next_due_after(1, Some(n as u64)).unwrap();
+            let _ = store.event(id);
+            store.dead_of(id).unwrap();
+        }
+        for sql in [INSERT_DELIVERY, MOVE_DELIVERY, DUE, NEXT_DUE, EVENT, DEAD_OF] {
+            let statement = store.db.prepare_cached(sql).unwrap();
+            let again = statement.get_status(StatementStatus::RePrepare);
+            assert!(again <= 1, "{again} times: {sql}");
         }
     }
 
