@@ -329,14 +329,17 @@ fn a_late_answer_wakes_nobody_who_was_deactivated() {
     application.publish("a", json!({}));
     eventually("both are under way", || receiver.count() == 2);
     application.ask("PATCH", &format!("/webhooks/{id}"), Some(json!({ "is_active": false })));
-    eventually("the second ended well", || application.webhook(&id)["successful_deliveries"] == 1);
-    // The first has been due for long.
+    eventually("one of them ended well", || application.webhook(&id)["successful_deliveries"] == 1);
+    // The other has been due for long.
     std::thread::sleep(Duration::from_millis(300));
     let before = computed(&gateway);
     assert!(!within(Duration::from_millis(1500), || receiver.count() > 2));
     assert!(computed(&gateway) - before < 50, "it spins: {} ticks of 150", computed(&gateway) - before);
-    assert_eq!(application.newest(&id), "done");
-    assert_eq!(application.deliveries(&id).last().unwrap()["status"], "pending");
+    // Which of the two reached the receiver first is nobody's promise.
+    let deliveries = application.deliveries(&id);
+    let mut states: Vec<_> = deliveries.iter().map(|delivery| delivery["status"].as_str().unwrap()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["done", "pending"]);
 }
 
 #[test]
