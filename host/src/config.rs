@@ -215,7 +215,10 @@ impl Config {
         let trust = grants::trust(&mut server);
         let server = reading.server(server, overrides);
         let mut outbound = root.section("outbound");
-        let roots = Roots { ca_file: outbound.optional::<String>("ca_file").map(|file| folder.join(file)) };
+        let ca_file = outbound.optional::<String>("ca_file").map(|file| folder.join(file));
+        let hosts = outbound.section("hosts").rest_with(|section, name| section.parsed(name));
+        let hosts = hosts.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
+        let roots = Roots { ca_file, hosts };
         files.borrow_mut().extend(roots.ca_file.iter().map(|file| (file.clone(), stamp(file))));
         if let Err(why) = roots.check() {
             outbound.mistake("ca_file", why);
@@ -243,7 +246,7 @@ impl Config {
             .collect();
         let plugins = reading.plugins(root.section("plugins"), &calls, &sources);
         root.finish();
-        mistakes.none_or(Config {
+        mistakes.none_or_in(text, Config {
             server,
             sources,
             ingress,

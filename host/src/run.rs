@@ -16,10 +16,10 @@ use crate::admin::{Admin, SourceFace};
 use crate::api::Api;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
-use crate::ingress::{Answer, Asking, Ingress, Sources};
+use crate::ingress::{Answer, Asking, Certificates, Fetching, Ingress, Sources};
 use crate::keys::Keys;
 use crate::listen::{Bounds, serve};
-use crate::outbound::{self, Outbound, Poster, SystemNames};
+use crate::outbound::{self, Fetcher, Outbound, Poster, SystemNames};
 use crate::plugins::{Change, Plugins, Standing};
 use crate::queue::Queue;
 use crate::reload::{Reload, granting};
@@ -83,7 +83,9 @@ pub async fn run(
     let few = Bounds { connections: ADMIN_CONNECTIONS, drain: Duration::from_secs(1), ..bounds.clone() };
     let sources: Arc<Sources> = Arc::new(RwLock::new(ingress::by_name(&config.sources)));
     let traffic = runtime.traffic().clone();
-    let ingress = Ingress::new(sources.clone(), queue.clone(), asking, &config.ingress, came_in.clone(), traffic);
+    let certificates = Certificates::new(fetching(&outbound));
+    let (queue_of, counted) = (queue.clone(), came_in.clone());
+    let ingress = Ingress::new(sources.clone(), queue_of, asking, certificates, &config.ingress, counted, traffic);
     let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
     let shown = Admin {
         sources: sources.clone(),
@@ -181,6 +183,15 @@ fn asking(dispatch: &Arc<Dispatch>, runtime: &Arc<Runtime>) -> Asking {
             let answer = answering.await.map_err(|_| "the host failed while it ran".to_owned())??;
             Ok(answer.map(|answer| Answer { status: answer.status, headers: answer.headers, body: answer.body }))
         })
+    })
+}
+
+/// Gets what vendors serve to everyone.
+fn fetching(outbound: &Outbound) -> Fetching {
+    let fetcher = Arc::new(Fetcher::new(outbound));
+    Arc::new(move |url| {
+        let fetcher = fetcher.clone();
+        Box::pin(async move { fetcher.get(&url).await })
     })
 }
 

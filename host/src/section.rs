@@ -8,23 +8,96 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
+use toml::de::{DeArray, DeTable, DeValue};
 use toml::{Table, Value};
 
-/// All that is wrong with a file.
+/// All that is wrong with a file: the path of a key, and what is wrong with it.
 #[derive(Debug, Default)]
-pub struct Mistakes(RefCell<Vec<String>>);
+pub struct Mistakes(RefCell<Vec<(String, String)>>);
 
 impl Mistakes {
     /// Notes one, by the path of its key.
     pub fn add(&self, path: &str, what: impl fmt::Display) {
-        self.0.borrow_mut().push(format!("{path}: {what}"));
+        self.0.borrow_mut().push((path.to_owned(), what.to_string()));
     }
 
-    /// All of them, or the thing that was read.
-    pub fn none_or<T>(self, read: T) -> Result<T, Vec<String>> {
+    /// All of them, each with its line in the text, or the thing that was read.
+    pub fn none_or_in<T>(self, text: &str, read: T) -> Result<T, Vec<String>> {
         let mistakes = self.0.into_inner();
-        if mistakes.is_empty() { Ok(read) } else { Err(mistakes) }
+        if mistakes.is_empty() {
+            return Ok(read);
+        }
+        let table = DeTable::parse(text).ok();
+        let told = |(path, what): (String, String)| {
+            let line = table.as_ref().and_then(|table| line_of(text, table.get_ref(), &path));
+            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            format!("{line}{path}: {what}")
+        };
+        Err(mistakes.into_iter().map(told).collect())
     }
+}
+
+/// The line, counted from 1, of the key that a path leads to, or of the last on the way that is there.
+fn line_of(text: &str, table: &DeTable, path: &str) -> Option<usize> {
+    let (mut at, mut here) = (None, Here::Table(table));
+    for step in steps(path) {
+        let found = match (&here, &step) {
+            (Here::Table(table), Step::Key(key)) => table.iter().find(|(name, _)| name.get_ref() == key),
+            (Here::Array(array), Step::Nth(nth)) => {
+                let Some(value) = array.get(*nth) else { break };
+                at = Some(value.span().start);
+                here = Here::of(value.get_ref());
+                continue;
+            }
+            _ => None,
+        };
+        let Some((name, value)) = found else { break };
+        at = Some(name.span().start);
+        here = Here::of(value.get_ref());
+    }
+    Some(text.get(..at?)?.matches('\n').count() + 1)
+}
+
+/// Where a walk through a file has come to.
+enum Here<'a> {
+    Table(&'a DeTable<'a>),
+    Array(&'a DeArray<'a>),
+    Value,
+}
+
+impl<'a> Here<'a> {
+    fn of(value: &'a DeValue<'a>) -> Here<'a> {
+        match value {
+            DeValue::Table(table) => Here::Table(table),
+            DeValue::Array(array) => Here::Array(array),
+            _ => Here::Value,
+        }
+    }
+}
+
+enum Step {
+    Key(String),
+    Nth(usize),
+}
+
+/// The steps of a path as [`Section::path_of`] writes it.
+fn steps(path: &str) -> Vec<Step> {
+    let (mut steps, mut rest) = (Vec::new(), path);
+    while !rest.is_empty() {
+        if let Some((nth, after)) = rest.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+            steps.extend(nth.parse().map(Step::Nth));
+            rest = after;
+        } else if let Some((key, after)) = rest.strip_prefix('"').and_then(|inside| inside.split_once('"')) {
+            steps.push(Step::Key(key.to_owned()));
+            rest = after;
+        } else {
+            let (key, after) = rest.split_at(rest[1..].find(['.', '[']).map_or(rest.len(), |at| at + 1));
+            steps.push(Step::Key(key.to_owned()));
+            rest = after;
+        }
+        rest = rest.strip_prefix('.').unwrap_or(rest);
+    }
+    steps
 }
 
 /// One table that is being read.
@@ -55,6 +128,11 @@ impl<'a> Section<'a> {
     /// Notes a mistake about a key of this table.
     pub fn mistake(&self, key: &str, what: impl fmt::Display) {
         self.mistakes.add(&self.path_of(key), what);
+    }
+
+    /// Whether there is a value that was not asked for yet.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
     }
 
     /// A value as it stands, where there is one.
@@ -199,8 +277,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once_each_with_its_key() {
-        let table: Table =
-            toml::from_str("call_ms = \"30s\"\ncpu_mss = 3\nmemory_mib = 0\n[deep.\"a.b\"]\nx = 1").unwrap();
+        let text = "call_ms = \"30s\"\ncpu_mss = 3\nmemory_mib = 0\n[deep.\"a.b\"]\nx = 1\n[[list]]\n[[list]]\ny = 2";
+        let table: Table = toml::from_str(text).unwrap();
         let mistakes = Mistakes::default();
         let mut root = Section::root(table, &mistakes);
         assert_eq!(root.number("call_ms", 7, 1..=9), 7);
@@ -210,14 +288,16 @@ mod tests {
         for (_, deep) in root.section("deep").sections() {
             deep.finish();
         }
+        root.tables("list").into_iter().for_each(Section::finish);
         root.finish();
-        let told = mistakes.none_or(()).unwrap_err();
+        let told = mistakes.none_or_in(text, ()).unwrap_err();
         let expected = [
-            "call_ms: invalid type",
-            "memory_mib: 0 is out of range: take 1 to 128",
+            "line 1: call_ms: invalid type",
+            "line 3: memory_mib: 0 is out of range: take 1 to 128",
             "name: is missing: give it one",
-            "deep.\"a.b\".x: is no key",
-            "cpu_mss: is no key that there is; did you mean `cpu_ms`?",
+            "line 5: deep.\"a.b\".x: is no key",
+            "line 8: list[1].y: is no key",
+            "line 2: cpu_mss: is no key that there is; did you mean `cpu_ms`?",
         ];
         for (told, expected) in told.iter().zip(expected) {
             assert!(told.starts_with(expected), "{told:?} is not {expected:?}");

@@ -176,8 +176,7 @@ impl Hit {
         let provider = catalogue::find(provider).unwrap();
         let key = provider.key(&Secret::new(secret)).unwrap();
         let (body, headers) = (self.body.clone().into(), self.headers.clone());
-        let (at_ms, at) = (hookgate::event::now_ms(), Instant::now());
-        let received = Received { source: "receiver".into(), url: None, headers, body, at_ms, at };
-        provider.verify(received, &[key], at_ms).is_ok()
+        let now_ms = hookgate::event::now_ms();
+        provider.verify(Received::new("receiver".into(), headers, body, now_ms), &[key], now_ms).is_ok()
     }
 }

@@ -8,8 +8,10 @@ use anyhow::Context;
 use clap::Args;
 use hookgate::config::{Config, FILE, Overrides, cache_folder};
 use hookgate::effects::Blank;
+use hookgate::event::{UnixMs, now_ms};
 use hookgate::outbound::Outbound;
 use hookgate::plugins::{Granting, Plugins, Standing};
+use hookgate::provider::Key;
 use hookgate::runtime::{Compiler, EngineLimits, Runtime};
 
 /// Read the config and load every plugin as `serve` would, and tell all that is wrong
@@ -59,11 +61,38 @@ pub async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
     Ok(plugins.standings())
 }
 
+/// How long before its end a secret is worth a word.
+const SOON_MS: u64 = 14 * 86_400_000;
+
+/// What is worth a word of when a secret counts.
+fn told_of_span(key: &Key, now_ms: UnixMs) -> Option<String> {
+    if let Some(at) = key.not_before_ms().filter(|at| *at > now_ms) {
+        return Some(format!("counts from {} on", moment(at)));
+    }
+    let at = key.not_after_ms().filter(|at| *at < now_ms + SOON_MS)?;
+    Some(match at.checked_sub(now_ms) {
+        None => format!("counted until {}: take it out", moment(at)),
+        Some(left) => format!("counts until {}, {} days from now: is the next one here?", moment(at), left / 86_400_000),
+    })
+}
+
+fn moment(at_ms: UnixMs) -> String {
+    jiff::Timestamp::from_millisecond(at_ms as i64).map(|at| format!("{at:.0}")).unwrap_or_default()
+}
+
 fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
     outln!("{} is fine: {} sources", check.config.display(), config.sources.len());
     for source in &config.sources {
         let secrets = if source.keys.len() == 1 { "secret" } else { "secrets" };
         outln!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());
+        for (n, key) in source.keys.iter().enumerate() {
+            if let Some(told) = told_of_span(key, now_ms()) {
+                outln!("      secret {}: {told}", n + 1);
+            }
+        }
+        if !source.keys.iter().any(|key| key.is_live(now_ms())) {
+            outln!("      no secret counts now, so nothing can be verified: every request is answered 503");
+        }
     }
     let plugins = if standings.len() == 1 { "plugin" } else { "plugins" };
     outln!("{}: {} {plugins}", config.server.plugins_dir.display(), standings.len());

@@ -212,25 +212,37 @@ impl Sender {
         };
         let signed = self.provider.sign(&self.event_type, body, &self.key, now_ms(), self.signed_url.as_deref());
         let signed = signed.map_err(|error| super::Usage::error(error.to_string()))?;
-        let mut request = hyper::Request::post(&self.url).body(Full::new(signed.body))?;
+        let mut request = hyper::Request::post(self.with_query(signed.query)?).body(Full::new(signed.body))?;
         request.headers_mut().extend(signed.headers);
         let begun = Instant::now();
         let exchange = async {
             let response = self.http.request(request).await.with_context(|| unreachable(&self.url))?;
             let status = response.status();
+            let event = response.headers().get("x-hookgate-event").and_then(|id| Some(id.to_str().ok()?.to_owned()));
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
-            anyhow::Ok((status, String::from_utf8_lossy(&body).into_owned()))
+            // An answer without a body names its event all the same.
+            let text = if body.is_empty() { event.unwrap_or_default() } else { String::from_utf8_lossy(&body).into_owned() };
+            anyhow::Ok((status, text))
         };
         let (status, text) = tokio::time::timeout(PATIENCE, exchange).await.context("no answer in 30 s")??;
         let is = self.meaning(status, &text);
         Ok(Answer { status: status.as_u16(), text, took: begun.elapsed(), is })
     }
 
+    /// Where to, with what the signature needs behind it.
+    fn with_query(&self, query: Option<String>) -> anyhow::Result<hyper::Uri> {
+        match query {
+            None => Ok(self.url.clone()),
+            Some(query) => Ok(format!("{}?{query}", self.url).parse()?),
+        }
+    }
+
     /// Success is the provider's status and the id of what was written down.
     fn meaning(&self, status: hyper::StatusCode, text: &str) -> Meaning {
         let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-        let has_id = answer["id"].as_str().is_some_and(|id| id.parse::<hookgate::event::EventId>().is_ok());
+        let id = answer["id"].as_str().unwrap_or(text);
+        let has_id = id.parse::<hookgate::event::EventId>().is_ok();
         match (status == self.provider.success && has_id, answer["duplicate"] == true) {
             (true, false) => Meaning::Accepted,
             (true, true) => Meaning::Duplicate,

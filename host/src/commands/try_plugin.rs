@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -241,12 +241,12 @@ impl Try {
 
 /// The event as it would have come in, its signature checked and all.
 fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Result<NewEvent> {
+    let provider = provider.for_a_trial();
     let key = provider.fresh_key()?;
     let signed = provider.sign(event_type, body, &key, now_ms(), None)?;
-    let source = provider.name.clone();
-    let received =
-        Received { source, url: None, headers: signed.headers, body: signed.body, at_ms: now_ms(), at: Instant::now() };
-    Ok(provider.parse_event(provider.verify(received, &[key], now_ms())?)?)
+    let received = Received::new(provider.name.clone(), signed.headers, signed.body, now_ms());
+    let events = provider.parse_events(provider.verify(received, &[key], now_ms())?)?;
+    events.into_iter().next().context("there is no event in it")
 }
 
 /// How much a plugin may remember that is tried.

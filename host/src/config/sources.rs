@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Reading, body_bytes, millis};
 use crate::effects::PLUGIN;
-use crate::event::is_name;
+use crate::event::{UnixMs, is_name};
 use crate::provider::{Answering, Provider, Source, catalogue};
 use crate::secret::Secret;
 use crate::section::Section;
@@ -32,9 +32,17 @@ impl Reading<'_> {
         let provider = read_provider(name, &mut section);
         let first = self.files.borrow().len();
         let secrets = self.secrets(&mut section);
+        let verify_token = section.optional_section("verify_token").and_then(|section| self.secret(section));
         let secret_files = self.files.borrow()[first..].iter().map(|(file, _)| file.clone()).collect();
         let body_bytes = body_bytes(&mut section, most_bytes);
         let provider = Arc::new(provider?);
+        if provider.wants_verify_token() && verify_token.is_none() && !self.secrets_may_be_missing {
+            let fix = "is missing: its sender shows a second secret first; add verify_token = { env = \"MY_TOKEN\" }";
+            section.mistake("verify_token", fix);
+        }
+        if !provider.wants_verify_token() && verify_token.is_some() {
+            section.mistake("verify_token", format_args!("is nothing that senders of {} show", provider.name));
+        }
         if provider.signs_url() && public_url.is_none() {
             section.mistake(
                 "provider",
@@ -42,17 +50,17 @@ impl Reading<'_> {
             );
         }
         let url = public_url.map(|public| format!("{}/hooks/{name}", public.trim_end_matches('/')).into());
-        let keys = secrets.into_iter().enumerate().filter_map(|(n, secret)| {
+        let keys = secrets.into_iter().enumerate().filter_map(|(n, (secret, span))| {
             let told = |error| section.mistake(&format!("secrets[{n}]"), error);
-            provider.key(&secret).map_err(told).ok()
+            Some(provider.key(&secret).map_err(told).ok()?.between(span.not_before_ms, span.not_after_ms))
         });
         let keys = keys.collect();
         let answering = answering(&mut section);
         section.finish();
-        Some(Source { name: name.into(), provider, keys, body_bytes, url, secret_files, answering })
+        Some(Source { name: name.into(), provider, keys, verify_token, body_bytes, url, secret_files, answering })
     }
 
-    fn secrets(&self, section: &mut Section) -> Vec<Secret> {
+    fn secrets(&self, section: &mut Section) -> Vec<(Secret, Span)> {
         let tables = section.tables("secrets");
         if tables.is_empty() {
             let example = "secrets = [{ env = \"MY_SECRET\" }]";
@@ -61,7 +69,74 @@ impl Reading<'_> {
                 format_args!("is missing: a source without one could not be verified; add {example}"),
             );
         }
-        tables.into_iter().filter_map(|table| self.secret(table)).collect()
+        if tables.len() > SECRETS {
+            section.mistake("secrets", format_args!("are at most {SECRETS}: take out those that count no more"));
+        }
+        let with_span = |mut table: Section| {
+            let span = Span::read(&mut table);
+            Some((self.secret(table)?, span))
+        };
+        tables.into_iter().filter_map(with_span).collect()
+    }
+}
+
+/// The most secrets that a source has at a time.
+const SECRETS: usize = 5;
+
+/// When a secret counts, its ends included.
+struct Span {
+    not_before_ms: Option<UnixMs>,
+    not_after_ms: Option<UnixMs>,
+}
+
+impl Span {
+    fn read(section: &mut Section) -> Span {
+        let span = Span {
+            not_before_ms: moment(section, "not_before", "00:00:00"),
+            not_after_ms: moment(section, "not_after", "23:59:59.999"),
+        };
+        if span.not_before_ms.zip(span.not_after_ms).is_some_and(|(from, until)| from > until) {
+            section.mistake("not_after", "is before `not_before`: the secret would never count");
+        }
+        span
+    }
+}
+
+/// A moment, or a day and a time of it, in UTC.
+fn moment(section: &mut Section, key: &str, time: &str) -> Option<UnixMs> {
+    let text = match section.raw(key)? {
+        toml::Value::Datetime(datetime) => datetime.to_string(),
+        toml::Value::String(text) => text,
+        _ => String::new(),
+    };
+    let whole = if text.contains(['T', 't', ' ']) { text } else { format!("{text}T{time}Z") };
+    let at = whole.parse::<jiff::Timestamp>().ok().and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    if at.is_none() {
+        section.mistake(key, "must be a day (2026-12-31) or a moment (2026-12-31T12:00:00Z)");
+    }
+    at
+}
+
+/// The description of a provider of the catalogue, with what another table says in its place.
+fn like_another(section: &Section, like: &toml::Value, table: toml::Table) -> Option<toml::Table> {
+    let base = like.as_str().and_then(catalogue::text).and_then(|text| toml::from_str::<toml::Table>(text).ok());
+    let Some(mut base) = base else {
+        let known: Vec<&str> = catalogue::names().collect();
+        section.mistake("provider.like", format_args!("must be one of {}", known.join(", ")));
+        return None;
+    };
+    // They are of the other one.
+    base.remove("vectors");
+    lay_over(&mut base, table);
+    Some(base)
+}
+
+fn lay_over(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => lay_over(base, over),
+            (_, value) => drop(base.insert(key, value)),
+        }
     }
 }
 
@@ -107,7 +182,12 @@ fn read_provider(source: &str, section: &mut Section) -> Option<Provider> {
             }
             None
         }),
-        Some(toml::Value::Table(table)) => Provider::read(source, section.with("provider", table)),
+        Some(toml::Value::Table(mut table)) => {
+            if let Some(like) = table.remove("like") {
+                table = like_another(section, &like, table)?;
+            }
+            Provider::read(source, section.with("provider", table))
+        }
         Some(_) => {
             section.mistake("provider", "must be a name, or a table that describes one");
             None

@@ -1,5 +1,6 @@
 //! HTTP in: receive, verify, parse, accept, answer. Knows nothing of plugins: what it hands on is on disk.
 
+mod certificates;
 mod counters;
 mod refusal;
 
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Json, Router};
@@ -21,9 +22,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::event::{Event, NewEvent, now_ms};
 use crate::pace::Lately;
-use crate::provider::{Answering, HandshakeAnswer, Provider, Received, Source};
+use crate::provider::{Answering, BadHandshake, HandshakeAnswer, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
 
+pub use certificates::{Certificates, Fetched, Fetching};
 pub use counters::{Counters, Tally};
 pub use refusal::Refusal;
 
@@ -72,6 +74,7 @@ pub struct Ingress {
     sources: Arc<Sources>,
     queue: Queue,
     asking: Asking,
+    certificates: Certificates,
     /// A place for each request at a time.
     places: Semaphore,
     /// What bodies may hold of memory, all together.
@@ -89,6 +92,7 @@ impl Ingress {
         sources: Arc<Sources>,
         queue: Queue,
         asking: Asking,
+        certificates: Certificates,
         limits: &Limits,
         counters: Counters,
         traffic: Lately,
@@ -100,6 +104,7 @@ impl Ingress {
             sources,
             queue,
             asking,
+            certificates,
             places: Semaphore::new(limits.requests_at_once),
             bytes: Semaphore::new(limits.bytes_at_once),
             patience: limits.request,
@@ -120,19 +125,25 @@ impl Ingress {
     async fn take(&self, source: &Source, request: Request) -> Result<Response, Refusal> {
         let begun = Instant::now();
         let (source_name, provider) = (source.name.clone(), &source.provider);
-        let (received, _held) = self.receive(source, request).await?;
+        if let Some(answer) = unsigned_handshake(source, &request) {
+            return self.greet(&source_name, answer).await;
+        }
+        let (mut received, _held) = self.receive(source, request).await?;
         // Only now: whoever sends slowly holds a connection and a few bytes, and no place.
         let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
+        if let Some(url) = provider.certificate_url(&received, &source.keys).map_err(Refusal::Unverified)? {
+            received.certificate = Some(self.certificates.get(url).await.map_err(|_| Refusal::NoCertificate)?);
+        }
         let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
         self.counters.count_verified(&source_name, verified.secret());
-        if let Some(HandshakeAnswer { status, content_type, body }) = provider.handshake(&verified) {
-            self.counters.count_handshake(&source_name);
-            tracing::info!(source = %source_name, "{source_name}: its sender made sure that somebody is here");
-            return Ok((status, [(CONTENT_TYPE, content_type)], body).into_response());
+        if let Some(answer) = provider.handshake(&verified, &source.keys) {
+            return self.greet(&source_name, answer).await;
         }
-        let event = provider.parse_event(verified).map_err(Refusal::Unreadable)?;
-        let asked = source.answering.as_ref().map(|answering| (answering, event.clone()));
-        let receipts = self.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
+        let events = provider.parse_events(verified).map_err(Refusal::Unreadable)?;
+        // Where one request holds many, nobody's answer is to all of them.
+        let alone = events.first().filter(|_| events.len() == 1);
+        let asked = source.answering.as_ref().zip(alone.cloned());
+        let receipts = self.queue.accept(events).await.map_err(Refusal::NotWritten)?;
         self.counters.count_accepted(&source_name, &receipts);
         self.counters.note_accepted_in(begun.elapsed());
         match (asked, receipts.first()) {
@@ -143,6 +154,27 @@ impl Ingress {
             }
             _ => Ok(answer(provider.success, &receipts)),
         }
+    }
+
+    /// Answers a sender that makes sure that somebody is here.
+    async fn greet(
+        &self,
+        source: &Arc<str>,
+        answer: Result<HandshakeAnswer, BadHandshake>,
+    ) -> Result<Response, Refusal> {
+        let HandshakeAnswer { status, content_type, body, visit } = answer.map_err(Refusal::Handshake)?;
+        if let Some(address) = visit {
+            self.certificates.visit(address).await.map_err(|why| {
+                tracing::warn!(%source, "{source}: what confirms the subscription cannot be asked for: {why}");
+                Refusal::NotVisited
+            })?;
+        }
+        self.counters.count_handshake(source);
+        tracing::info!(%source, "{source}: its sender made sure that somebody is here");
+        Ok(match body.is_empty() {
+            true => status.into_response(),
+            false => (status, [(CONTENT_TYPE, content_type)], body).into_response(),
+        })
     }
 
     /// Has a plugin answer, for as long as the sender can wait; the event is written down whatever it says.
@@ -185,16 +217,23 @@ impl Ingress {
         let (body, held) = reading.await.unwrap_or(Err(Refusal::TooSlow))?;
         Ok((
             Received {
-                source: source.name.clone(),
                 url: source.url.clone(),
-                headers: head.headers,
-                body,
-                at_ms: now_ms(),
+                query: head.uri.query().map(str::to_owned),
                 at,
+                ..Received::new(source.name.clone(), head.headers, body, now_ms())
             },
             held,
         ))
     }
+}
+
+/// The answer to a handshake that is a GET, where the source's provider has such.
+fn unsigned_handshake(source: &Source, request: &Request) -> Option<Result<HandshakeAnswer, BadHandshake>> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    let (headers, query) = (request.headers(), request.uri().query());
+    source.provider.unsigned_handshake(headers, query, source.verify_token.as_ref())
 }
 
 async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
@@ -209,7 +248,7 @@ async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, req
         Err(refusal) => {
             ingress.counters.count_refused(&source.name, refusal);
             ingress.log.refused(&source.name, refusal);
-            refusal.into_response()
+            refusal.answer(source.provider.failure)
         }
     }
 }
@@ -315,14 +354,25 @@ fn late_answer(provider: &Provider, receipt: &Receipt) -> Response {
     }
 }
 
+/// What a sender that does not wait is told: that it is written down, and as what.
 fn answer(status: StatusCode, receipts: &[Receipt]) -> Response {
     #[derive(serde::Serialize)]
     struct Answer {
         id: String,
         duplicate: bool,
+        /// Each, where one request held several events.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        ids: Vec<String>,
     }
-    match receipts.first() {
-        Some(first) => (status, Json(Answer { id: first.id.to_string(), duplicate: first.duplicate })).into_response(),
-        None => status.into_response(),
+    let Some(first) = receipts.first() else { return status.into_response() };
+    let id = first.id.to_string();
+    if status == StatusCode::NO_CONTENT {
+        return (status, [(EVENT, id)]).into_response();
     }
+    let ids = if receipts.len() > 1 { receipts.iter().map(|receipt| receipt.id.to_string()).collect() } else { Vec::new() };
+    let duplicate = receipts.iter().all(|receipt| receipt.duplicate);
+    (status, [(EVENT, id.clone())], Json(Answer { id, duplicate, ids })).into_response()
 }
+
+/// The header that names the event in every answer, for those whose answers have no body.
+const EVENT: HeaderName = HeaderName::from_static("x-hookgate-event");

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 
-use crate::provider::{Unreadable, Unverified};
+use crate::provider::{BadHandshake, Failure, Unreadable, Unverified};
 use crate::queue::AcceptError;
 
 /// Why a request was refused.
@@ -29,13 +29,19 @@ pub enum Refusal {
     Unverified(Unverified),
     /// Verified, and not what the provider promises.
     Unreadable(Unreadable),
+    /// It looks like a handshake that is not signed, and is none that is answered.
+    Handshake(BadHandshake),
+    /// The certificate by which it would have to be verified cannot be had.
+    NoCertificate,
+    /// What would confirm a subscription cannot be asked for.
+    NotVisited,
     /// It could not be written down.
     NotWritten(AcceptError),
 }
 
 impl Refusal {
     /// Every cause, for counters that begin at zero.
-    pub const CAUSES: [&str; 17] = [
+    pub const CAUSES: [&str; 24] = [
         "method",
         "too_slow",
         "too_big",
@@ -49,9 +55,16 @@ impl Refusal {
         "stale_timestamp",
         "future_timestamp",
         "bad_signature",
+        "foreign_certificate",
+        "no_live_secret",
+        "wrong_token",
+        "foreign_address",
+        "no_certificate",
+        "not_visited",
         "not_json",
         "no_type",
         "bad_type",
+        "too_many_events",
         "not_written",
     ];
 
@@ -72,14 +85,21 @@ impl Refusal {
             Refusal::Unverified(Unverified::StaleTimestamp) => "stale_timestamp",
             Refusal::Unverified(Unverified::FutureTimestamp) => "future_timestamp",
             Refusal::Unverified(Unverified::BadSignature) => "bad_signature",
+            Refusal::Unverified(Unverified::ForeignCertificate) => "foreign_certificate",
+            Refusal::Unverified(Unverified::NoLiveSecret) => "no_live_secret",
+            Refusal::Handshake(BadHandshake::WrongToken) => "wrong_token",
+            Refusal::Handshake(BadHandshake::ForeignAddress) => "foreign_address",
+            Refusal::NoCertificate => "no_certificate",
+            Refusal::NotVisited => "not_visited",
             Refusal::Unreadable(Unreadable::NotJson) => "not_json",
+            Refusal::Unreadable(Unreadable::TooMany) => "too_many_events",
             Refusal::Unreadable(Unreadable::NoType) => "no_type",
             Refusal::Unreadable(Unreadable::BadType) => "bad_type",
             Refusal::NotWritten(_) => "not_written",
         }
     }
 
-    /// The status.
+    /// The status, where the sender's provider says nothing else.
     pub fn status(&self) -> StatusCode {
         match self {
             Refusal::UnknownSource => StatusCode::NOT_FOUND,
@@ -87,10 +107,28 @@ impl Refusal {
             Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::Busy | Refusal::NotWritten(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Unverified(_) => StatusCode::UNAUTHORIZED,
-            Refusal::Unreadable(_) => StatusCode::BAD_REQUEST,
+            Refusal::Busy
+            | Refusal::NotWritten(_)
+            | Refusal::NoCertificate
+            | Refusal::NotVisited
+            // The sender is right as far as we know: it must try again.
+            | Refusal::Unverified(Unverified::NoLiveSecret) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unverified(_) | Refusal::Handshake(BadHandshake::WrongToken) => StatusCode::UNAUTHORIZED,
+            Refusal::Unreadable(_) | Refusal::Handshake(BadHandshake::ForeignAddress) => StatusCode::BAD_REQUEST,
         }
+    }
+
+    /// The answer to a sender whose provider takes some statuses badly.
+    pub fn answer(self, failure: Failure) -> Response {
+        let status = match self.status() {
+            StatusCode::UNAUTHORIZED => failure.unverified,
+            StatusCode::BAD_REQUEST => failure.unreadable,
+            StatusCode::TOO_MANY_REQUESTS => failure.over_rate,
+            usual => usual,
+        };
+        let mut response = self.into_response();
+        *response.status_mut() = status;
+        response
     }
 
     /// What the sender reads.
@@ -102,7 +140,13 @@ impl Refusal {
             Refusal::TooBig => "the body is too large",
             Refusal::Encoded => "the body must not be compressed",
             Refusal::Busy => "too many requests at a time: try again",
+            Refusal::Unverified(Unverified::NoLiveSecret) => "this cannot be verified now: try again",
+            Refusal::NoCertificate => "the certificate cannot be had now: try again",
+            Refusal::NotVisited => "the subscription cannot be confirmed now: try again",
             Refusal::Unverified(_) => "the signature was not accepted",
+            Refusal::Handshake(BadHandshake::WrongToken) => "the verify token was not accepted",
+            Refusal::Handshake(BadHandshake::ForeignAddress) => "this is no address of the vendor's",
+            Refusal::Unreadable(Unreadable::TooMany) => "there are too many events in one request",
             Refusal::Unreadable(Unreadable::NotJson) => "the body is not JSON",
             Refusal::Unreadable(_) => "there is no event type where this provider has it",
             Refusal::NotWritten(_) => "the event could not be written down: try again",
@@ -115,6 +159,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Refusal::Unverified(why) => why.fmt(f),
+            Refusal::Handshake(why) => why.fmt(f),
             Refusal::Unreadable(Unreadable::NotJson) => {
                 f.write_str("the body is not JSON: does its sender have another content type configured?")
             }
@@ -132,7 +177,7 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         match self {
             Refusal::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
-            Refusal::Busy | Refusal::NotWritten(_) => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
             _ => {}
         }
         response
@@ -154,6 +199,7 @@ mod tests {
             Unverified::StaleTimestamp,
             Unverified::FutureTimestamp,
             Unverified::BadSignature,
+            Unverified::ForeignCertificate,
         ];
         let seen: std::collections::HashSet<_> =
             all.map(|why| (Refusal::Unverified(why).status(), Refusal::Unverified(why).text())).into();
@@ -166,5 +212,20 @@ mod tests {
         assert_eq!(Refusal::NotWritten(AcceptError::NotNow("the disk is full")).status().as_u16(), 503);
         assert_eq!(Refusal::NotWritten(AcceptError::Closed).status().as_u16(), 503);
         assert_eq!(Refusal::Busy.status().as_u16(), 503);
+        assert_eq!(Refusal::NoCertificate.status().as_u16(), 503);
+        assert_eq!(Refusal::Unverified(Unverified::NoLiveSecret).status().as_u16(), 503);
+    }
+
+    #[test]
+    fn a_provider_may_have_another_status_for_what_its_senders_take_badly() {
+        let failure = Failure {
+            unverified: StatusCode::SERVICE_UNAVAILABLE,
+            unreadable: StatusCode::UNPROCESSABLE_ENTITY,
+            over_rate: StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let status = |refusal: Refusal| refusal.answer(failure).status().as_u16();
+        assert_eq!(status(Refusal::Unverified(Unverified::BadSignature)), 503);
+        assert_eq!(status(Refusal::Unreadable(Unreadable::NoType)), 422);
+        assert_eq!(status(Refusal::TooBig), 413);
     }
 }

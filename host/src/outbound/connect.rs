@@ -1,6 +1,7 @@
 //! Connections: a name is looked up once, its addresses are looked at, and the connection goes to the very address that was
 //! looked at. What a name means a moment later does not matter.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -25,15 +26,17 @@ pub struct Outbound {
     names: Arc<dyn Resolve>,
     /// Where this gateway itself listens: never to be connected to.
     own: Vec<SocketAddr>,
-    roots: Roots,
+    pub(super) roots: Roots,
     tls: OnceLock<Arc<ClientConfig>>,
 }
 
-/// Whose certificates are believed.
+/// What is believed of the net: whose certificates, and where hosts are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roots {
     /// A file of certificates in PEM, believed beside those of the system (`ca_file`).
     pub ca_file: Option<PathBuf>,
+    /// Where hosts are, whatever their names mean elsewhere (`hosts`). The operator spelled them out, so they may be private.
+    pub hosts: BTreeMap<String, SocketAddr>,
 }
 
 impl Roots {
@@ -144,6 +147,7 @@ pub(super) struct Connector(Arc<Way>);
 struct Way {
     names: Arc<dyn Resolve>,
     own: Vec<SocketAddr>,
+    hosts: BTreeMap<String, SocketAddr>,
     reach: Reach,
 }
 
@@ -162,7 +166,8 @@ pub(super) struct Reach {
 
 impl Connector {
     pub fn new(outbound: &Outbound, reach: Reach) -> Connector {
-        Connector(Arc::new(Way { names: outbound.names.clone(), own: outbound.own.clone(), reach }))
+        let (names, own, hosts) = (outbound.names.clone(), outbound.own.clone(), outbound.roots.hosts.clone());
+        Connector(Arc::new(Way { names, own, hosts, reach }))
     }
 
     /// How long connecting may take.
@@ -175,6 +180,9 @@ impl Connector {
     pub async fn check(&self, uri: &Uri) -> Result<(), Unreachable> {
         let way = &self.0;
         let (host, port) = target(uri);
+        if way.hosts.contains_key(host) {
+            return Ok(());
+        }
         let looking = tokio::time::timeout(way.reach.within, way.look_up(host, port));
         let Ok(Ok(found)) = looking.await else { return Ok(()) };
         if found.is_empty() || found.iter().any(|address| way.allows(*address, false)) {
@@ -255,10 +263,17 @@ fn is_of_this_machine(ip: IpAddr) -> bool {
 impl Way {
     async fn connect(&self, uri: &Uri) -> Result<TcpStream, Unreachable> {
         let (host, port) = target(uri);
-        let found = self.look_up(host, port).await?;
+        let spelled_out = self.hosts.get(host);
+        let found = match spelled_out {
+            Some(address) => vec![*address],
+            None => self.look_up(host, port).await?,
+        };
         // A credential in clear text goes to nobody but whom the operator spelled out.
         let only_named = self.reach.has_credential && uri.scheme_str() == Some("http");
-        let allowed = found.iter().filter(|address| self.allows(**address, only_named));
+        let is_allowed = |address: SocketAddr| {
+            spelled_out.is_some() && !self.is_own(address) || self.allows(address, only_named)
+        };
+        let allowed = found.iter().filter(|address| is_allowed(**address));
         let mut failed = None;
         for address in allowed {
             match TcpStream::connect(address).await {

@@ -7,6 +7,7 @@
 mod address;
 mod connect;
 mod exchange;
+mod fetch;
 mod post;
 mod target;
 
@@ -25,6 +26,7 @@ use url::Url;
 pub use address::is_public;
 pub use connect::{Outbound, Resolve, Resolving, Roots, SystemNames};
 pub(crate) use exchange::is_the_hosts_own;
+pub use fetch::Fetcher;
 pub use post::{ANSWER_BYTES, Posted, Poster};
 pub use target::{HostPattern, NotAHost};
 

@@ -3,12 +3,26 @@
 use super::description::Provider;
 
 const FILES: &[(&str, &str)] = &[
+    ("aws-sns", include_str!("../../providers/aws-sns.toml")),
     ("discord", include_str!("../../providers/discord.toml")),
     ("frameio", include_str!("../../providers/frameio.toml")),
     ("github", include_str!("../../providers/github.toml")),
+    ("gitlab", include_str!("../../providers/gitlab.toml")),
+    ("hmac", include_str!("../../providers/hmac.toml")),
+    ("linear", include_str!("../../providers/linear.toml")),
+    ("mailgun", include_str!("../../providers/mailgun.toml")),
+    ("meta", include_str!("../../providers/meta.toml")),
+    ("pagerduty", include_str!("../../providers/pagerduty.toml")),
+    ("shopify", include_str!("../../providers/shopify.toml")),
     ("slack", include_str!("../../providers/slack.toml")),
     ("soundhash", include_str!("../../providers/soundhash.toml")),
+    ("square", include_str!("../../providers/square.toml")),
     ("standard-webhooks", include_str!("../../providers/standard-webhooks.toml")),
+    ("stripe", include_str!("../../providers/stripe.toml")),
+    ("svix", include_str!("../../providers/svix.toml")),
+    ("twilio", include_str!("../../providers/twilio.toml")),
+    ("twitch", include_str!("../../providers/twitch.toml")),
+    ("zoom", include_str!("../../providers/zoom.toml")),
 ];
 
 /// Every name, in order.

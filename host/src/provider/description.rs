@@ -1,13 +1,14 @@
 //! What a provider's TOML says, read and checked.
 
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::handshake::Handshake;
-use super::template::{FirstOf, Part, Template};
+use super::json::Path;
+use super::scheme::{Place, Scheme};
+use super::template::{FirstOf, Template};
+use super::vector::Vector;
 use crate::event::RESERVED;
 use crate::section::{Mistakes, Section};
 
@@ -20,19 +21,36 @@ pub struct Provider {
     pub about: String,
     /// The vendor's page.
     pub docs: Option<String>,
-    pub(super) signature: Signature,
-    pub(super) timestamp: Option<Timestamp>,
+    /// How it signs. There is at least one; which counts is told by the secret.
+    pub(super) schemes: Vec<Scheme>,
     pub(super) event_type: FirstOf,
+    pub(super) instead: Vec<Instead>,
     pub(super) delivery_id: FirstOf,
     /// Whether the sender promises JSON.
     pub(super) is_json: bool,
+    /// Where several events stand in one request.
+    pub(super) items: Vec<Path>,
     pub(super) attributes: Vec<(String, FirstOf)>,
     /// What the sender takes for success.
     pub success: StatusCode,
+    /// What it is told where a request is refused.
+    pub failure: Failure,
     /// What a sender that waits for an answer is told where there is none in time.
     pub late: Option<Late>,
     pub(super) handshakes: Vec<Handshake>,
     pub(super) samples: Vec<Sample>,
+    pub(super) vectors: Vec<Vector>,
+}
+
+/// The statuses of refusals: some senders drop an event or disable a hook for one, and try again for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// Not verified.
+    pub unverified: StatusCode,
+    /// Verified, and not what the provider promises.
+    pub unreadable: StatusCode,
+    /// Too many.
+    pub over_rate: StatusCode,
 }
 
 /// What a sender that waits for an answer is told where there is none in time.
@@ -46,68 +64,12 @@ pub struct Late {
     pub content_type: HeaderValue,
 }
 
-/// Where the signature is, and what is signed by what.
+/// Another type than usual, where something says so.
 #[derive(Debug, Clone)]
-pub(super) struct Signature {
-    pub header: HeaderName,
-    /// Between several signatures in one header.
-    pub separator: Option<String>,
-    /// Before each signature; what has another one is ignored where there is a separator.
-    pub prefix: String,
-    pub algorithm: Algorithm,
-    pub encoding: Encoding,
-    pub signed: Template,
-    pub key: KeyForm,
-}
-
-/// What signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    /// One secret for both sides (RFC 2104).
-    HmacSha256,
-    /// The sender has a private key, and we its public one (RFC 8032).
-    Ed25519,
-}
-
-impl Algorithm {
-    /// How long a signature is, in bytes.
-    pub fn signature_bytes(self) -> usize {
-        match self {
-            Algorithm::HmacSha256 => 32,
-            Algorithm::Ed25519 => 64,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Algorithm::HmacSha256 => "HMAC-SHA256",
-            Algorithm::Ed25519 => "Ed25519",
-        }
-    }
-}
-
-/// How bytes are written as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Hex,
-    Base64,
-}
-
-/// How the text of a secret becomes a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeyForm {
-    /// Nothing: the text's bytes are the key.
-    pub encoding: Option<Encoding>,
-    /// Taken off first, where it is there.
-    pub prefix: String,
-}
-
-/// Where the signed timestamp is, in seconds since 1970.
-#[derive(Debug, Clone)]
-pub(super) struct Timestamp {
-    pub header: HeaderName,
-    /// How far it may be from our clock, into the past and into the future.
-    pub tolerance: Duration,
+pub(super) struct Instead {
+    pub tells: Template,
+    pub is: String,
+    pub event_type: Template,
 }
 
 /// An example of what the sender sends.
@@ -116,8 +78,26 @@ pub(super) struct Sample {
     pub types: Vec<String>,
     /// The body, with `{type}` where the type stands.
     pub body: String,
-    /// Pointers to the values that differ from one sample to the next.
+    /// Pointers to the values that differ from one sample to the next, or names of a form's fields.
     pub fresh: Vec<String>,
+    /// Headers that nothing else says.
+    pub headers: HeaderMap,
+}
+
+impl Failure {
+    fn read(mut section: Section) -> Failure {
+        let mut status = |key: &str, usual: u16| {
+            let status = section.number(key, usual.into(), 400..=599) as u16;
+            StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+        };
+        let read = Failure {
+            unverified: status("unverified", 401),
+            unreadable: status("unreadable", 400),
+            over_rate: status("over_rate", 429),
+        };
+        section.finish();
+        read
+    }
 }
 
 impl Late {
@@ -131,224 +111,173 @@ impl Late {
     }
 }
 
+impl Instead {
+    fn read(mut section: Section) -> Option<Instead> {
+        let tells = section.required_parsed("if", "say what tells it, as in \"{header:X-Kind}\"");
+        let is: Option<String> = section.required("is", "say what that is then");
+        let event_type = section.required_parsed("type", "say the type that counts then");
+        section.finish();
+        Some(Instead { tells: tells?, is: is?, event_type: event_type? })
+    }
+}
+
+/// What `[event]` says.
+struct EventForm {
+    event_type: FirstOf,
+    instead: Vec<Instead>,
+    delivery_id: FirstOf,
+    is_json: bool,
+    items: Vec<Path>,
+}
+
+impl EventForm {
+    fn read(mut section: Section) -> EventForm {
+        let event_type = first_of(&mut section, "type");
+        if event_type.0.is_empty() {
+            section.mistake("type", "must say where the event's type is, as in \"{body:/type}\"");
+        }
+        let delivery_id = first_of(&mut section, "id");
+        let is_json = match section.or("body", "json".to_owned()).as_str() {
+            "json" => true,
+            "raw" => false,
+            _ => {
+                section.mistake("body", "is none that there is: take \"json\" or \"raw\"");
+                true
+            }
+        };
+        let paths: Vec<String> = section.or("items", Vec::new());
+        let paths = paths.iter().filter_map(|path| {
+            path.parse().map_err(|why| section.mistake("items", format_args!("{path:?} {why}"))).ok()
+        });
+        let items = paths.collect();
+        let instead = section.tables("instead").into_iter().filter_map(Instead::read).collect();
+        section.finish();
+        EventForm { event_type, instead, delivery_id, is_json, items }
+    }
+}
+
 impl Provider {
     /// Reads a description. What is wrong with it goes to the section's mistakes.
     pub fn read(name: &str, mut section: Section) -> Option<Provider> {
         let about = section.or("about", String::new());
         let docs = section.optional("docs");
-        let signature = Signature::read(section.section("signature"));
-        let timestamp = section.optional_section("timestamp").and_then(Timestamp::read);
-        let mut event = section.section("event");
-        let event_type = first_of(&mut event, "type");
-        if event_type.0.is_empty() {
-            event.mistake("type", "must say where the event's type is, as in \"{body:/type}\"");
-        }
-        let delivery_id = first_of(&mut event, "id");
-        let is_json = match event.or("body", "json".to_owned()).as_str() {
-            "json" => true,
-            "raw" => false,
-            _ => {
-                event.mistake("body", "is none that there is: take \"json\" or \"raw\"");
-                true
-            }
-        };
-        event.finish();
+        let schemes = schemes(&mut section);
+        let event = EventForm::read(section.section("event"));
         let attributes = attributes(section.section("attributes"));
         let success = section.number("success", 200, 200..=299) as u16;
+        let failure = Failure::read(section.section("failure"));
         let late = section.optional_section("late").and_then(Late::read);
         let handshakes = section.tables("handshakes").into_iter().filter_map(Handshake::read).collect();
         let samples = section.tables("samples").into_iter().filter_map(Sample::read).collect();
-        let signs_time = signature.as_ref().is_some_and(|signature| signs_time(signature, timestamp.as_ref()));
-        match (&timestamp, signs_time) {
-            (None, true) => section.mistake("timestamp", "is missing: `signed` has a {timestamp}, so say where it is"),
-            (Some(_), false) => {
-                section.mistake("timestamp", "is not signed, so anyone could renew it: `signed` has no {timestamp}")
-            }
-            _ => {}
-        }
-        section.finish();
-        Some(Provider {
+        let vectors = section.tables("vectors").into_iter().filter_map(Vector::read).collect();
+        let provider = Provider {
             name: name.into(),
             about,
             docs,
-            signature: signature?,
-            timestamp,
-            event_type,
-            delivery_id,
-            is_json,
+            schemes: schemes?,
+            event_type: event.event_type,
+            instead: event.instead,
+            delivery_id: event.delivery_id,
+            is_json: event.is_json,
+            items: event.items,
             attributes,
             success: StatusCode::from_u16(success).unwrap_or(StatusCode::OK),
+            failure,
             late,
             handshakes,
             samples,
-        })
+            vectors,
+        };
+        provider.check_handshakes(&section);
+        provider.check_vectors(&section);
+        section.finish();
+        Some(provider)
     }
 
-    /// Reads a description from the text of its file.
+    /// Reads a description from the text of its file. Each mistake is a line, with the path of its key and where that stands.
     pub fn parse(name: &str, text: &str) -> Result<Provider, Vec<String>> {
         let table = toml::from_str(text).map_err(|error| vec![error.to_string()])?;
         let mistakes = Mistakes::default();
         let provider = Provider::read(name, Section::root(table, &mistakes));
-        mistakes.none_or(()).and(provider.ok_or_else(Vec::new))
+        mistakes.none_or_in(text, ()).and(provider.ok_or_else(Vec::new))
     }
 
     /// What it says, for people: names and texts.
-    pub fn describe(&self) -> Vec<(&'static str, String)> {
-        let signature = &self.signature;
-        let encoding = match signature.encoding {
-            Encoding::Hex => "hex",
-            Encoding::Base64 => "base64",
-        };
-        let place = format!(
-            "{} has {}<{encoding} of {}>",
-            title(&signature.header),
-            signature.prefix,
-            signature.algorithm.name()
-        );
-        let listed = signature.separator.as_ref().map(|separator| format!(", several of them between {separator:?}"));
-        let timestamp = self
-            .timestamp
-            .as_ref()
-            .map(|rule| format!("{} in seconds, at most {} s off", title(&rule.header), rule.tolerance.as_secs()));
-        let rows = [
-            ("name", Some(self.name.to_string())),
-            ("about", Some(self.about.clone())),
-            ("signature", Some(place + &listed.unwrap_or_default())),
-            ("signed", Some(signature.signed.to_string())),
-            ("key", Some(signature.key.to_string())),
-            ("timestamp", timestamp),
+    pub fn describe(&self) -> Vec<(String, String)> {
+        let list = |texts: Vec<String>, between| Some(texts.join(between)).filter(|told| !told.is_empty());
+        let mut rows = vec![("name".to_owned(), self.name.to_string()), ("about".to_owned(), self.about.clone())];
+        for (n, scheme) in self.schemes.iter().enumerate() {
+            let prefix = Some(&scheme.signature.key.prefix).filter(|prefix| self.schemes.len() > 1 && !prefix.is_empty());
+            let which = prefix.map(|prefix| format!(" ({prefix})")).unwrap_or_default();
+            let or = if n == 0 { "" } else { "or " };
+            rows.extend(scheme.describe().into_iter().map(|(what, told)| (format!("{or}{what}{which}"), told)));
+        }
+        let more = [
             ("type", Some(self.event_type.to_string())),
             ("id", Some(self.delivery_id.to_string()).filter(|id| !id.is_empty())),
-            (
-                "handshake",
-                Some(self.handshakes.iter().map(Handshake::to_string).collect::<Vec<_>>().join("; "))
-                    .filter(|told| !told.is_empty()),
-            ),
+            ("events", list(self.items.iter().map(Path::to_string).collect(), " and ").map(|at| format!("one for each of {at}"))),
+            ("handshake", list(self.handshakes.iter().map(Handshake::to_string).collect(), "; ")),
             ("answer", Some(self.success.as_u16().to_string())),
             ("docs", self.docs.clone()),
             ("types", Some(self.sample_types().collect::<Vec<_>>().join(", "))),
         ];
-        rows.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+        rows.extend(more.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
+        rows
     }
 
     /// Whether the sender signs the address that it posts to.
     pub fn signs_url(&self) -> bool {
-        self.signature.signed.parts().any(|part| *part == Part::Url)
+        self.schemes.iter().any(|scheme| scheme.signature.covers_url())
+    }
+
+    /// Whether its sender shows a second secret of its own, before it sends anything.
+    pub fn wants_verify_token(&self) -> bool {
+        self.handshakes.iter().any(Handshake::is_unsigned)
     }
 
     /// Every type that there is a sample of.
     pub fn sample_types(&self) -> impl Iterator<Item = &str> {
         self.samples.iter().flat_map(|sample| &sample.types).map(String::as_str)
     }
-}
 
-/// A header's name as vendors write it.
-fn title(name: &HeaderName) -> String {
-    let word = |word: &str| word[..1].to_uppercase() + &word[1..];
-    name.as_str().split('-').filter(|part| !part.is_empty()).map(word).collect::<Vec<_>>().join("-")
-}
+    /// What a secret begins with, where that tells how it signs.
+    pub fn key_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.schemes.iter().map(|scheme| &*scheme.signature.key.prefix).filter(|prefix| !prefix.is_empty())
+    }
 
-impl fmt::Display for KeyForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.encoding {
-            None => f.write_str("the secret as it is")?,
-            Some(Encoding::Hex) => f.write_str("the secret, hex decoded")?,
-            Some(Encoding::Base64) => f.write_str("the secret, base64 decoded")?,
-        }
-        if self.prefix.is_empty() { Ok(()) } else { write!(f, " without {}", self.prefix) }
+    /// The headers that a signature depends on: where it is, and where its time is.
+    pub fn signature_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let places = self.schemes.iter().flat_map(|scheme| {
+            [Some(&scheme.signature.at), scheme.timestamp.as_ref().map(|rule| &rule.at)].into_iter().flatten()
+        });
+        places.filter_map(|place| match place {
+            Place::Header(names) | Place::Field(names, _) => Some(names.first()),
+            Place::Body(_) => None,
+        })
     }
 }
 
-fn signs_time(signature: &Signature, timestamp: Option<&Timestamp>) -> bool {
-    signature.signed.parts().any(|part| match part {
-        Part::Timestamp => true,
-        Part::Header(name) => timestamp.is_some_and(|timestamp| timestamp.header == *name),
-        _ => false,
-    })
-}
-
-impl Signature {
-    fn read(mut section: Section) -> Option<Signature> {
-        let header = place(&mut section, "say where the signature is, as in \"{header:X-Signature}\"");
-        let algorithm: Option<String> = section.required("algorithm", "take \"hmac-sha256\" or \"ed25519\"");
-        let algorithm = match algorithm.as_deref() {
-            Some("ed25519") => Algorithm::Ed25519,
-            Some("hmac-sha256") | None => Algorithm::HmacSha256,
-            Some(_) => {
-                section.mistake("algorithm", "is none that there is: take \"hmac-sha256\" or \"ed25519\"");
-                Algorithm::HmacSha256
-            }
-        };
-        let encoding = encoding(&mut section, "encoding", "hex").unwrap_or(Encoding::Hex);
-        let key = encoding_or_text(&mut section);
-        let signed: Option<Template> =
-            section.required_parsed("signed", "say which bytes are signed, as in \"{timestamp}.{body}\"");
-        check_signed(&section, signed.as_ref());
-        let read = Signature {
-            header: header.unwrap_or(http::header::AUTHORIZATION),
-            separator: section.optional("separator"),
-            prefix: section.or("prefix", String::new()),
-            algorithm,
-            encoding,
-            signed: signed.unwrap_or_else(Template::raw_body),
-            key: KeyForm { encoding: key, prefix: section.or("key_prefix", String::new()) },
-        };
-        section.finish();
-        Some(read)
+/// One way to sign, or several, each with its own prefix of secrets.
+fn schemes(section: &mut Section) -> Option<Vec<Scheme>> {
+    let tables = section.tables("schemes");
+    if tables.is_empty() {
+        return Some(vec![Scheme::read(section)?]);
     }
-}
-
-/// The header that `at` means. Written as a template, so that other places can be said one day.
-fn place(section: &mut Section, hint: &str) -> Option<HeaderName> {
-    let at: Template = section.required_parsed("at", hint)?;
-    let header = at.lone_header().cloned();
-    if header.is_none() {
-        section.mistake("at", "must be one header, as in \"{header:X-Name}\"");
-    }
-    header
-}
-
-/// A signature that leaves the body out protects nothing, and one over parsed values is one over another text.
-fn check_signed(section: &Section, signed: Option<&Template>) {
-    let Some(signed) = signed else { return };
-    if !signed.parts().any(|part| *part == Part::Body) {
-        section.mistake("signed", "leaves the {body} out: it would not be protected");
-    }
-    if signed.parts().any(|part| matches!(part, Part::Pointer(_) | Part::Form(..))) {
-        section.mistake("signed", "reads inside the body, which must not be parsed before it is verified");
-    }
-}
-
-fn encoding(section: &mut Section, key: &str, default: &str) -> Option<Encoding> {
-    match section.or(key, default.to_owned()).as_str() {
-        "hex" => Some(Encoding::Hex),
-        "base64" => Some(Encoding::Base64),
-        _ => {
-            section.mistake(key, "is none that there is: take \"hex\" or \"base64\"");
-            None
+    for key in ["signature", "timestamp"] {
+        if section.has(key) {
+            section.mistake(key, "stands in each of [[schemes]], where there are several");
         }
     }
-}
-
-fn encoding_or_text(section: &mut Section) -> Option<Encoding> {
-    match section.or("key", "text".to_owned()).as_str() {
-        "text" => None,
-        "hex" => Some(Encoding::Hex),
-        "base64" => Some(Encoding::Base64),
-        _ => {
-            section.mistake("key", "is none that there is: take \"text\", \"hex\" or \"base64\"");
-            None
-        }
+    let (many, mut read) = (tables.len(), Vec::new());
+    for mut table in tables {
+        read.extend(Scheme::read(&mut table));
+        table.finish();
     }
-}
-
-impl Timestamp {
-    fn read(mut section: Section) -> Option<Timestamp> {
-        let header = place(&mut section, "say where the seconds since 1970 are, as in \"{header:X-Timestamp}\"");
-        let tolerance = Duration::from_secs(section.number("tolerance_s", 300, 1..=86_400));
-        section.finish();
-        header.map(|header| Timestamp { header, tolerance })
+    let without = read.iter().filter(|scheme| scheme.signature.key.prefix.is_empty()).count();
+    if without > 1 {
+        section.mistake("schemes", "must be told apart by their secrets: give all but one a key_prefix");
     }
+    Some(read).filter(|read| read.len() == many)
 }
 
 impl Sample {
@@ -356,9 +285,23 @@ impl Sample {
         let types: Option<Vec<String>> = section.required("types", "name the types that this is a sample of");
         let body: Option<String> = section.required("body", "write the body, with {type} where the type stands");
         let fresh = section.or("fresh", Vec::new());
+        let headers = headers(section.section("headers"));
         section.finish();
-        Some(Sample { types: types?, body: body?, fresh })
+        Some(Sample { types: types?, body: body?, fresh, headers })
     }
+}
+
+/// A table of headers.
+pub(super) fn headers(section: Section) -> HeaderMap {
+    let read = section.rest_with(|section, name| {
+        let value: Option<HeaderValue> = section.parsed(name);
+        let parsed: Option<HeaderName> = name.parse().ok();
+        if parsed.is_none() {
+            section.mistake(name, "is no name of a header");
+        }
+        Some((parsed?, value?))
+    });
+    read.into_iter().filter_map(|(_, header)| header).collect()
 }
 
 fn attributes(section: Section) -> Vec<(String, FirstOf)> {
@@ -403,11 +346,11 @@ mod tests {
         .unwrap_err()
         .join("\n");
         for expected in [
-            "abuot: is no key that there is; did you mean `about`?",
-            "signature.algorithm: is none that there is",
-            "signature.encoding: is none that there is",
-            "signature.signed: leaves the {body} out",
-            "event.type: \"{nope}\": `{nope}` is nothing that there is",
+            "line 1: abuot: is no key that there is; did you mean `about`?",
+            "line 4: signature.algorithm: is none that there is",
+            "line 5: signature.encoding: is none that there is",
+            "line 6: signature.signed: leaves the {body} out",
+            "line 8: event.type: \"{nope}\": `{nope}` is nothing that there is",
             "timestamp: is missing",
         ] {
             assert!(told.contains(expected), "{expected:?} is not in\n{told}");

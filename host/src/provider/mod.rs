@@ -8,19 +8,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod canonical;
 pub mod catalogue;
+mod certificate;
 mod description;
 mod handshake;
+mod json;
+mod key;
 mod parse;
+mod scheme;
 mod sign;
 mod template;
+mod vector;
 mod verify;
 
-pub use description::{Late, Provider};
-pub use handshake::HandshakeAnswer;
+pub use certificate::Certificate;
+pub use description::{Failure, Late, Provider};
+pub use handshake::{BadHandshake, HandshakeAnswer};
+pub use key::{BadKey, Key};
 pub use parse::Unreadable;
 pub use sign::{CannotSign, Signed, fresh_id};
-pub use verify::{BadKey, Key, Received, Unverified, Verified};
+pub use verify::{Received, Unverified, Verified};
+
+use crate::secret::Secret;
 
 /// One configured sender.
 #[derive(Clone)]
@@ -31,6 +41,8 @@ pub struct Source {
     pub provider: Arc<Provider>,
     /// Its secrets, made ready. There is at least one.
     pub keys: Vec<Key>,
+    /// What its sender shows in a handshake that is not signed.
+    pub verify_token: Option<Secret>,
     /// The largest body that is taken, in bytes.
     pub body_bytes: usize,
     /// The address that senders see, where one is configured.

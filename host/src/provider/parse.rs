@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 
-use super::description::Provider;
+use super::description::{Instead, Provider};
+use super::json;
 use super::template::View;
-use super::verify::Verified;
+use super::verify::{Received, Verified};
 use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES};
 
 /// Why a verified request is no event.
@@ -18,6 +20,9 @@ pub enum Unreadable {
     /// There is no type where the provider has it.
     #[error("there is no event type where this provider has it")]
     NoType,
+    /// There are more events in it than are taken at once.
+    #[error("there are more than {EVENTS} events in it")]
+    TooMany,
     /// The type is too long or has spaces or control characters.
     #[error("the event type is not a word of at most {TYPE_BYTES} bytes")]
     BadType,
@@ -26,24 +31,50 @@ pub enum Unreadable {
 /// The longest value of an attribute, in bytes; longer ones are left out.
 const ATTRIBUTE_BYTES: usize = 1024;
 
+/// The most events in one request, and how large they may be together, in bytes.
+const EVENTS: usize = 1000;
+const EVENT_BYTES: usize = 16 << 20;
+
 impl Provider {
-    /// Makes an event of a verified request.
-    pub fn parse_event(&self, verified: Verified) -> Result<NewEvent, Unreadable> {
-        let received = verified.received();
-        let json: Option<Value> = serde_json::from_slice(&received.body).ok();
+    /// Makes the events of a verified request: one, unless the provider puts several into a request.
+    pub fn parse_events(&self, verified: Verified) -> Result<Vec<NewEvent>, Unreadable> {
+        let bodies = self.split(&verified.received().body)?;
+        match bodies.as_slice() {
+            // One alone stays as it was sent, to the byte.
+            [] | [_] => {
+                let payload = verified.received().body.clone();
+                self.event(verified.received(), payload, verified.json()).map(|event| vec![event])
+            }
+            _ => {
+                let event = |body: String| {
+                    let json = json::parse(body.as_bytes());
+                    self.event(verified.received(), body.into(), json.as_ref())
+                };
+                bodies.into_iter().map(event).collect()
+            }
+        }
+    }
+
+    /// A body for each event, where there are several.
+    fn split(&self, body: &[u8]) -> Result<Vec<String>, Unreadable> {
+        if self.items.is_empty() || json::is_deep(body) {
+            return Ok(Vec::new());
+        }
+        let text = std::str::from_utf8(body).map_err(|_| Unreadable::NotJson)?;
+        json::split(text, &self.items, EVENTS, EVENT_BYTES).ok_or(Unreadable::TooMany)
+    }
+
+    fn event(&self, received: &Received, payload: Bytes, json: Option<&Value>) -> Result<NewEvent, Unreadable> {
         if self.is_json && json.is_none() {
             return Err(Unreadable::NotJson);
         }
-        let view = View {
-            headers: &received.headers,
-            body: &received.body,
-            json: json.as_ref(),
-            timestamp: self.timestamp_text(&received.headers),
-            url: received.url.as_deref(),
-        };
+        let url = received.whole_url();
+        let bare = View::of(&received.headers, &payload, json);
+        let view = View { url: url.as_deref(), query: received.query.as_deref(), ..bare };
+        let timestamp = self.timestamp_text(&view);
+        let view = View { timestamp: timestamp.as_deref(), ..view };
         let event_type = self.event_type_in(&view)?;
         let delivery_id = self.delivery_id.text(&view);
-        let repeat_key = self.repeat_key(&received.source, delivery_id.as_deref(), &view);
         Ok(NewEvent {
             source: received.source.clone(),
             provider: self.name.clone(),
@@ -51,13 +82,24 @@ impl Provider {
             received_at_ms: received.at_ms,
             received: received.at,
             attributes: self.attributes_in(&view),
-            payload: received.body.clone(),
-            repeat_key,
+            repeat_key: self.repeat_key(&received.source, delivery_id.as_deref(), &view),
+            payload: payload.clone(),
         })
     }
 
+    /// The timestamp of the scheme that signs one, as it was sent.
+    fn timestamp_text(&self, view: &View) -> Option<String> {
+        let places = self.schemes.iter().filter_map(|scheme| scheme.timestamp.as_ref());
+        places.filter_map(|rule| rule.at.text(view)).next()
+    }
+
     pub(super) fn event_type_in(&self, view: &View) -> Result<String, Unreadable> {
-        let event_type = self.event_type.text(view).ok_or(Unreadable::NoType)?;
+        let is_meant = |one: &&Instead| one.tells.text(view).as_ref() == Some(&one.is);
+        let told = match self.instead.iter().find(is_meant) {
+            Some(instead) => instead.event_type.text(view),
+            None => self.event_type.text(view),
+        };
+        let event_type = told.ok_or(Unreadable::NoType)?;
         let odd = event_type.chars().any(|c| c.is_control() || c.is_whitespace());
         if odd || event_type.len() > TYPE_BYTES { Err(Unreadable::BadType) } else { Ok(event_type) }
     }
@@ -85,10 +127,8 @@ impl Provider {
 #[cfg(test)]
 mod tests {
     use super::super::catalogue;
-    use super::super::verify::Received;
     use super::*;
     use crate::secret::Secret;
-    use bytes::Bytes;
 
     /// Signs the body as the provider does, with these headers besides, and reads it back.
     fn read(
@@ -103,15 +143,9 @@ mod tests {
         for (name, value) in extra {
             signed.headers.insert(*name, value.parse().unwrap());
         }
-        let received = Received {
-            source: "s".into(),
-            url: None,
-            headers: signed.headers,
-            body: signed.body,
-            at_ms: 5_000,
-            at: std::time::Instant::now(),
-        };
-        provider.parse_event(provider.verify(received, &[key], 5_000).unwrap())
+        let received = Received::new("s".into(), signed.headers, signed.body, 5_000);
+        let mut events = provider.parse_events(provider.verify(received, &[key], 5_000).unwrap())?;
+        Ok(events.remove(0))
     }
 
     #[test]
@@ -167,5 +201,40 @@ mod tests {
             let expected = if body.contains("7.5") { None } else { Some(expected) };
             assert_eq!(told.err(), expected, "{body}");
         }
+    }
+
+    fn all(provider: &str, body: &str) -> Result<Vec<(String, String)>, Unreadable> {
+        let provider = catalogue::find(provider).unwrap();
+        let key = provider.fresh_key().unwrap();
+        let signed = provider.sign_as_is("any", Bytes::copy_from_slice(body.as_bytes()), &key, 5_000, None);
+        let received = Received::new("s".into(), signed.headers, signed.body, 5_000);
+        let events = provider.parse_events(provider.verify(received, &[key], 5_000).unwrap())?;
+        let told = |event: NewEvent| (event.event_type.to_string(), String::from_utf8(event.payload.to_vec()).unwrap());
+        Ok(events.into_iter().map(told).collect())
+    }
+
+    #[test]
+    fn one_request_of_meta_is_many_events() {
+        let change = |field: &str| format!(r#"{{"field":"{field}","value":{{"n":1.50}}}}"#);
+        let (feed, live) = (change("feed"), change("live"));
+        let body = format!(r#"{{"object":"page","entry":[{{"id":"7","time":1,"changes":[{feed},{live}]}}]}}"#);
+        let one = |change: &str| format!(r#"{{"object":"page","entry":[{{"id":"7","time":1,"changes":[{change}]}}]}}"#);
+        let told = |event_type: &str, change: &str| (event_type.to_owned(), one(change));
+        assert_eq!(all("meta", &body), Ok(vec![told("page.feed", &feed), told("page.live", &live)]));
+        let alone = one(&feed).replace(',', ", ");
+        assert_eq!(all("meta", &alone), Ok(vec![("page.feed".into(), alone.clone())]));
+        let many = format!(r#"{{"object":"page","entry":[{{"changes":[{}]}}]}}"#, vec![feed; 1001].join(","));
+        assert_eq!(all("meta", &many), Err(Unreadable::TooMany));
+    }
+
+    #[test]
+    fn another_type_counts_where_something_says_so() {
+        let body = r#"{"subscription":{"type":"channel.follow"}}"#;
+        let kinds = |kind| {
+            let headers = [("twitch-eventsub-message-type", kind), ("twitch-eventsub-subscription-type", "channel.follow")];
+            read("twitch", "channel.follow", body, &headers).unwrap().event_type.to_string()
+        };
+        assert_eq!(kinds("notification"), "channel.follow");
+        assert_eq!(kinds("revocation"), "revocation.channel.follow");
     }
 }

@@ -1,14 +1,20 @@
 //! Makes what a sender would send, from the description that it is verified by.
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
 
-use super::description::{Algorithm, Provider, Sample};
+use super::canonical::BODY_DIGEST;
+use super::description::{Provider, Sample};
+use super::json;
+use super::key::Key;
+use super::scheme::{Content, Place, Scheme, Timestamp};
 use super::template::{Part, View};
-use super::verify::{BadKey, Key};
+use super::verify::Received;
 use crate::event::UnixMs;
-use crate::secret::Secret;
 
 /// A request that verifies.
 #[derive(Debug, Clone)]
@@ -17,6 +23,8 @@ pub struct Signed {
     pub headers: HeaderMap,
     /// The body that is signed.
     pub body: Bytes,
+    /// What stands behind the `?` of the address, where the scheme needs something there.
+    pub query: Option<String>,
 }
 
 /// Why nothing can be made.
@@ -35,17 +43,22 @@ pub enum CannotSign {
     NoType,
     /// A public key verifies and does not sign.
     #[error(
-        "the source's secret is a public key, which cannot sign: for a try give it a key pair of yours, seed: and 64 hexadecimal digits"
+        "the source's secret verifies and cannot sign, as a public key: for a try give it a private key of yours (Ed25519: seed: and 64 hexadecimal digits; RSA: PEM)"
     )]
     NoPrivateKey,
 }
 
 impl Provider {
-    /// The body of an example of a type. The first is always the same; those after it differ in what identifies them.
+    /// An example of a type: a body, and the headers that say what it does not. The first is always the same; those after it differ in
+    /// what identifies them.
     pub fn sample(&self, event_type: &str, nth: u64) -> Option<Bytes> {
-        let sample = self.samples.iter().find(|sample| sample.types.iter().any(|known| known == event_type))?;
+        let sample = self.sample_of(event_type)?;
         let body = sample.body.replace("{type}", event_type);
         Some(Bytes::from(if nth == 0 { body } else { sample.varied(body) }))
+    }
+
+    fn sample_of(&self, event_type: &str) -> Option<&Sample> {
+        self.samples.iter().find(|sample| sample.types.iter().any(|known| known == event_type))
     }
 
     /// Signs a body as the sender would, at a time, and makes sure that it will be read as this type.
@@ -61,8 +74,8 @@ impl Provider {
             return Err(CannotSign::NoPrivateKey);
         }
         let signed = self.sign_as_is(event_type, body, key, now_ms, url);
-        let json = serde_json::from_slice(&signed.body).ok();
-        match self.event_type_in(&self.view(&signed.headers, &signed.body, json.as_ref())) {
+        let json = json::parse(&signed.body);
+        match self.event_type_in(&View::of(&signed.headers, &signed.body, json.as_ref())) {
             Ok(found) if found == event_type => Ok(signed),
             Ok(found) => Err(CannotSign::OtherType { wanted: event_type.to_owned(), found }),
             Err(_) => Err(CannotSign::NoType),
@@ -71,59 +84,98 @@ impl Provider {
 
     /// Signs whatever it is given. `url` is the address that is posted to, for providers who sign it too.
     pub fn sign_as_is(&self, event_type: &str, body: Bytes, key: &Key, now_ms: UnixMs, url: Option<&str>) -> Signed {
-        let mut headers = HeaderMap::new();
+        let scheme = &self.schemes[key.scheme];
         let is_form = !self.is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err();
+        let mut headers = self.sample_of(event_type).map(|sample| sample.headers.clone()).unwrap_or_default();
         let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
-        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let body = scheme.timed(body, now_ms);
         self.set_event_headers(&mut headers, event_type, &body);
-        if let Some(rule) = &self.timestamp {
-            headers.insert(rule.header.clone(), HeaderValue::from(now_ms / 1000));
+        let time = scheme.timestamp.as_ref().map(|rule| (&rule.at, rule.form.write(now_ms)));
+        if let Some((Place::Header(names), time)) = &time {
+            set(&mut headers, names.first().clone(), time);
         }
-        self.set_signed_headers(&mut headers, now_ms);
-        if let Some(signature) = self.signature_by(key, &headers, &body, url) {
-            set(&mut headers, self.signature.header.clone(), &self.signature.encode(&signature));
+        scheme.set_signed_headers(&mut headers, now_ms);
+        if let Some((Place::Field(names, field), time)) = &time {
+            // What is signed is read from there, as the gateway will.
+            set(&mut headers, names.first().clone(), &format!("{field}={time}"));
         }
-        Signed { headers, body }
-    }
-
-    /// Fills the headers that are signed and that nothing else says: a time, for those who call it so.
-    fn set_signed_headers(&self, headers: &mut HeaderMap, now_ms: UnixMs) {
-        for part in self.signature.signed.parts() {
-            if let Part::Header(name) = part
-                && !headers.contains_key(name)
-            {
-                headers.insert(name.clone(), HeaderValue::from(now_ms / 1000));
-            }
+        let query = scheme.query(&body, is_form);
+        let url = url.map(Into::into);
+        let mut draft = Received { url, query, ..Received::new("".into(), headers, body, now_ms) };
+        if let Some(signature) = scheme.signature_by(key, &draft) {
+            scheme.put(&scheme.signature.encode(&signature), &mut draft);
         }
-    }
-
-    /// A key that signs and verifies, for whoever has no sender.
-    pub fn fresh_key(&self) -> Result<Key, BadKey> {
-        let digits = format!("{}{}", fresh_id(), fresh_id()).replace('-', "");
-        let text = match self.signature.algorithm {
-            Algorithm::Ed25519 => format!("seed:{digits}"),
-            // Hexadecimal digits are good text and good Base64 too.
-            Algorithm::HmacSha256 => digits,
-        };
-        self.key(&Secret::new(text))
+        Signed { headers: draft.headers, body: draft.body, query: draft.query }
     }
 
     /// Fills the headers that say the type and the delivery's id, by their templates read backwards.
     fn set_event_headers(&self, headers: &mut HeaderMap, event_type: &str, body: &[u8]) {
-        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let json = json::parse(body);
         let empty = HeaderMap::new();
-        let view = self.view(&empty, body, json.as_ref());
-        if let Some((name, value)) = self.event_type.0.iter().find_map(|one| one.solve_header(event_type, &view)) {
-            set(headers, name, &value);
+        let view = View::of(&empty, body, json.as_ref());
+        match self.event_type.0.iter().find_map(|one| one.solve_header(event_type, &view)) {
+            // What the sample says counts more.
+            Some((name, value)) if !headers.contains_key(&name) => set(headers, name, &value),
+            _ => {}
         }
         if let Some(name) = self.delivery_id.0.iter().find_map(|one| one.lone_header()) {
             set(headers, name.clone(), &fresh_id());
         }
     }
+}
 
-    fn view<'a>(&self, headers: &'a HeaderMap, body: &'a [u8], json: Option<&'a Value>) -> View<'a> {
-        View { headers, body, json, timestamp: None, url: None }
+impl Scheme {
+    /// A body with the time in it, where it stands there.
+    fn timed(&self, body: Bytes, now_ms: UnixMs) -> Bytes {
+        let Some(Timestamp { at: Place::Body(pointer), form, .. }) = &self.timestamp else { return body };
+        let time = form.write(now_ms);
+        let now = |old: &Value| if old.is_number() { time.clone() } else { Value::from(time.clone()).to_string() };
+        replaced(&body, pointer, now).unwrap_or(body)
     }
+
+    /// Fills the headers that are signed and that nothing else says: a time, for those who call it so.
+    fn set_signed_headers(&self, headers: &mut HeaderMap, now_ms: UnixMs) {
+        let Content::Template(template) = &self.signature.signed else { return };
+        for part in template.parts() {
+            if let Part::Header(names) = part
+                && !headers.contains_key(names.first())
+            {
+                headers.insert(names.first().clone(), HeaderValue::from(now_ms / 1000));
+            }
+        }
+    }
+
+    /// What Twilio puts into the query where the body is no form.
+    fn query(&self, body: &[u8], is_form: bool) -> Option<String> {
+        let wants = matches!(self.signature.signed, Content::Twilio) && !is_form;
+        wants.then(|| format!("{BODY_DIGEST}={}", hex::encode(Sha256::digest(body))))
+    }
+
+    /// Puts a signature where it belongs.
+    fn put(&self, signature: &str, draft: &mut Received) {
+        match &self.signature.at {
+            Place::Header(names) => {
+                let field = self.timestamp.as_ref().filter(|rule| matches!(&rule.at, Place::Field(at, _) if at == names));
+                let before = field.and_then(|_| draft.headers.get(names.first())?.to_str().ok());
+                let whole = before.map_or(signature.to_owned(), |before| format!("{before},{signature}"));
+                set(&mut draft.headers, names.first().clone(), &whole);
+            }
+            Place::Field(names, field) => set(&mut draft.headers, names.first().clone(), &format!("{field}={signature}")),
+            Place::Body(pointer) => {
+                if let Some(body) = replaced(&draft.body, pointer, |_| Value::from(signature).to_string()) {
+                    draft.body = body;
+                }
+            }
+        }
+    }
+}
+
+/// A JSON body with something else in one place, where there is something.
+fn replaced(body: &Bytes, pointer: &str, other: impl FnOnce(&Value) -> String) -> Option<Bytes> {
+    let parsed = json::parse(body)?;
+    let text = std::str::from_utf8(body).ok()?;
+    json::replace(text, pointer, &other(parsed.pointer(pointer)?)).map(Bytes::from)
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
@@ -135,10 +187,30 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 impl Sample {
     /// Replaces the values that identify, leaving every other byte as it is.
     fn varied(&self, body: String) -> String {
-        let json: Value = serde_json::from_str(&body).unwrap_or_default();
-        let old = self.fresh.iter().filter_map(|pointer| json.pointer(pointer)?.as_str());
-        old.fold(body.clone(), |body, old| body.replacen(&format!("\"{old}\""), &format!("\"{}\"", fresh_id()), 1))
+        let json: Option<Value> = serde_json::from_str(&body).ok();
+        self.fresh.iter().fold(body.clone(), |body, place| match &json {
+            Some(json) => match json.pointer(place).and_then(Value::as_str) {
+                // Where it stands in several places, it is the same in all of them.
+                Some(old) => body.replace(&format!("\"{old}\""), &format!("\"{}\"", fresh_id())),
+                None => body,
+            },
+            None => with_field(&body, place, &fresh_id()),
+        })
     }
+}
+
+/// A form with another value of a field, or of a place in the JSON of one (`name#/pointer`).
+fn with_field(form: &str, place: &str, value: &str) -> String {
+    let (name, pointer) = place.split_once('#').map_or((place, None), |(name, pointer)| (name, Some(pointer)));
+    let fields = form_urlencoded::parse(form.as_bytes()).map(|(known, old)| match pointer {
+        _ if known != name => (known, old),
+        None => (known, value.to_owned().into()),
+        Some(pointer) => {
+            let other = json::replace(&old, pointer, &Value::from(value).to_string());
+            (known, other.map_or(old, Into::into))
+        }
+    });
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 /// A random UUID, version 4 (RFC 9562).
@@ -159,24 +231,35 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
+    /// A key of each provider with which it can sign.
+    fn key(provider: &Provider) -> Key {
+        match &*provider.name {
+            "aws-sns" => provider.key(&Secret::new(include_str!("../../../tests/keys/rsa.pem"))).unwrap(),
+            _ => provider.fresh_key().unwrap(),
+        }
+    }
+
+    const URL: &str = "https://hooks.example.com/hooks/s";
+    const NOW_MS: UnixMs = 1_790_000_000_123;
+
+    fn received(signed: Signed) -> Received {
+        let received = Received::new("s".into(), signed.headers, signed.body, NOW_MS);
+        Received { url: Some(URL.into()), query: signed.query, ..received }
+    }
+
     #[test]
     fn every_sample_of_every_provider_is_signed_verified_and_read_as_its_type() {
         for provider in catalogue::all() {
-            let key = provider.fresh_key().unwrap();
+            let key = key(&provider);
             for event_type in provider.sample_types() {
                 let body = provider.sample(event_type, 1).unwrap();
-                let signed = provider.sign(event_type, body, &key, 9_000, None).unwrap();
-                let received = Received {
-                    source: "s".into(),
-                    url: None,
-                    headers: signed.headers,
-                    body: signed.body,
-                    at_ms: 9_000,
-                    at: std::time::Instant::now(),
-                };
-                let verified = provider.verify(received, std::slice::from_ref(&key), 9_000).unwrap();
-                let event = provider.parse_event(verified).unwrap();
-                assert_eq!(&*event.event_type, event_type, "{}", provider.name);
+                let signed = provider.sign(event_type, body, &key, NOW_MS, Some(URL));
+                let signed = signed.unwrap_or_else(|why| panic!("{}: {event_type}: {why}", provider.name));
+                let verified = provider.verify(received(signed), std::slice::from_ref(&key), NOW_MS);
+                let verified = verified.unwrap_or_else(|why| panic!("{}: {event_type}: {why}", provider.name));
+                assert!(provider.handshake(&verified, std::slice::from_ref(&key)).is_none(), "{}", provider.name);
+                let events = provider.parse_events(verified).unwrap();
+                assert_eq!(&*events[0].event_type, event_type, "{}", provider.name);
             }
         }
     }

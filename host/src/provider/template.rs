@@ -1,7 +1,9 @@
 //! The small language in which a provider's description says where things are.
 //!
-//! `{header:X-Name}` is a header's value, `{body:/a/b}` a value in a JSON body by its pointer (RFC 6901), `{body}` the raw
-//! body, `{form:name}` a field of a body that is a form (`{form:name#/a/b}` a value in the JSON of that field), `{timestamp}` the signed timestamp as it was sent, `{url}` the public address of the source. Everything else
+//! `{header:X-Name}` is a header's value (`{header:A|B}` that of the first of several that is there, `{header:A#t}` the value of the field `t=` in
+//! a header that is a list), `{body:/a/b}` a value in a JSON body by its pointer (RFC 6901), `{body}` the raw body, `{form:name}` a field of a body
+//! that is a form (`{form:name#/a/b}` a value in the JSON of that field), `{query:name}` a parameter of the query, `{timestamp}` the signed timestamp as it
+//! was sent, `{url}` the public address of the source, `{mac:/a/b}` the HMAC of a value in the body by the secret that verified, in hexadecimal. Everything else
 //! stands for itself. What is in brackets is left out where a value in it is missing: `{header:X-Event}[.{body:/action}]`.
 
 use std::borrow::Cow;
@@ -10,6 +12,8 @@ use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
+
+use super::key::Key;
 
 /// What a template can see of a request.
 #[derive(Clone, Copy)]
@@ -24,6 +28,55 @@ pub struct View<'a> {
     pub timestamp: Option<&'a str>,
     /// The public address of the source.
     pub url: Option<&'a str>,
+    /// The query of the request.
+    pub query: Option<&'a str>,
+    /// The secret that verified, where one did.
+    pub key: Option<&'a Key>,
+}
+
+impl<'a> View<'a> {
+    /// A view of headers and a body, and of nothing else.
+    pub fn of(headers: &'a HeaderMap, body: &'a [u8], json: Option<&'a Value>) -> View<'a> {
+        View { headers, body, json, timestamp: None, url: None, query: None, key: None }
+    }
+}
+
+/// A header by its name, or by the first of several that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Names(Vec<HeaderName>);
+
+impl Names {
+    /// One name.
+    pub fn of(name: HeaderName) -> Names {
+        Names(vec![name])
+    }
+
+    /// The one that counts where none is there.
+    pub fn first(&self) -> &HeaderName {
+        &self.0[0]
+    }
+
+    /// The first that is there.
+    pub fn found_in(&self, headers: &HeaderMap) -> &HeaderName {
+        self.0.iter().find(|name| headers.contains_key(*name)).unwrap_or(self.first())
+    }
+}
+
+impl FromStr for Names {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Names, ()> {
+        let names: Result<Vec<HeaderName>, _> = text.split('|').map(str::parse).collect();
+        // What was split has one piece at the least.
+        names.map(Names).map_err(|_| ())
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(HeaderName::as_str).collect();
+        f.write_str(&names.join("|"))
+    }
 }
 
 /// A parsed template.
@@ -45,7 +98,9 @@ pub enum Part {
     /// Text that stands for itself.
     Text(String),
     /// A header's value.
-    Header(HeaderName),
+    Header(Names),
+    /// The value of a field in a header that is a list of `name=value` between commas.
+    Field(Names, String),
     /// A value in the JSON body.
     Pointer(String),
     /// A field of a form, or a value in the JSON of one.
@@ -56,6 +111,10 @@ pub enum Part {
     Timestamp,
     /// The public address of the source.
     Url,
+    /// A parameter of the query.
+    Query(String),
+    /// The HMAC of a value in the body.
+    Mac(String),
 }
 
 impl Template {
@@ -82,13 +141,18 @@ impl Template {
         Some(text)
     }
 
+    /// The only part, where there is but one.
+    pub fn lone(&self) -> Option<&Part> {
+        match self.groups.as_slice() {
+            [Group { parts, may_miss: false }] if parts.len() == 1 => parts.first(),
+            _ => None,
+        }
+    }
+
     /// The header that this template reads, if it is a header's value and nothing else.
     pub fn lone_header(&self) -> Option<&HeaderName> {
-        match self.groups.as_slice() {
-            [Group { parts, may_miss: false }] => match parts.as_slice() {
-                [Part::Header(name)] => Some(name),
-                _ => None,
-            },
+        match self.lone()? {
+            Part::Header(names) => Some(names.first()),
             _ => None,
         }
     }
@@ -100,7 +164,7 @@ impl Template {
         let (mut before, mut after, mut header) = (String::new(), String::new(), None);
         for group in &self.groups {
             let found = group.parts.iter().find_map(|part| match part {
-                Part::Header(name) => Some(name),
+                Part::Header(names) => Some(names.first()),
                 _ => None,
             });
             match (found, group.text(view)) {
@@ -131,14 +195,30 @@ impl Part {
     fn text<'a>(&self, view: &View<'a>) -> Option<Cow<'a, str>> {
         match self {
             Part::Text(text) => Some(Cow::Owned(text.clone())),
-            Part::Header(name) => view.headers.get(name)?.to_str().ok().map(Cow::Borrowed),
+            Part::Header(names) => view.headers.get(names.found_in(view.headers))?.to_str().ok().map(Cow::Borrowed),
+            Part::Field(names, field) => {
+                let header = view.headers.get(names.found_in(view.headers))?.to_str().ok()?;
+                fields(header, field).next().map(Cow::Borrowed)
+            }
             Part::Pointer(pointer) => scalar(view.json?.pointer(pointer)?),
             Part::Form(name, pointer) => field(view, name, pointer.as_deref()),
             Part::Body => std::str::from_utf8(view.body).ok().map(Cow::Borrowed),
             Part::Timestamp => view.timestamp.map(Cow::Borrowed),
             Part::Url => view.url.map(Cow::Borrowed),
+            Part::Query(name) => parameter(view.query?, name),
+            Part::Mac(pointer) => view.key?.mac_of(scalar(view.json?.pointer(pointer)?)?.as_bytes()).map(Cow::Owned),
         }
     }
+}
+
+/// The values of one name in a list of `name=value` between commas.
+pub fn fields<'a, 'n>(header: &'a str, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+    header.split(',').filter_map(move |one| one.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// A parameter of a query.
+pub fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
 /// A field of a form (`application/x-www-form-urlencoded`), where the body is no JSON.
@@ -170,7 +250,7 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
 pub enum NotATemplate {
     /// What stands in braces is nothing that there is.
     #[error(
-        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{body:/pointer}}, {{form:name}}, {{body}}, {{timestamp}} or {{url}}"
+        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{header:Name#field}}, {{body:/pointer}}, {{body}}, {{form:name}}, {{query:name}}, {{mac:/pointer}}, {{timestamp}} or {{url}}"
     )]
     Unknown(String),
     /// A brace or bracket has no partner.
@@ -231,7 +311,15 @@ fn plain(text: &str) -> Result<String, NotATemplate> {
 fn part(name: &str) -> Result<Part, NotATemplate> {
     let unknown = || NotATemplate::Unknown(name.to_owned());
     match name.split_once(':') {
-        Some(("header", header)) => header.parse().map(Part::Header).map_err(|_| unknown()),
+        Some(("header", header)) => match header.split_once('#') {
+            None => header.parse().map(Part::Header).map_err(|()| unknown()),
+            Some((header, field)) if !field.is_empty() => {
+                header.parse().map(|names| Part::Field(names, field.to_owned())).map_err(|()| unknown())
+            }
+            Some(_) => Err(unknown()),
+        },
+        Some(("query", name)) if !name.is_empty() => Ok(Part::Query(name.to_owned())),
+        Some(("mac", pointer)) if pointer.starts_with('/') => Ok(Part::Mac(pointer.to_owned())),
         Some(("body", pointer)) if pointer.starts_with('/') => Ok(Part::Pointer(pointer.to_owned())),
         Some(("form", field)) => match field.split_once('#') {
             None if !field.is_empty() => Ok(Part::Form(field.to_owned(), None)),
@@ -254,7 +342,10 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Part::Text(text) => f.write_str(text),
-            Part::Header(name) => write!(f, "{{header:{name}}}"),
+            Part::Header(names) => write!(f, "{{header:{names}}}"),
+            Part::Field(names, field) => write!(f, "{{header:{names}#{field}}}"),
+            Part::Query(name) => write!(f, "{{query:{name}}}"),
+            Part::Mac(pointer) => write!(f, "{{mac:{pointer}}}"),
             Part::Pointer(pointer) => write!(f, "{{body:{pointer}}}"),
             Part::Form(name, None) => write!(f, "{{form:{name}}}"),
             Part::Form(name, Some(pointer)) => write!(f, "{{form:{name}#{pointer}}}"),
@@ -301,13 +392,14 @@ mod tests {
     use serde_json::json;
 
     fn view<'a>(headers: &'a HeaderMap, json: &'a Value) -> View<'a> {
-        View { headers, body: b"raw", json: Some(json), timestamp: Some("17"), url: None }
+        View { timestamp: Some("17"), query: Some("a=1&b=x%20y"), ..View::of(headers, b"raw", Some(json)) }
     }
 
     #[test]
     fn templates_say_where_things_are() {
+        let headers = [("x-event", "issues"), ("x-sig", "t=17,v1=ab, v1=cd")];
         let headers: HeaderMap =
-            [(HeaderName::from_static("x-event"), "issues".parse().unwrap())].into_iter().collect();
+            headers.map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).into_iter().collect();
         let json = json!({"action": "opened", "n": {"m": 3}, "yes": true, "list": []});
         let table = [
             ("{header:X-Event}", Some("issues")),
@@ -318,6 +410,13 @@ mod tests {
             ("{body:/yes}", Some("true")),
             ("{body:/list}", None),
             ("{header:X-None}", None),
+            ("{header:X-None|X-Event}", Some("issues")),
+            ("{header:X-Sig#t}", Some("17")),
+            ("{header:X-Sig#v1}", Some("ab")),
+            ("{header:X-Sig#v0}", None),
+            ("{query:b}", Some("x y")),
+            ("{query:c}", None),
+            ("{mac:/action}", None),
             ("{url}", None),
         ];
         for (text, expected) in table {
@@ -331,7 +430,7 @@ mod tests {
     fn fields_of_a_form_are_found() {
         let headers = HeaderMap::new();
         let body = b"command=%2Fdeploy&payload=%7B%22type%22%3A%22block_actions%22%2C%22user%22%3A%7B%22id%22%3A%22U1%22%7D%7D";
-        let view = View { headers: &headers, body, json: None, timestamp: None, url: None };
+        let view = View::of(&headers, body, None);
         for (text, expected) in [
             ("{form:command}", Some("/deploy")),
             ("{form:payload#/type}", Some("block_actions")),
@@ -368,6 +467,8 @@ mod tests {
             ("{nope}", NotATemplate::Unknown("nope".into())),
             ("{header:bad name}", NotATemplate::Unknown("header:bad name".into())),
             ("{body:type}", NotATemplate::Unknown("body:type".into())),
+            ("{header:X#}", NotATemplate::Unknown("header:X#".into())),
+            ("{query:}", NotATemplate::Unknown("query:".into())),
             ("{body", NotATemplate::Unbalanced('{')),
             ("a}", NotATemplate::Unbalanced('}')),
             ("[{body}", NotATemplate::Unbalanced('[')),

@@ -1,19 +1,26 @@
 //! Says whether a request comes from who it says. Raw bytes, constant time, all secrets, no early exit.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderName};
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
+use ring::signature::{
+    RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters,
+};
+use serde_json::Value;
 
-use super::description::{Algorithm, Encoding, Provider, Signature, Timestamp};
-use super::template::Part;
+use super::canonical;
+use super::certificate::{Certificate, is_certificate_of_sns};
+use super::description::Provider;
+use super::json;
+use super::key::{Key, KeyKind, Pieces, rsa_has_signed};
+use super::scheme::{Algorithm, Content, Encoding, Place, Scheme, Signature, TimeForm, Timestamp};
+use super::template::{Part, fields};
 use crate::event::UnixMs;
 use crate::secret::Secret;
 
@@ -24,6 +31,8 @@ pub struct Received {
     pub source: Arc<str>,
     /// The public address of the source, where a provider signs it.
     pub url: Option<Arc<str>>,
+    /// What stood behind the `?` of the address.
+    pub query: Option<String>,
     /// The headers.
     pub headers: HeaderMap,
     /// The raw body.
@@ -32,6 +41,24 @@ pub struct Received {
     pub at_ms: UnixMs,
     /// The same on this process's own clock.
     pub at: Instant,
+    /// The certificate that it names, where its provider signs by one and it was fetched.
+    pub certificate: Option<Arc<Certificate>>,
+}
+
+impl Received {
+    /// A request of headers and a body, at a time.
+    pub fn new(source: Arc<str>, headers: HeaderMap, body: Bytes, at_ms: UnixMs) -> Received {
+        Received { source, url: None, query: None, headers, body, at_ms, at: Instant::now(), certificate: None }
+    }
+
+    /// The public address with the query: what senders who sign it were told.
+    pub(super) fn whole_url(&self) -> Option<Cow<'_, str>> {
+        let url = self.url.as_deref()?;
+        Some(match &self.query {
+            None => Cow::Borrowed(url),
+            Some(query) => Cow::Owned(format!("{url}?{query}")),
+        })
+    }
 }
 
 /// A request whose signature was checked. Only [`Provider::verify`] makes one.
@@ -39,6 +66,7 @@ pub struct Received {
 pub struct Verified {
     received: Received,
     secret: usize,
+    json: OnceCell<Option<Value>>,
 }
 
 impl Verified {
@@ -51,12 +79,17 @@ impl Verified {
     pub fn secret(&self) -> usize {
         self.secret
     }
+
+    /// The body as JSON, where it is that.
+    pub(super) fn json(&self) -> Option<&Value> {
+        self.json.get_or_init(|| json::parse(&self.received.body)).as_ref()
+    }
 }
 
 /// Why a request is not believed. Senders are never told which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
-    /// The signature's header is not there.
+    /// The signature is not where it has to be.
     #[error("there is no signature")]
     NoSignature,
     /// The signature is not in the form that the provider uses.
@@ -68,7 +101,7 @@ pub enum Unverified {
     /// A header that is signed is not there.
     #[error("a signed header is missing")]
     NoSignedHeader,
-    /// The timestamp is no number of seconds.
+    /// The timestamp is not in the form that the provider uses.
     #[error("the timestamp is malformed")]
     MalformedTimestamp,
     /// The timestamp is further in the past than is taken: a replay, or a clock that is slow.
@@ -80,176 +113,194 @@ pub enum Unverified {
     /// No secret of the source makes this signature over these bytes.
     #[error("the signature matches no secret")]
     BadSignature,
+    /// The certificate that the request names is not its vendor's.
+    #[error("the certificate is not one of the vendor's")]
+    ForeignCertificate,
+    /// None of the source's secrets counts at this time (`not_before`, `not_after`).
+    #[error("no secret of the source counts now")]
+    NoLiveSecret,
 }
 
-/// A secret made ready to verify with, and to sign with where it can.
-#[derive(Clone)]
-pub struct Key(KeyKind);
-
-#[derive(Clone)]
-enum KeyKind {
-    Hmac(Hmac<Sha256>),
-    Ed25519 {
-        public: [u8; 32],
-        /// Only a seed can sign: a sender's public key cannot.
-        pair: Option<Arc<Ed25519KeyPair>>,
-    },
-}
-
-impl Key {
-    /// Whether it can sign as the sender would.
-    pub fn can_sign(&self) -> bool {
-        !matches!(self.0, KeyKind::Ed25519 { pair: None, .. })
-    }
-}
-
-/// What a secret begins with that is the seed of a key pair and not a public key alone.
-const SEED: &[u8] = b"seed:";
-
-/// A secret whose text is not what the provider's keys look like.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is not a key of this provider: it must be {0}")]
-pub struct BadKey(&'static str);
-
-const SEED_BYTES: &str = "seed: and 32 bytes";
-
-/// How many signatures in one header are looked at.
+/// How many signatures in one place are looked at.
 const SIGNATURES: usize = 10;
 
 impl Provider {
-    /// Makes a secret ready. The text around it (a prefix, an encoding) is taken off as the provider says.
-    pub fn key(&self, secret: &Secret) -> Result<Key, BadKey> {
-        let form = &self.signature.key;
-        let text = secret.expose();
-        let text = text.strip_prefix(form.prefix.as_bytes()).unwrap_or(text);
-        let seed = text.strip_prefix(SEED).filter(|_| self.signature.algorithm == Algorithm::Ed25519);
-        let (text, is_seed) = (seed.unwrap_or(text), seed.is_some());
-        let key = match form.encoding {
-            None => Secret::new(text),
-            Some(Encoding::Hex) => Secret::new(hex::decode(text).map_err(|_| BadKey("hexadecimal"))?),
-            Some(Encoding::Base64) => Secret::new(BASE64.decode(text).map_err(|_| BadKey("base64"))?),
-        };
-        if key.expose().is_empty() {
-            return Err(BadKey("more than nothing"));
-        }
-        match self.signature.algorithm {
-            Algorithm::HmacSha256 => {
-                let mac = <Hmac<Sha256> as Mac>::new_from_slice(key.expose()).map_err(|_| BadKey("shorter"))?;
-                Ok(Key(KeyKind::Hmac(mac)))
-            }
-            Algorithm::Ed25519 if is_seed => {
-                let pair = Ed25519KeyPair::from_seed_unchecked(key.expose()).map_err(|_| BadKey(SEED_BYTES))?;
-                let public = pair.public_key().as_ref().try_into().map_err(|_| BadKey(SEED_BYTES))?;
-                Ok(Key(KeyKind::Ed25519 { public, pair: Some(Arc::new(pair)) }))
-            }
-            Algorithm::Ed25519 => {
-                let public =
-                    key.expose().try_into().map_err(|_| BadKey("a public key of 32 bytes, or seed: and 32 bytes"))?;
-                Ok(Key(KeyKind::Ed25519 { public, pair: None }))
-            }
-        }
-    }
-
     /// Checks a request against the source's keys at a time.
     pub fn verify(&self, received: Received, keys: &[Key], now_ms: UnixMs) -> Result<Verified, Unverified> {
-        let header = once(&received.headers, &self.signature.header)?.ok_or(Unverified::NoSignature)?;
-        let candidates = self.signature.candidates(header)?;
-        if let Some(rule) = &self.timestamp {
-            rule.check(&received.headers, now_ms)?;
-        }
-        let mut signer = None;
-        for (n, key) in keys.iter().enumerate() {
-            if self.is_signed_by(key, &candidates, &received)? {
-                signer = signer.or(Some(n));
+        let json = OnceCell::new();
+        let looking = Looking { received: &received, json: &json, now_ms };
+        let (mut signer, mut told) = (None, Unverified::NoLiveSecret);
+        for (n, scheme) in self.schemes.iter().enumerate() {
+            let mut keys = keys.iter().enumerate().filter(|(_, key)| key.scheme == n && key.is_live(now_ms)).peekable();
+            if keys.peek().is_none() {
+                continue;
+            }
+            match scheme.signer(&looking, keys) {
+                Ok(found) => signer = signer.or(Some(found)),
+                // That another scheme's signature is not there tells least.
+                Err(Unverified::NoSignature) if told != Unverified::NoLiveSecret => {}
+                Err(why) => told = why,
             }
         }
-        signer.map(|secret| Verified { received, secret }).ok_or(Unverified::BadSignature)
+        let secret = signer.ok_or(told)?;
+        Ok(Verified { received, secret, json })
     }
 
-    /// Whether one of these signatures is the key's. All are looked at.
-    fn is_signed_by(&self, key: &Key, candidates: &[Vec<u8>], received: &Received) -> Result<bool, Unverified> {
-        let Received { headers, body, url, .. } = received;
-        match &key.0 {
-            KeyKind::Hmac(mac) => {
-                let expected = self.mac(mac, headers, body, url.as_deref())?;
-                let matches = candidates.iter().fold(Choice::from(0), |any, one| any | one.ct_eq(&expected));
-                Ok(matches.into())
+    /// Where the certificate is by which a request has to be verified; nothing, where none has to be fetched.
+    ///
+    /// Asked before [`Provider::verify`], so a stranger may be asking: it is only given for a message that names a topic of the source's.
+    pub fn certificate_url(&self, received: &Received, keys: &[Key]) -> Result<Option<String>, Unverified> {
+        let mut topics = keys.iter().filter_map(|key| match &key.kind {
+            KeyKind::Topic(topic) => Some(topic),
+            _ => None,
+        });
+        let Some(first) = topics.next() else { return Ok(None) };
+        let body = json::parse(&received.body).ok_or(Unverified::NoSignature)?;
+        let text = |name: &str| body.get(name).and_then(Value::as_str).ok_or(Unverified::NoSignature);
+        let topic = text("TopicArn")?.as_bytes();
+        if !topics.fold(first.equals(topic), |any, one| any | one.equals(topic)) {
+            return Err(Unverified::BadSignature);
+        }
+        let url = text("SigningCertURL")?;
+        if is_certificate_of_sns(url) { Ok(Some(url.to_owned())) } else { Err(Unverified::ForeignCertificate) }
+    }
+}
+
+/// A request that is being looked at.
+pub(super) struct Looking<'a> {
+    pub received: &'a Received,
+    pub json: &'a OnceCell<Option<Value>>,
+    pub now_ms: UnixMs,
+}
+
+impl<'a> Looking<'a> {
+    /// A value in the body, read only where the scheme has something there.
+    fn in_body(&self, pointer: &str) -> Option<&'a Value> {
+        self.json.get_or_init(|| json::parse(&self.received.body)).as_ref()?.pointer(pointer)
+    }
+
+    /// The text in a place, which may be there once at the most.
+    fn text(&self, place: &Place) -> Result<Option<Cow<'a, [u8]>>, Unverified> {
+        let headers = &self.received.headers;
+        match place {
+            Place::Header(names) => Ok(once(headers, names.found_in(headers))?.map(Cow::Borrowed)),
+            Place::Field(names, field) => {
+                let Some(header) = once(headers, names.found_in(headers))? else { return Ok(None) };
+                let header = std::str::from_utf8(header).map_err(|_| Unverified::MalformedSignature)?;
+                let mut found = fields(header, field);
+                let first = found.next().map(|value| Cow::Borrowed(value.as_bytes()));
+                if found.next().is_some() { Err(Unverified::RepeatedHeader) } else { Ok(first) }
             }
-            KeyKind::Ed25519 { public, .. } => {
-                let signed = self.signed(headers, body, url.as_deref())?;
-                let public = UnparsedPublicKey::new(&ED25519, public);
-                Ok(candidates.iter().fold(false, |any, one| any | public.verify(&signed, one).is_ok()))
+            Place::Body(pointer) => Ok(self.word_in_body(pointer)),
+        }
+    }
+
+    fn word_in_body(&self, pointer: &str) -> Option<Cow<'a, [u8]>> {
+        match self.in_body(pointer)? {
+            Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Value::Number(number) => Some(Cow::Owned(number.to_string().into_bytes())),
+            _ => None,
+        }
+    }
+}
+
+impl Scheme {
+    /// Which of these keys signed a request.
+    fn signer<'k>(
+        &self,
+        looking: &Looking,
+        keys: impl Iterator<Item = (usize, &'k Key)>,
+    ) -> Result<usize, Unverified> {
+        let shown = looking.text(&self.signature.at)?.ok_or(Unverified::NoSignature)?;
+        let tags = self.signature.tags(&shown)?;
+        // A header costs nothing to look at. What is in the body is looked at when that is believed.
+        let early = self.timestamp.as_ref().filter(|rule| !matches!(rule.at, Place::Body(_)));
+        if let Some(rule) = early {
+            rule.check(looking)?;
+        }
+        let texts = self.texts(looking)?;
+        let (rsa, mut signer) = (self.rsa(looking), None);
+        for (n, key) in keys {
+            let matches = texts.iter().fold(false, |any, text| {
+                any | match &key.kind {
+                    KeyKind::Topic(topic) => certified(looking, topic, text, &tags, rsa),
+                    _ => key.has_signed(text, &tags, rsa),
+                }
+            });
+            signer = signer.or(matches.then_some(n));
+        }
+        let signer = signer.ok_or(Unverified::BadSignature)?;
+        match &self.timestamp {
+            Some(rule) if early.is_none() => rule.check(looking).map(|()| signer),
+            _ => Ok(signer),
+        }
+    }
+
+    /// How RSA is used. SNS says it in each message.
+    fn rsa(&self, looking: &Looking) -> &'static RsaParameters {
+        let says = matches!(self.signature.signed, Content::Sns).then(|| looking.in_body("/SignatureVersion")).flatten();
+        match says.and_then(Value::as_str) {
+            Some("1") => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            _ => &RSA_PKCS1_2048_8192_SHA256,
+        }
+    }
+
+    /// The text that is signed, in pieces; several where senders spell one in several ways.
+    fn texts<'a>(&'a self, looking: &Looking<'a>) -> Result<Vec<Vec<Cow<'a, [u8]>>>, Unverified> {
+        let received = looking.received;
+        match &self.signature.signed {
+            Content::Nothing => Ok(vec![Vec::new()]),
+            Content::Twilio => canonical::twilio(received).ok_or(Unverified::NoSignedHeader),
+            Content::Sns => {
+                let message = looking.in_body("").ok_or(Unverified::MalformedSignature)?;
+                let text = canonical::sns(message).ok_or(Unverified::MalformedSignature)?;
+                Ok(vec![vec![Cow::Owned(text.into_bytes())]])
             }
+            Content::Template(template) => {
+                template.parts().map(|part| self.piece(part, looking)).collect::<Result<_, _>>().map(|text| vec![text])
+            }
+        }
+    }
+
+    fn piece<'a>(&'a self, part: &'a Part, looking: &Looking<'a>) -> Result<Cow<'a, [u8]>, Unverified> {
+        let received = looking.received;
+        let missing = Unverified::NoSignedHeader;
+        match part {
+            Part::Text(text) => Ok(Cow::Borrowed(text.as_bytes())),
+            Part::Body => Ok(Cow::Borrowed(&received.body)),
+            Part::Header(names) => {
+                once(&received.headers, names.found_in(&received.headers))?.map(Cow::Borrowed).ok_or(missing)
+            }
+            Part::Timestamp => {
+                let rule = self.timestamp.as_ref().ok_or(missing)?;
+                looking.text(&rule.at)?.ok_or(missing)
+            }
+            Part::Pointer(pointer) => looking.word_in_body(pointer).ok_or(missing),
+            Part::Url => match received.whole_url().ok_or(missing)? {
+                Cow::Borrowed(url) => Ok(Cow::Borrowed(url.as_bytes())),
+                Cow::Owned(url) => Ok(Cow::Owned(url.into_bytes())),
+            },
+            Part::Field(..) | Part::Form(..) | Part::Query(_) | Part::Mac(_) => Err(missing),
         }
     }
 
     /// The signature over a request's bytes; nothing, where the key cannot sign or something that is signed is missing.
-    pub(super) fn signature_by(
-        &self,
-        key: &Key,
-        headers: &HeaderMap,
-        body: &[u8],
-        url: Option<&str>,
-    ) -> Option<Vec<u8>> {
-        match &key.0 {
-            KeyKind::Hmac(mac) => self.mac(mac, headers, body, url).ok().map(Vec::from),
-            KeyKind::Ed25519 { pair, .. } => {
-                let signed = self.signed(headers, body, url).ok()?;
-                Some(pair.as_ref()?.sign(&signed).as_ref().to_vec())
-            }
-        }
-    }
-
-    fn mac(
-        &self,
-        mac: &Hmac<Sha256>,
-        headers: &HeaderMap,
-        body: &[u8],
-        url: Option<&str>,
-    ) -> Result<[u8; 32], Unverified> {
-        let mut mac = mac.clone();
-        self.feed(headers, body, url, |piece| mac.update(piece))?;
-        Ok(mac.finalize().into_bytes().into())
-    }
-
-    fn signed(&self, headers: &HeaderMap, body: &[u8], url: Option<&str>) -> Result<Vec<u8>, Unverified> {
-        let mut signed = Vec::with_capacity(body.len() + 64);
-        self.feed(headers, body, url, |piece| signed.extend_from_slice(piece))?;
-        Ok(signed)
-    }
-
-    /// The bytes that are signed, piece by piece.
-    fn feed(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        url: Option<&str>,
-        mut take: impl FnMut(&[u8]),
-    ) -> Result<(), Unverified> {
-        for part in self.signature.signed.parts() {
-            match part {
-                Part::Text(text) => take(text.as_bytes()),
-                Part::Body => take(body),
-                Part::Header(name) => take(signed_header(headers, name)?),
-                Part::Timestamp => match &self.timestamp {
-                    Some(rule) => take(signed_header(headers, &rule.header)?),
-                    None => return Err(Unverified::NoSignedHeader),
-                },
-                Part::Url => take(url.ok_or(Unverified::NoSignedHeader)?.as_bytes()),
-                Part::Pointer(_) | Part::Form(..) => return Err(Unverified::NoSignedHeader),
-            }
-        }
-        Ok(())
-    }
-
-    /// The signed timestamp as it was sent.
-    pub(super) fn timestamp_text<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        headers.get(&self.timestamp.as_ref()?.header)?.to_str().ok()
+    pub(super) fn signature_by(&self, key: &Key, received: &Received) -> Option<Vec<u8>> {
+        let looking = Looking { received, json: &OnceCell::new(), now_ms: received.at_ms };
+        // What borrows from the body as JSON must not outlive it.
+        let texts = self.texts(&looking).ok()?;
+        key.sign(texts.first()?)
     }
 }
 
-fn signed_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], Unverified> {
-    once(headers, name)?.ok_or(Unverified::NoSignedHeader)
+/// Whether a message of a topic was signed by the certificate that it names.
+fn certified(looking: &Looking, topic: &Secret, text: &Pieces, tags: &[Vec<u8>], rsa: &'static RsaParameters) -> bool {
+    let Some(certificate) = &looking.received.certificate else { return false };
+    let says = |pointer| looking.in_body(pointer).and_then(Value::as_str).unwrap_or_default();
+    certificate.is_good(looking.now_ms)
+        && certificate.url == says("/SigningCertURL")
+        && topic.equals(says("/TopicArn").as_bytes())
+        && rsa_has_signed(&certificate.public, text, tags, rsa)
 }
 
 /// The value of a header that may be there once at the most.
@@ -260,13 +311,17 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]
 }
 
 impl Signature {
-    /// The signatures in a header, decoded.
-    fn candidates(&self, header: &[u8]) -> Result<Vec<Vec<u8>>, Unverified> {
-        let text = std::str::from_utf8(header).map_err(|_| Unverified::MalformedSignature)?;
+    /// The signatures in a text, decoded.
+    fn tags(&self, text: &[u8]) -> Result<Vec<Vec<u8>>, Unverified> {
+        if self.algorithm == Algorithm::Token {
+            return Ok(vec![text.to_vec()]);
+        }
+        let text = std::str::from_utf8(text).map_err(|_| Unverified::MalformedSignature)?;
         let tags: Vec<Vec<u8>> = match &self.separator {
             None => self.decode(text).into_iter().collect(),
             Some(separator) => {
-                text.split(separator.as_str()).filter_map(|one| self.decode(one)).take(SIGNATURES).collect()
+                let each = text.split(separator.as_str()).map(str::trim);
+                each.filter_map(|one| self.decode(one)).take(SIGNATURES).collect()
             }
         };
         if tags.is_empty() { Err(Unverified::MalformedSignature) } else { Ok(tags) }
@@ -278,37 +333,66 @@ impl Signature {
             Encoding::Hex => hex::decode(text).ok()?,
             Encoding::Base64 => BASE64.decode(text).ok()?,
         };
-        Some(bytes).filter(|bytes| bytes.len() == self.algorithm.signature_bytes())
+        let fits = |wanted: usize| bytes.len() == wanted;
+        self.algorithm.signature_bytes().is_none_or(fits).then_some(bytes)
     }
 
-    /// A signature as it stands in the header.
+    /// A signature as it is sent.
     pub(super) fn encode(&self, tag: &[u8]) -> String {
-        let text = match self.encoding {
-            Encoding::Hex => hex::encode(tag),
-            Encoding::Base64 => BASE64.encode(tag),
+        let text = match (self.algorithm, self.encoding) {
+            (Algorithm::Token, _) => String::from_utf8_lossy(tag).into_owned(),
+            (_, Encoding::Hex) => hex::encode(tag),
+            (_, Encoding::Base64) => BASE64.encode(tag),
         };
         format!("{}{text}", self.prefix)
     }
 }
 
 impl Timestamp {
-    fn check(&self, headers: &HeaderMap, now_ms: UnixMs) -> Result<(), Unverified> {
-        let text = once(headers, &self.header)?.ok_or(Unverified::MalformedTimestamp)?;
-        let sent_s = seconds(text).ok_or(Unverified::MalformedTimestamp)?;
-        let (now_s, tolerance_s) = (now_ms / 1000, self.tolerance.as_secs());
-        if sent_s + tolerance_s < now_s {
+    fn check(&self, looking: &Looking) -> Result<(), Unverified> {
+        let text = looking.text(&self.at)?.ok_or(Unverified::MalformedTimestamp)?;
+        let sent_ms = self.form.read(&text).ok_or(Unverified::MalformedTimestamp)?;
+        // A clock that counts seconds says nothing of less than one.
+        let per = if self.form == TimeForm::Seconds { 1000 } else { 1 };
+        let (sent, now, tolerance) = (sent_ms / per, looking.now_ms / per, self.tolerance.as_millis() as u64 / per);
+        if sent.saturating_add(tolerance) < now {
             return Err(Unverified::StaleTimestamp);
         }
-        if now_s + tolerance_s < sent_s {
+        if now.saturating_add(tolerance) < sent {
             return Err(Unverified::FutureTimestamp);
         }
         Ok(())
     }
 }
 
+impl TimeForm {
+    /// Milliseconds since 1970.
+    fn read(self, text: &[u8]) -> Option<UnixMs> {
+        match self {
+            TimeForm::Seconds => decimal(text, 12)?.checked_mul(1000),
+            TimeForm::Milliseconds => decimal(text, 15),
+            TimeForm::Rfc3339 => {
+                let at: jiff::Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
+                at.as_millisecond().try_into().ok()
+            }
+        }
+    }
+
+    /// A time as the sender writes it.
+    pub(super) fn write(self, at_ms: UnixMs) -> String {
+        match self {
+            TimeForm::Seconds => (at_ms / 1000).to_string(),
+            TimeForm::Milliseconds => at_ms.to_string(),
+            TimeForm::Rfc3339 => {
+                jiff::Timestamp::from_millisecond(at_ms as i64).map(|at| format!("{at:.3}")).unwrap_or_default()
+            }
+        }
+    }
+}
+
 /// Decimal digits and nothing else, few enough not to overflow.
-fn seconds(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || text.len() > 12 || !text.iter().all(u8::is_ascii_digit) {
+fn decimal(text: &[u8], digits: usize) -> Option<u64> {
+    if text.is_empty() || text.len() > digits || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
@@ -323,14 +407,7 @@ mod tests {
 
     fn request(headers: &[(&str, &str)], body: &[u8]) -> Received {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Received {
-            source: "s".into(),
-            url: None,
-            headers,
-            body: Bytes::copy_from_slice(body),
-            at_ms: NOW_MS,
-            at: Instant::now(),
-        }
+        Received::new("s".into(), headers, Bytes::copy_from_slice(body), NOW_MS)
     }
 
     fn check(

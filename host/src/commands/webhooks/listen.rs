@@ -115,9 +115,7 @@ impl Receiver {
         }
         let mut verified = Vec::new();
         for (header, provider, key) in self.ways.iter().filter(|(header, ..)| headers.contains_key(*header)) {
-            let (source, body) = (Arc::from("listen"), body.clone());
-            let (at_ms, at) = (now_ms(), Instant::now());
-            let received = Received { source, url: None, headers: headers.clone(), body, at_ms, at };
+            let received = Received::new("listen".into(), headers.clone(), body.clone(), now_ms());
             let done = provider.verify(received, std::slice::from_ref(key), now_ms());
             done.map_err(|error| format!("{header}: {error}"))?;
             verified.push(*header);

@@ -1,0 +1,183 @@
+//! JSON of strangers: read within bounds, and cut without touching what is not cut.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// How deep a body may nest.
+const DEPTH: usize = 64;
+
+/// Reads a body, where it is JSON that nests no deeper than it may.
+pub(super) fn parse(body: &[u8]) -> Option<Value> {
+    if is_deep(body) { None } else { serde_json::from_slice(body).ok() }
+}
+
+/// Whether brackets outside of texts nest too deep, whatever else the body is.
+pub(super) fn is_deep(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// Where several things stand in one body: a pointer in which `*` is each element of an array.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Path(Vec<String>);
+
+impl FromStr for Path {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Path, &'static str> {
+        let steps = text.strip_prefix('/').ok_or("must be a pointer, as in \"/entry/*\"")?;
+        let steps: Vec<String> = steps.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+        if steps.iter().any(|step| step == "*") { Ok(Path(steps)) } else { Err("has no *: which array is it?") }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", self.0.join("/"))
+    }
+}
+
+/// One body for each thing that these paths lead to: the same JSON, with one element in each array that a `*` stands for. Values are as
+/// they were, to the byte. Nothing, where there are more than `most`, or where they would be larger together than `bytes`.
+pub(super) fn split(body: &str, paths: &[Path], most: usize, bytes: usize) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut left = bytes;
+    for path in paths {
+        for cut in cuts(body, &path.0) {
+            left = left.checked_sub(cut.len())?;
+            found.push(cut);
+            if found.len() > most {
+                return None;
+            }
+        }
+    }
+    Some(found)
+}
+
+fn cuts(raw: &str, path: &[String]) -> Vec<String> {
+    let Some((step, rest)) = path.split_first() else { return vec![raw.to_owned()] };
+    if step == "*" {
+        let items: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
+        return items.iter().flat_map(|item| cuts(item.get(), rest)).map(|cut| format!("[{cut}]")).collect();
+    }
+    let Ok(Fields(fields)) = serde_json::from_str(raw) else { return Vec::new() };
+    let Some(at) = fields.iter().position(|(name, _)| name == step) else { return Vec::new() };
+    cuts(fields[at].1.get(), rest).iter().map(|cut| with(&fields, at, cut)).collect()
+}
+
+/// A body with another text in the place of the value that a pointer leads to, where it leads to one.
+pub(super) fn replace(body: &str, pointer: &str, value: &str) -> Option<String> {
+    let Some(rest) = pointer.strip_prefix('/') else { return pointer.is_empty().then(|| value.to_owned()) };
+    let (step, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let step = step.replace("~1", "/").replace("~0", "~");
+    let Fields(fields) = serde_json::from_str(body).ok()?;
+    let at = fields.iter().position(|(name, _)| *name == step)?;
+    Some(with(&fields, at, &replace(fields[at].1.get(), rest, value)?))
+}
+
+/// An object with another text in the place of one value.
+fn with(fields: &[(Cow<str>, &RawValue)], at: usize, value: &str) -> String {
+    let field = |(n, (name, old)): (usize, &(Cow<str>, &RawValue))| {
+        let value = if n == at { value } else { old.get() };
+        format!("{}:{value}", Value::from(&**name))
+    };
+    let fields: Vec<String> = fields.iter().enumerate().map(field).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// The fields of an object in their order, with their values as they stand.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    fields.push((Cow::Owned(name), value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(texts: &[&str]) -> Vec<Path> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn each_thing_is_a_body_of_its_own_and_its_values_are_untouched() {
+        let body = r#"{"object":"page","n":1.10,"entry":[{"id":"1","changes":[{"v":1e2},{"v":2}]},{"id":"2","messaging":[{"m":"\u00e9"}]},{"id":"3"}]}"#;
+        let cut = split(body, &paths(&["/entry/*/changes/*", "/entry/*/messaging/*"]), 10, 10_000).unwrap();
+        assert_eq!(
+            cut,
+            [
+                r#"{"object":"page","n":1.10,"entry":[{"id":"1","changes":[{"v":1e2}]}]}"#,
+                r#"{"object":"page","n":1.10,"entry":[{"id":"1","changes":[{"v":2}]}]}"#,
+                r#"{"object":"page","n":1.10,"entry":[{"id":"2","messaging":[{"m":"\u00e9"}]}]}"#,
+            ]
+        );
+        assert_eq!(split(body, &paths(&["/none/*"]), 10, 10_000), Some(Vec::new()));
+        assert_eq!(split("[1]", &paths(&["/none/*"]), 10, 10_000), Some(Vec::new()));
+        assert_eq!(split(body, &paths(&["/entry/*/changes/*"]), 1, 10_000), None);
+        assert_eq!(split(body, &paths(&["/entry/*/changes/*"]), 10, 100), None);
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_nothing_else() {
+        let body = r#"{"a": {"b":"old", "c":1.0}, "x/y":[ ]}"#;
+        assert_eq!(replace(body, "/a/b", "7").unwrap(), r#"{"a":{"b":7,"c":1.0},"x/y":[ ]}"#);
+        assert_eq!(replace(body, "/x~1y", "{}").unwrap(), r#"{"a":{"b":"old", "c":1.0},"x/y":{}}"#);
+        for none in ["/none", "/a/none", "/a/b/c"] {
+            assert_eq!(replace(body, none, "7"), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_nests_too_deep_is_not_read() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(nested(64).as_bytes()).is_some());
+        assert!(parse(nested(65).as_bytes()).is_none());
+        assert!(parse(nested(1_000_000).as_bytes()).is_none());
+        // Brackets in texts nest nothing.
+        assert!(parse(format!("[\"\\\"{}\"]", "[".repeat(1000)).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_path_that_leads_to_one_thing_is_none() {
+        assert!("/entry".parse::<Path>().is_err());
+        assert!("entry/*".parse::<Path>().is_err());
+        assert_eq!("/a~1b/*".parse::<Path>().unwrap().0, ["a/b", "*"]);
+    }
+}
