@@ -110,7 +110,7 @@ impl Frameio {
     }
 }
 
-fn certified(ca_file: &Path, name: &str) -> ServerConfig {
+pub(crate) fn certified(ca_file: &Path, name: &str) -> ServerConfig {
     let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -126,7 +126,7 @@ fn certified(ca_file: &Path, name: &str) -> ServerConfig {
     config
 }
 
-async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
+pub(crate) async fn serve(listener: TcpListener, tls: TlsAcceptor, router: Router) {
     while let Ok((stream, _)) = listener.accept().await {
         let (tls, service) = (tls.clone(), TowerToHyperService::new(router.clone()));
         tokio::spawn(async move {

@@ -112,6 +112,12 @@ impl Doors {
         exchange(self.hooks, &webhook.request())?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 
+    /// Asks for something where senders come in.
+    pub fn get_hook(&self, path: &str) -> Answer {
+        let request = format!("GET /hooks/{path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        exchange(self.hooks, request.as_bytes()).unwrap().unwrap()
+    }
+
     /// Asks the operator's side.
     pub fn get(&self, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.admin);

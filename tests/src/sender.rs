@@ -14,6 +14,7 @@ pub struct Sender {
     source: String,
     provider: Provider,
     key: Key,
+    url: Option<String>,
 }
 
 /// One signed webhook, before it is sent.
@@ -25,6 +26,8 @@ pub struct Webhook {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+    /// What stands behind the `?` of its address.
+    pub query: Option<String>,
 }
 
 impl Sender {
@@ -40,7 +43,13 @@ impl Sender {
 
     fn who(provider: Provider, source: &str, secret: &str) -> Sender {
         let key = provider.key(&Secret::new(secret)).unwrap();
-        Sender { source: source.to_owned(), provider, key }
+        Sender { source: source.to_owned(), provider, key, url: None }
+    }
+
+    /// The same, that was told to post to a gateway at this public address.
+    pub fn told(mut self, public_url: &str) -> Sender {
+        self.url = Some(format!("{public_url}/hooks/{}", self.source));
+        self
     }
 
     /// A new event of a type, unlike every other.
@@ -58,8 +67,8 @@ impl Sender {
 
     /// An event with this body, signed at a time.
     pub fn signed_at(&self, event_type: &str, body: impl Into<Bytes>, at_ms: u64) -> Webhook {
-        let signed = self.provider.sign_as_is(event_type, body.into(), &self.key, at_ms, None);
-        Webhook { source: self.source.clone(), headers: signed.headers, body: signed.body }
+        let signed = self.provider.sign_as_is(event_type, body.into(), &self.key, at_ms, self.url.as_deref());
+        Webhook { source: self.source.clone(), headers: signed.headers, body: signed.body, query: signed.query }
     }
 }
 
@@ -103,8 +112,9 @@ impl Webhook {
 
     /// The bytes of its request line and headers, open for more.
     pub fn head(&self, method: &str) -> Vec<u8> {
-        let mut head =
-            format!("{method} /hooks/{} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n", self.source).into_bytes();
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let path = format!("/hooks/{}{query}", self.source);
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n").into_bytes();
         for (name, value) in &self.headers {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");

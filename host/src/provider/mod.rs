@@ -16,6 +16,8 @@ mod handshake;
 mod json;
 mod key;
 mod parse;
+#[cfg(test)]
+mod property;
 mod scheme;
 mod sign;
 mod template;

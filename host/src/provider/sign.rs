@@ -234,7 +234,7 @@ mod tests {
     /// A key of each provider with which it can sign.
     fn key(provider: &Provider) -> Key {
         match &*provider.name {
-            "aws-sns" => provider.key(&Secret::new(include_str!("../../../tests/keys/rsa.pem"))).unwrap(),
+            "aws-sns" => provider.key(&Secret::new(super::super::property::RSA)).unwrap(),
             _ => provider.fresh_key().unwrap(),
         }
     }

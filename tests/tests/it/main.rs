@@ -25,6 +25,7 @@ mod outgoing;
 mod outgoing_commands;
 mod outgoing_failing;
 mod path;
+mod providers;
 mod powers;
 mod powers_contract;
 mod queue_faults;

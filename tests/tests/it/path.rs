@@ -33,47 +33,6 @@ fn a_plugin_is_given_what_was_sent_byte_for_byte() {
 }
 
 #[test]
-fn every_provider_of_the_catalogue_comes_through() {
-    let seed = format!("seed:{}", "07".repeat(32));
-    let secrets = [("slack", "a-signing-secret"), ("discord", &*seed)];
-    let more = secrets.map(|(name, _)| {
-        format!("[sources.{name}]\nprovider = \"{name}\"\nsecrets = [{{ file = \"{name}.secret\" }}]\n")
-    });
-    let home = Home::with(&more.concat());
-    for (name, secret) in secrets {
-        home.write(&format!("{name}.secret"), secret);
-    }
-    home.install("teller", Guest::telling(&["*"]).component());
-    let gateway = Gateway::start(&home);
-    let table = [
-        ("discord", "discord", "interaction.2"),
-        ("slack", "slack", "app_mention"),
-        ("frameio", "frameio", "comment.created"),
-        ("github", "github", "issues.opened"),
-        ("github", "github", "push"),
-        ("soundhash", "soundhash", "video.processed"),
-        ("standard", "standard-webhooks", "invoice.paid"),
-    ];
-    for (source, provider, event_type) in table {
-        let sender = match secrets.iter().find(|(name, _)| *name == source) {
-            Some((name, secret)) => Sender::of(name, name, secret),
-            None => home.sender(source),
-        };
-        let id = gateway.post(&sender.webhook(event_type)).id();
-        let expected = format!("[{source}][{provider}][{event_type}][{id}]");
-        eventually("it was told", || {
-            home.ledger().attempts("teller").iter().any(|attempt| attempt.why.starts_with(&expected))
-        });
-    }
-}
-
-#[test]
-fn every_provider_that_is_built_in_is_in_the_table_above() {
-    let names: Vec<_> = hookgate::provider::catalogue::names().collect();
-    assert_eq!(names, ["discord", "frameio", "github", "slack", "soundhash", "standard-webhooks"]);
-}
-
-#[test]
 fn a_provider_of_ones_own_is_a_table_in_the_config() {
     let description = r#"
         signature = { at = "{header:X-Mine}", prefix = "sig=", algorithm = "hmac-sha256", encoding = "base64", signed = "{timestamp}\n{header:X-Nonce}\n{body}" }
