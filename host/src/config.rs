@@ -217,7 +217,7 @@ impl Config {
         let mut outbound = root.section("outbound");
         let ca_file = outbound.optional::<String>("ca_file").map(|file| folder.join(file));
         let hosts = outbound.section("hosts").rest_with(|section, name| section.parsed(name));
-        let hosts = hosts.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
+        let hosts = hosts.into_iter().filter_map(|(name, address)| Some((name.to_ascii_lowercase(), address?))).collect();
         let roots = Roots { ca_file, hosts };
         files.borrow_mut().extend(roots.ca_file.iter().map(|file| (file.clone(), stamp(file))));
         if let Err(why) = roots.check() {

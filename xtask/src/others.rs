@@ -98,11 +98,20 @@ const TESTS: [(&str, Tool, &[&str]); 8] = [
 ];
 
 /// The folders that the projects lie in or refer to.
-const COPIED: [&str; 8] =
-    ["clients", "plugin-sdk", "plugins", "tests/contract", "tests/powers", "tests/receivers", "tests/wasi-http", "wit"];
+const COPIED: [&str; 9] = [
+    "clients",
+    "plugin-sdk",
+    "plugins",
+    "tests/contract",
+    "tests/powers",
+    "tests/receivers",
+    "tests/vendors",
+    "tests/wasi-http",
+    "wit",
+];
 
-/// The receivers of outgoing webhooks that tests start, written as people write them.
-const RECEIVERS: &str = "tests/receivers";
+/// What tests start besides: receivers of outgoing webhooks, written as people write them, and the vendors' own libraries.
+const STARTED: [&str; 2] = ["tests/receivers", "tests/vendors"];
 
 /// Builds the sample plugins into `out`. Gives the languages that there is no toolchain for.
 pub fn samples(project: &Project, out: &Path) -> Result<Vec<&'static str>> {
@@ -114,20 +123,22 @@ pub fn contract(project: &Project, out: &Path) -> Result<Vec<&'static str>> {
     build(project, out, &CONTRACT)
 }
 
-/// Sets up the receivers and the clients, as far as there are toolchains, in a folder that lies as the repository does.
+/// Sets up the receivers, the vendors' libraries and the clients, as far as there are toolchains, in a folder that lies as the repository does.
 pub fn receivers(project: &Project, without: &[&str]) -> Result<PathBuf> {
     let (tools, copy) = (Tools::find()?, copied(project)?);
-    let folder = copy.join(RECEIVERS);
-    if !without.contains(&Tool::Python.name()) {
-        tools.set_up_packages("receivers", &folder.join("requirements.txt"))?;
-    }
-    if !without.contains(&Tool::Node.name()) {
-        let wanted = fs::read_to_string(folder.join("package.json")).context("there is no package.json")?;
-        let stamp = folder.join("node_modules.stamp");
-        if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            announce("setting up the receivers in JavaScript");
-            run(shell(&tools, NPM_INSTALL)?.current_dir(&folder))?;
-            fs::write(&stamp, wanted)?;
+    for name in STARTED {
+        let folder = copy.join(name);
+        if !without.contains(&Tool::Python.name()) {
+            tools.set_up_packages(&name.replace('/', "-"), &folder.join("requirements.txt"))?;
+        }
+        if !without.contains(&Tool::Node.name()) {
+            let wanted = fs::read_to_string(folder.join("package.json")).context("there is no package.json")?;
+            let stamp = folder.join("node_modules.stamp");
+            if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+                announce(format!("setting up {name} in JavaScript"));
+                run(shell(&tools, NPM_INSTALL)?.current_dir(&folder))?;
+                fs::write(&stamp, wanted)?;
+            }
         }
     }
     Ok(copy)

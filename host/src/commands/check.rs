@@ -81,7 +81,8 @@ fn moment(at_ms: UnixMs) -> String {
 }
 
 fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
-    outln!("{} is fine: {} sources", check.config.display(), config.sources.len());
+    let sources = if config.sources.len() == 1 { "source" } else { "sources" };
+    outln!("{} is fine: {} {sources}", check.config.display(), config.sources.len());
     for source in &config.sources {
         let secrets = if source.keys.len() == 1 { "secret" } else { "secrets" };
         outln!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());

@@ -60,7 +60,8 @@ fn teach(provider: &Provider) {
     for (what, value) in told {
         outln!("  {what:<wide$} {value}");
     }
-    outln!("\nin hookgate.toml:\n\n  {}", sample_config(provider).replace('\n', "\n  "));
+    outln!("\nin hookgate.toml:\n");
+    sample_config(provider).lines().for_each(|line| outln!("{}", format!("  {line}").trim_end()));
     let types: Vec<&str> = provider.sample_types().collect();
     outln!("\nto try it, against a gateway that runs:\n\n  hookgate send {name} {}", types.first().unwrap_or(&"TYPE"));
     outln!("\nthere are samples of {}", types.join(", "));

@@ -111,7 +111,9 @@ impl Send {
         let default = || format!("http://{}/hooks/{}", config.server.listen, source.name);
         let url = self.to.clone().unwrap_or_else(default);
         let url = url.parse().map_err(|error| super::Usage::error(format!("--to {url}: {error}")))?;
-        let key = source.keys.first().context("the source has no secret")?.clone();
+        let live = |key: &&Key| key.is_live(now_ms());
+        let key = source.keys.iter().filter(live).find(|key| key.can_sign()).or(source.keys.iter().find(live));
+        let key = key.or(source.keys.first()).context("the source has no secret")?.clone();
         let http = client()?;
         Ok(Sender {
             http,

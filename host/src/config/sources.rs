@@ -117,25 +117,37 @@ fn moment(section: &mut Section, key: &str, time: &str) -> Option<UnixMs> {
     at
 }
 
-/// The description of a provider of the catalogue, with what another table says in its place.
-fn like_another(section: &Section, like: &toml::Value, table: toml::Table) -> Option<toml::Table> {
-    let base = like.as_str().and_then(catalogue::text).and_then(|text| toml::from_str::<toml::Table>(text).ok());
-    let Some(mut base) = base else {
-        let known: Vec<&str> = catalogue::names().collect();
-        section.mistake("provider.like", format_args!("must be one of {}", known.join(", ")));
+/// The description of a provider of the catalogue that another is like.
+fn like_another(section: &Section, like: &toml::Value) -> Option<toml::Table> {
+    let name = like.as_str().unwrap_or_default();
+    let Some(mut base) = catalogue::text(name).and_then(|text| toml::from_str::<toml::Table>(text).ok()) else {
+        section.mistake("like", unknown_provider(name));
         return None;
     };
     // They are of the other one.
     base.remove("vectors");
-    lay_over(&mut base, table);
     Some(base)
 }
 
-fn lay_over(base: &mut toml::Table, over: toml::Table) {
+/// A table with what another says in its place.
+fn laid_over(mut base: toml::Table, over: toml::Table) -> toml::Table {
     for (key, value) in over {
-        match (base.get_mut(&key), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => lay_over(base, over),
-            (_, value) => drop(base.insert(key, value)),
+        let value = match (base.remove(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(over)) => laid_over(below, over).into(),
+            (_, value) => value,
+        };
+        base.insert(key, value);
+    }
+    base
+}
+
+/// What is told of a name that is no provider's.
+fn unknown_provider(name: &str) -> String {
+    match catalogue::nearest(name) {
+        Some(nearest) => format!("there is no `{name}`; did you mean `{nearest}`?"),
+        None => {
+            let known: Vec<&str> = catalogue::names().collect();
+            format!("there is no `{name}`: take one of {}", known.join(", "))
         }
     }
 }
@@ -171,20 +183,13 @@ fn answering(section: &mut Section) -> Option<Answering> {
 fn read_provider(source: &str, section: &mut Section) -> Option<Provider> {
     match section.raw("provider") {
         Some(toml::Value::String(name)) => catalogue::find(&name).or_else(|| {
-            let known: Vec<&str> = catalogue::names().collect();
-            match catalogue::nearest(&name) {
-                Some(nearest) => {
-                    section.mistake("provider", format_args!("there is no `{name}`; did you mean `{nearest}`?"))
-                }
-                None => {
-                    section.mistake("provider", format_args!("there is no `{name}`: take one of {}", known.join(", ")))
-                }
-            }
+            section.mistake("provider", unknown_provider(&name));
             None
         }),
         Some(toml::Value::Table(mut table)) => {
             if let Some(like) = table.remove("like") {
-                table = like_another(section, &like, table)?;
+                let base = like_another(&section.with("provider", toml::Table::new()), &like)?;
+                table = laid_over(base, table);
             }
             Provider::read(source, section.with("provider", table))
         }

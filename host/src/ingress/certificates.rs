@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
+use crate::pace::Pace;
 use crate::provider::Certificate;
 
 /// Fetches what a vendor serves. The error is a sentence.
@@ -25,11 +26,19 @@ const FAILED: Duration = Duration::from_secs(10);
 /// How many are kept: a vendor has a few at a time.
 const MOST: usize = 64;
 
+/// How many requests wait for one at a time, and how many are fetched in a minute: whoever asks was not verified yet.
+const WAITING: usize = 16;
+const PER_MINUTE: u64 = 30;
+
 /// The certificates that were fetched, or could not be.
 pub struct Certificates {
     fetching: Fetching,
-    /// Held while one is fetched, so that all who want it wait for one request, and a flood makes one at a time.
     known: Mutex<HashMap<String, Known>>,
+    /// A place for each request that waits for a certificate.
+    waiting: Semaphore,
+    /// One at a time, so that all who want the same wait for one request.
+    turn: Semaphore,
+    pace: Pace,
 }
 
 struct Known {
@@ -47,26 +56,53 @@ impl Known {
 impl Certificates {
     /// None is known at first.
     pub fn new(fetching: Fetching) -> Certificates {
-        Certificates { fetching, known: Mutex::default() }
+        Certificates {
+            fetching,
+            known: Mutex::default(),
+            waiting: Semaphore::new(WAITING),
+            turn: Semaphore::new(1),
+            pace: Pace::new(PER_MINUTE),
+        }
     }
 
-    /// The certificate at a URL. The error is a sentence.
+    /// The certificate at a URL: at once where it is known. The error is a sentence.
     pub async fn get(&self, url: String) -> Result<Arc<Certificate>, String> {
-        let mut known = self.known.lock().await;
-        if let Some(found) = known.get(&url).filter(|found| found.counts()) {
-            return found.certificate.clone();
+        if let Some(known) = self.known(&url) {
+            return known;
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| "too many wait for certificates")?;
+        // It is never closed.
+        let _turn = self.turn.acquire().await;
+        if let Some(known) = self.known(&url) {
+            return known;
+        }
+        if !self.pace.take(1) {
+            return Err(format!("more than {PER_MINUTE} certificates in a minute"));
         }
         let fetched = (self.fetching)(url.clone()).await;
         let certificate = fetched.and_then(|pem| Certificate::parse(&url, &pem)).map(Arc::new);
         if let Err(why) = &certificate {
             tracing::warn!("the certificate at {url} cannot be had: {why}");
         }
-        known.retain(|_, known| known.counts());
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(url, Known { at: Instant::now(), certificate: certificate.clone() });
+        self.keep(url, certificate.clone());
         certificate
+    }
+
+    fn known(&self, url: &str) -> Option<Result<Arc<Certificate>, String>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url).filter(|found| found.counts()).map(|found| found.certificate.clone())
+    }
+
+    fn keep(&self, url: String, certificate: Result<Arc<Certificate>, String>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, known| known.counts());
+        // What could not be had makes room first.
+        if known.len() >= MOST {
+            known.retain(|_, known| known.certificate.is_ok());
+        }
+        if known.len() < MOST {
+            known.insert(url, Known { at: Instant::now(), certificate });
+        }
     }
 
     /// Asks for an address, so that its owner sees that somebody is here. The error is a sentence.
@@ -82,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_cannot_be_had_is_asked_for_once_in_a_while() {
+    async fn what_cannot_be_had_is_asked_for_once_in_a_while_and_no_flood_of_names_asks_for_more() {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
         let fetching: Fetching = Arc::new(move |_| {
@@ -97,6 +133,28 @@ mod tests {
         for n in 0..2 * MOST {
             assert!(certificates.get(format!("https://a.example/{n}.pem")).await.is_err());
         }
-        assert!(certificates.known.lock().await.len() <= MOST);
+        assert!(asked.load(Ordering::SeqCst) as u64 <= PER_MINUTE + 1);
+        assert!(certificates.known.lock().unwrap().len() <= MOST);
+    }
+
+    #[tokio::test]
+    async fn few_wait_for_one_that_is_slow() {
+        let fetching: Fetching = Arc::new(|_| {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Err("none".to_owned())
+            })
+        });
+        let certificates = Arc::new(Certificates::new(fetching));
+        let ask = |n: usize| {
+            let certificates = certificates.clone();
+            tokio::spawn(async move { certificates.get(format!("https://a.example/{n}.pem")).await.unwrap_err() })
+        };
+        let asking: Vec<_> = (0..WAITING + 5).map(ask).collect();
+        let mut told = Vec::new();
+        for one in asking {
+            told.push(one.await.unwrap());
+        }
+        assert_eq!(told.iter().filter(|why| why.starts_with("too many")).count(), 5);
     }
 }

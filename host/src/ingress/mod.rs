@@ -129,11 +129,11 @@ impl Ingress {
             return self.greet(&source_name, answer).await;
         }
         let (mut received, _held) = self.receive(source, request).await?;
-        // Only now: whoever sends slowly holds a connection and a few bytes, and no place.
-        let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
-        if let Some(url) = provider.certificate_url(&received, &source.keys).map_err(Refusal::Unverified)? {
+        if let Some(url) = provider.certificate_url(&received, &source.keys, now_ms()).map_err(Refusal::Unverified)? {
             received.certificate = Some(self.certificates.get(url).await.map_err(|_| Refusal::NoCertificate)?);
         }
+        // Only now: whoever sends slowly, or makes us ask, holds a connection and a few bytes, and no place.
+        let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
         let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
         self.counters.count_verified(&source_name, verified.secret());
         if let Some(answer) = provider.handshake(&verified, &source.keys) {

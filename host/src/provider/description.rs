@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::handshake::Handshake;
 use super::json::Path;
 use super::scheme::{Place, Scheme};
-use super::template::{FirstOf, Template};
+use super::template::{FirstOf, Part, Template};
 use super::vector::Vector;
 use crate::event::RESERVED;
 use crate::section::{Mistakes, Section};
@@ -132,8 +132,9 @@ struct EventForm {
 
 impl EventForm {
     fn read(mut section: Section) -> EventForm {
+        let is_said = section.has("type");
         let event_type = first_of(&mut section, "type");
-        if event_type.0.is_empty() {
+        if !is_said {
             section.mistake("type", "must say where the event's type is, as in \"{body:/type}\"");
         }
         let delivery_id = first_of(&mut section, "id");
@@ -265,6 +266,7 @@ fn schemes(section: &mut Section) -> Option<Vec<Scheme>> {
     }
     for key in ["signature", "timestamp"] {
         if section.has(key) {
+            section.raw(key);
             section.mistake(key, "stands in each of [[schemes]], where there are several");
         }
     }
@@ -328,8 +330,14 @@ fn first_of(section: &mut Section, key: &str) -> FirstOf {
             Vec::new()
         }
     };
-    let parse =
-        |text: String| text.parse().map_err(|error| section.mistake(key, format_args!("{text:?}: {error}"))).ok();
+    let parse = |text: String| {
+        let parsed: Result<Template, _> = text.parse();
+        let template = parsed.map_err(|error| section.mistake(key, format_args!("{text:?}: {error}"))).ok()?;
+        if template.parts().any(|part| matches!(part, Part::Mac(_))) {
+            section.mistake(key, format_args!("{text:?}: {{mac:..}} is for the answers to handshakes"));
+        }
+        Some(template)
+    };
     FirstOf(texts.into_iter().filter_map(parse).collect())
 }
 

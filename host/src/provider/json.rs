@@ -12,8 +12,43 @@ use serde_json::value::RawValue;
 const DEPTH: usize = 64;
 
 /// Reads a body, where it is JSON that nests no deeper than it may.
+///
+/// Half of a surrogate pair (`\ud83d`) is JSON by its grammar (RFC 8259, section 8.2), and what is left of an emoji that was cut in two. It is
+/// read as U+FFFD; the body stays as it is.
 pub(super) fn parse(body: &[u8]) -> Option<Value> {
-    if is_deep(body) { None } else { serde_json::from_slice(body).ok() }
+    if is_deep(body) {
+        return None;
+    }
+    let parsed = serde_json::from_slice(body).ok();
+    parsed.or_else(|| serde_json::from_str(&without_half_pairs(std::str::from_utf8(body).ok()?)?).ok())
+}
+
+/// The same text with U+FFFD for each escape that is half of a surrogate pair; nothing, where there is none.
+fn without_half_pairs(text: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|c| c.is_ascii_hexdigit()))
+    };
+    let (mut mended, mut at, mut found) = (String::with_capacity(text.len()), 0, false);
+    while let Some(next) = text[at..].find('\\').map(|next| at + next) {
+        mended.push_str(&text[at..next]);
+        let is_pair = matches!(unit(next), Some(0xd800..=0xdbff)) && matches!(unit(next + 6), Some(0xdc00..=0xdfff));
+        let length = match unit(next) {
+            _ if is_pair => 12,
+            Some(0xd800..=0xdfff) => {
+                found = true;
+                mended.push_str("\\ufffd");
+                at = next + 6;
+                continue;
+            }
+            // The backslash and what it escapes, whatever that is.
+            _ => 1 + text[next + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        mended.push_str(&text[next..next + length]);
+        at = next + length;
+    }
+    mended.push_str(&text[at..]);
+    found.then_some(mended)
 }
 
 /// Whether brackets outside of texts nest too deep, whatever else the body is.
@@ -172,6 +207,23 @@ mod tests {
         assert!(parse(nested(1_000_000).as_bytes()).is_none());
         // Brackets in texts nest nothing.
         assert!(parse(format!("[\"\\\"{}\"]", "[".repeat(1000)).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn half_an_emoji_is_read() {
+        let read = |text: &str| parse(text.as_bytes());
+        for (text, expected) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\udE00x""#, "\u{fffd}x"),
+            (r#""\ud83d\ude00\ud83d""#, "\u{1f600}\u{fffd}"),
+            (r#""\\ud83d\ud83d\n""#, "\\ud83d\u{fffd}\n"),
+            (r#""\ud83d\u0041""#, "\u{fffd}A"),
+        ] {
+            assert_eq!(read(text), Some(Value::from(expected)), "{text}");
+        }
+        for none in [r#""\ud83""#, r#""\ud83d"#, r#""\u+83d""#, "\"\\", "\\ud83d"] {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How each kind of sender signs and shapes its webhooks: data, not code.
 //!
-//! One description says everything, and both directions read it: [`Provider::verify`] and [`Provider::parse_event`] on the
+//! One description says everything, and both directions read it: [`Provider::verify`] and [`Provider::parse_events`] on the
 //! way in, [`Provider::sign`] for whoever plays the sender.
 
 use std::fmt;
@@ -14,6 +14,8 @@ mod certificate;
 mod description;
 mod handshake;
 mod json;
+#[cfg(test)]
+mod json_suite;
 mod key;
 mod parse;
 #[cfg(test)]

@@ -138,6 +138,9 @@ const TIMES: &[(&str, TimeForm)] =
     &[("seconds", TimeForm::Seconds), ("milliseconds", TimeForm::Milliseconds), ("rfc3339", TimeForm::Rfc3339)];
 const CANONICAL: &[(&str, Content)] = &[("twilio", Content::Twilio), ("aws-sns", Content::Sns)];
 
+/// What a secret of SNS's is.
+const SNS_KEY: &str = "the topic's ARN, and Amazon's certificate is fetched; or a key or certificate in PEM";
+
 /// One of several words; the first is meant where none is said.
 fn word<T: Clone>(section: &mut Section, key: &str, words: &[(&str, T)]) -> T {
     let said: Option<String> = section.optional(key);
@@ -196,7 +199,7 @@ impl Scheme {
         let mut told = vec![
             ("signature", format!("{at} has {what}{}", listed.unwrap_or_default())),
             ("signed", signed.to_string()),
-            ("key", key.to_string()),
+            ("key", if matches!(signed, Content::Sns) { SNS_KEY.to_owned() } else { key.to_string() }),
         ];
         if !self.signature.covers_body() {
             told.push(("careful", "the body is not covered: who sees one request can send others".to_owned()));
@@ -222,10 +225,12 @@ impl Signature {
         let signed = signed(&mut section, algorithm);
         let covers_body = section.or("covers_body", true);
         let (separator, prefix) = (section.optional("separator"), section.or("prefix", String::new()));
-        let read = Signature { at: at?, separator, prefix, algorithm, encoding, signed: signed?, key };
-        read.check(&section, covers_body);
+        let read = at.zip(signed).map(|(at, signed)| Signature { at, separator, prefix, algorithm, encoding, signed, key });
+        if let Some(read) = &read {
+            read.check(&section, covers_body);
+        }
         section.finish();
-        Some(read)
+        read
     }
 
     /// A signature that leaves the body out protects little, and one over parsed values is one over another text.
@@ -240,9 +245,15 @@ impl Signature {
             let told = "leaves the {body} out: it would not be protected. If the sender does so, say covers_body = false";
             section.mistake("signed", told);
         }
-        let reads_inside = template.parts().any(|part| matches!(part, Part::Pointer(_)));
-        if says_it_covers && reads_inside || template.parts().any(|part| matches!(part, Part::Form(..) | Part::Mac(_) | Part::Query(_))) {
+        if says_it_covers && template.parts().any(|part| matches!(part, Part::Pointer(_) | Part::Form(..))) {
             section.mistake("signed", "reads inside the body, which must not be parsed before it is verified");
+        }
+        let is_odd = |part: &Part| matches!(part, Part::Field(..) | Part::Form(..) | Part::Mac(_) | Part::Query(_));
+        if template.has_optional_groups() || template.parts().any(is_odd) {
+            section.mistake("signed", "takes {header:..}, {timestamp}, {body}, {url} and plain text, and nothing in brackets");
+        }
+        if self.covers_body() && matches!(self.at, Place::Body(_)) {
+            section.mistake("at", "is in the body that is signed: no signature can be over itself");
         }
         if self.algorithm == Algorithm::RsaSha256 && self.key.encoding != KeyEncoding::Pem {
             section.mistake("key", "of RSA must be \"pem\"");

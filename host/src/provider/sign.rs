@@ -161,7 +161,11 @@ impl Scheme {
                 let whole = before.map_or(signature.to_owned(), |before| format!("{before},{signature}"));
                 set(&mut draft.headers, names.first().clone(), &whole);
             }
-            Place::Field(names, field) => set(&mut draft.headers, names.first().clone(), &format!("{field}={signature}")),
+            Place::Field(names, field) => {
+                let before = draft.headers.get(names.first()).and_then(|before| before.to_str().ok());
+                let before = before.map(|before| format!("{before},")).unwrap_or_default();
+                set(&mut draft.headers, names.first().clone(), &format!("{before}{field}={signature}"));
+            }
             Place::Body(pointer) => {
                 if let Some(body) = replaced(&draft.body, pointer, |_| Value::from(signature).to_string()) {
                     draft.body = body;

@@ -123,6 +123,11 @@ impl Template {
         Template { groups: vec![Group { parts: vec![Part::Body], may_miss: false }] }
     }
 
+    /// Whether something in it may be left out.
+    pub fn has_optional_groups(&self) -> bool {
+        self.groups.iter().any(|group| group.may_miss)
+    }
+
     /// All parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = &Part> {
         self.groups.iter().flat_map(|group| &group.parts)

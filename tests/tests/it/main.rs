@@ -34,5 +34,6 @@ mod reload;
 mod respond;
 mod samples;
 mod trust;
+mod vendors;
 mod warm;
 mod wasi_commands;
