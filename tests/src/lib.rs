@@ -24,6 +24,7 @@ mod ledger;
 mod process;
 mod receiver;
 mod sender;
+pub mod slow;
 pub mod sns;
 mod wait;
 

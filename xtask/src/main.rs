@@ -74,6 +74,15 @@ enum Task {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// Fuzzes what reads strangers' bytes first
+    #[command(after_help = "Example: cargo xtask fuzz 600 verify_parse")]
+    Fuzz {
+        /// How long each target runs, in seconds
+        #[arg(default_value_t = 60)]
+        seconds: u32,
+        /// Which targets, in place of all
+        targets: Vec<String>,
+    },
     /// Prints what is set up, and how
     Doctor,
 }
@@ -96,6 +105,7 @@ fn start(task: Task) -> Result<()> {
         Task::Plugin { paths, out } => build_paths(&project, &paths, out),
         Task::Test { args } => test(&project, &args),
         Task::Bench { args } => bench(&project, &args),
+        Task::Fuzz { seconds, targets } => fuzz(&project, seconds, &targets),
         Task::Doctor => doctor::print(&project),
     }
 }
@@ -172,6 +182,13 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     run(&mut tests)?;
     // With arguments, somebody looks for one test of the gateway's.
     if args.is_empty() { others::tests(project, &without) } else { Ok(()) }
+}
+
+fn fuzz(project: &Project, seconds: u32, targets: &[String]) -> Result<()> {
+    announce(format!("fuzzing, {seconds} s each"));
+    let folder = project.root.join("tests/fuzz");
+    let target = project.target.join("fuzz");
+    run(project.command(&folder.join("run.sh")).arg(seconds.to_string()).args(targets).env("CARGO_TARGET_DIR", target))
 }
 
 fn bench(project: &Project, args: &[OsString]) -> Result<()> {

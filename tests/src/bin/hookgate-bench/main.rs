@@ -16,6 +16,7 @@ mod powers;
 mod report;
 mod server;
 mod start;
+mod verify;
 mod wire;
 
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ struct Cli {
     /// How many rounds; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Which parts: accepts, instance, languages, wire, neighbour, outgoing, powers, start
+    /// Which parts: accepts, instance, languages, wire, neighbour, outgoing, powers, start, verify
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table into this file too
@@ -105,6 +106,9 @@ fn main() -> anyhow::Result<()> {
     })?;
     if wanted("instance") {
         instance::measure(&setting, &mut report)?;
+    }
+    if wanted("verify") {
+        verify::measure(&setting, &mut report)?;
     }
     println!("{}", report.text());
     if let Some(file) = cli.write {
