@@ -4,6 +4,7 @@
 //! way in, [`Provider::sign`] for whoever plays the sender.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct Source {
     pub secret_files: Vec<PathBuf>,
     /// Who answers, where it is not the gateway at once.
     pub answering: Option<Answering>,
+    /// The most verified requests a second, where there is such a limit.
+    pub requests_per_s: Option<NonZeroU32>,
 }
 
 /// Who answers a sender that waits.
