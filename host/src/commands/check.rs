@@ -29,6 +29,7 @@ impl Check {
         let overrides = Overrides { compiler: Some(Compiler::of_this_program()), ..Overrides::default() };
         let config = Config::read(&self.config, &overrides)?;
         let standings = super::block_on(load(&config))??;
+        config.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&standings)?);
         } else {
