@@ -7,6 +7,7 @@
     reason = "whatever fails here fails a test, where it stands"
 )]
 
+mod abuse;
 mod admin;
 mod api;
 mod bad_requests;
@@ -32,6 +33,7 @@ mod receivers;
 mod reload;
 mod respond;
 mod samples;
+mod tls;
 mod trust;
 mod warm;
 mod wasi_commands;
