@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -123,11 +123,14 @@ const BUFFER_BYTES: usize = 32 << 10;
 /// How long taking connections rests when the system has no more of them to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
+/// How often that is said: it may go on for long.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
 /// Serves until it is told to stop, then lets open requests end.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, gate: Gate, stop: CancellationToken) {
     let connections = Arc::new(Semaphore::new(bounds.connections));
     let open = GracefulShutdown::new();
-    let drain = bounds.drain;
+    let (drain, mut said) = (bounds.drain, None::<Instant>);
     let room = Arc::new(Room { http: http(&bounds), caps: Caps::new(bounds.by_address), router, bounds, gate });
     loop {
         let accepted = tokio::select! {
@@ -137,7 +140,10 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, gate: 
         let (stream, address, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!("cannot take a connection: {error}");
+                if said.is_none_or(|at| at.elapsed() > SAY_EVERY) {
+                    tracing::warn!("cannot take a connection: {error}");
+                    said = Some(Instant::now());
+                }
                 tokio::time::sleep(OUT_OF_SOCKETS).await;
                 continue;
             }
