@@ -1,5 +1,6 @@
 //! The config: TOML in, everything checked, all mistakes told at once. The only reader of the environment.
 
+mod door;
 mod grants;
 mod outgoing;
 mod secrets;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::ingress;
+use crate::listen::{Proxies, TlsFiles};
 use crate::outbound::Roots;
 use crate::plugins::{Calls, Grant, Trust};
 use crate::provider::Source;
@@ -83,6 +85,12 @@ pub struct Server {
     pub public_url: Option<String>,
     /// How long running calls may take to end when the gateway stops.
     pub drain: Duration,
+    /// The certificate that senders are shown; without one they speak plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// The proxies that are believed when they say for whom they ask.
+    pub proxies: Proxies,
+    /// Plain HTTP is meant: a proxy in front has TLS.
+    pub behind_proxy: bool,
 }
 
 /// What the command line says in place of the file.
@@ -214,18 +222,9 @@ impl Config {
         let mut server = root.section("server");
         let trust = grants::trust(&mut server);
         let server = reading.server(server, overrides);
-        let mut outbound = root.section("outbound");
-        let ca_file = outbound.optional::<String>("ca_file").map(|file| folder.join(file));
-        let hosts = outbound.section("hosts").rest_with(|section, name| section.parsed(name));
-        let hosts = hosts.into_iter().filter_map(|(name, address)| Some((name.to_ascii_lowercase(), address?))).collect();
-        let roots = Roots { ca_file, hosts };
-        files.borrow_mut().extend(roots.ca_file.iter().map(|file| (file.clone(), stamp(file))));
-        if let Err(why) = roots.check() {
-            outbound.mistake("ca_file", why);
-        }
-        outbound.finish();
+        let roots = reading.roots(root.section("outbound"));
         let mut limits = root.section("limits");
-        let ingress = ingress_limits(&mut limits);
+        let (ingress, requests_per_s) = door::limits(&mut limits);
         let body_bytes = body_bytes(&mut limits, 1 << 20);
         let calls = grants::calls(&mut limits, &DEFAULT_CALLS);
         let plugin_bytes = limits.number("plugin_bytes", 32 << 20, 1 << 10..=1 << 30) as usize;
@@ -240,31 +239,35 @@ impl Config {
         let (outgoing, webhooks) = reading.outgoing(root.section("outgoing"));
         let schedules = Schedules { plugins, webhooks };
         let sources = root.section("sources").sections();
-        let sources: Vec<Source> = sources
+        let mut sources: Vec<Source> = sources
             .into_iter()
             .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
             .collect();
+        sources.iter_mut().for_each(|source| source.requests_per_s = source.requests_per_s.or(requests_per_s));
         let plugins = reading.plugins(root.section("plugins"), &calls, &sources);
         root.finish();
-        mistakes.none_or_in(text, Config {
-            server,
-            sources,
-            ingress,
-            body_bytes,
-            calls,
-            plugin_bytes,
-            instances,
-            compiler,
-            compile,
-            schedules,
-            keep,
-            outgoing,
-            plugins,
-            trust,
-            roots,
-            files: Files::new(),
-            origin: None,
-        })
+        mistakes.none_or_in(
+            text,
+            Config {
+                server,
+                sources,
+                ingress,
+                body_bytes,
+                calls,
+                plugin_bytes,
+                instances,
+                compiler,
+                compile,
+                schedules,
+                keep,
+                outgoing,
+                plugins,
+                trust,
+                roots,
+                files: Files::new(),
+                origin: None,
+            },
+        )
     }
 
     /// What a plugin is granted, where its section says nothing too.
@@ -318,6 +321,20 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Reads `[outbound]`.
+    fn roots(&self, mut outbound: Section) -> Roots {
+        let ca_file = outbound.optional::<String>("ca_file").map(|file| self.folder.join(file));
+        let hosts = outbound.section("hosts").rest_with(|section, name| section.parsed(name));
+        let hosts = hosts.into_iter().filter_map(|(name, address)| Some((name.to_ascii_lowercase(), address?)));
+        let roots = Roots { ca_file, hosts: hosts.collect() };
+        self.files.borrow_mut().extend(roots.ca_file.iter().map(|file| (file.clone(), stamp(file))));
+        if let Err(why) = roots.check() {
+            outbound.mistake("ca_file", why);
+        }
+        outbound.finish();
+        roots
+    }
+
     /// Reads `[plugins]`. Who answers for which source, the sources say.
     fn plugins(&self, section: Section, calls: &Calls, sources: &[Source]) -> BTreeMap<String, Grant> {
         let plugins = section.sections().into_iter();
@@ -330,40 +347,6 @@ impl Reading<'_> {
             }
         }
         plugins
-    }
-
-    fn server(&self, mut section: Section, overrides: &Overrides) -> Server {
-        let mut address = |key: &str, port: u16, given: Option<SocketAddr>| {
-            let read = section.parsed(key).unwrap_or(SocketAddr::from(([127, 0, 0, 1], port)));
-            given.unwrap_or(read)
-        };
-        let listen = address("listen", 8080, overrides.listen);
-        let admin = address("admin", 8081, overrides.admin);
-        let mut path = |key: &str, default: &str, given: &Option<PathBuf>| {
-            let read = self.folder.join(section.or(key, default.to_owned()));
-            given.clone().unwrap_or(read)
-        };
-        let data_dir = path("data_dir", "data", &overrides.data_dir);
-        let plugins_dir = path("plugins_dir", "plugins", &overrides.plugins_dir);
-        let admin_token = section.optional_section("admin_token").and_then(|section| self.secret(section));
-        if !admin.ip().is_loopback() && admin_token.is_none() {
-            let fix = "is open to others, so it needs a token: add admin_token = { env = \"HOOKGATE_ADMIN_TOKEN\" }";
-            section.mistake("admin", fix);
-        }
-        let public_url = section.optional("public_url");
-        let drain = millis(&mut section, "drain_ms", 10_000);
-        section.finish();
-        Server { listen, admin, admin_token, data_dir, plugins_dir, public_url, drain }
-    }
-}
-
-fn ingress_limits(section: &mut Section) -> ingress::Limits {
-    ingress::Limits {
-        connections: section.number("connections", 10_000, 1..=1_000_000) as usize,
-        requests_at_once: section.number("requests_at_once", 256, 1..=100_000) as usize,
-        bytes_at_once: section.number("bytes_at_once", 256 << 20, 64 << 20..=1 << 40) as usize,
-        header: millis(section, "header_ms", 5_000),
-        request: millis(section, "request_ms", 10_000),
     }
 }
 
@@ -424,6 +407,7 @@ mod tests {
             provider = "frameio"
             secrets = [{ env = "SECRET" }]
             body_bytes = 1000
+            requests_per_s = 5
             [sources.own]
             secrets = [{ env = "SECRET" }]
             [sources.own.provider]
@@ -431,6 +415,7 @@ mod tests {
             event.type = "{header:X-Type}"
             [limits]
             call_ms = 50
+            requests_per_s = 20
             [plugins.greeter]
             settings = { greeting = "Hi", times = 3, deep = [1, 2] }
             calls_at_once = 2
@@ -440,6 +425,7 @@ mod tests {
         let [own, studio] = config.sources.as_slice() else { panic!("{:?}", config.sources) };
         assert_eq!((&*own.provider.name, own.keys.len(), own.body_bytes), ("own", 1, 1 << 20));
         assert_eq!((&*studio.provider.name, studio.body_bytes), ("frameio", 1000));
+        assert_eq!([own, studio].map(|source| source.requests_per_s.unwrap().get()), [20, 5]);
         let greeter = config.grant("greeter");
         assert_eq!(greeter.settings["times"], "3");
         assert_eq!(greeter.settings["deep"], "[1,2]");
@@ -453,6 +439,8 @@ mod tests {
             [server]
             listen = "here"
             admin = "0.0.0.0:9"
+            tls = { cert_file = "/no/such.pem" }
+            proxies = ["proxy.example"]
             [sources.Bad]
             provider = "gitub"
             secrets = [{ env = "UNSET" }]
@@ -472,8 +460,10 @@ mod tests {
             [sources.b]
             provider = "standard-webhooks"
             secrets = [{ value = "x" }, { file = "/no/such" }]
+            requests_per_s = 0
             [limits]
             call_mss = 3
+            idle_ms = 0
             [delivery]
             keep_days = 1
             [nonsense]
@@ -483,6 +473,10 @@ mod tests {
         let all = told.join("\n");
         for expected in [
             "server.listen: ",
+            "server.tls.key_file: is missing",
+            "server.proxies: \"proxy.example\" is neither an address nor a network",
+            "sources.b.requests_per_s: ",
+            "limits.idle_ms: 0 is out of range",
             "server.admin: is open to others, so it needs a token",
             "sources.Bad: is no name for a source",
             "sources.Bad.provider: there is no `gitub`; did you mean `github`?",
@@ -503,6 +497,19 @@ mod tests {
         ] {
             assert!(all.contains(expected), "{expected:?} is not in\n{all}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_mistake_is_warned_of() {
+        let warned = |server: &str| parse(&format!("[server]\n{server}")).unwrap().warnings();
+        let (open, https) = ("listen = \"0.0.0.0:80\"\n", "public_url = \"https://hooks.example.com\"\n");
+        let proxies = "proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+        assert!(warned("").is_empty() && warned(proxies).is_empty());
+        assert!(warned(&format!("{open}{https}{proxies}")).is_empty());
+        assert!(warned(open)[0].starts_with("server.listen: 0.0.0.0:80 is open to others"));
+        assert!(warned(https)[0].starts_with("server.proxies: names no proxy"));
+        let behind = warned(&format!("{open}behind_proxy = true"));
+        assert!(matches!(behind.as_slice(), [one] if one.starts_with("server.proxies: ")), "{behind:?}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ enum Command {
     Frameio(commands::frameio::Frameio),
     Webhooks(commands::webhooks::Webhooks),
     Keys(commands::keys::Keys),
+    Refusals(commands::refusals::Refusals),
     #[command(name = hookgate::runtime::WORKER, hide = true)]
     CompileWorker(commands::compile_worker::CompileWorker),
 }
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Frameio(command) => command.run(),
         Command::Webhooks(command) => command.run(),
         Command::Keys(command) => command.run(),
+        Command::Refusals(command) => command.run(),
         Command::CompileWorker(command) => command.run(),
     };
     match done {

@@ -16,9 +16,9 @@ use crate::admin::{Admin, SourceFace};
 use crate::api::Api;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
-use crate::ingress::{Answer, Asking, Certificates, Fetching, Ingress, Sources};
+use crate::ingress::{Answer, Asking, Certificates, Fetching, Ingress, Means, Refused};
 use crate::keys::Keys;
-use crate::listen::{Bounds, serve};
+use crate::listen::{Bounds, Gate, Tls, serve};
 use crate::outbound::{self, Fetcher, Outbound, Poster, SystemNames};
 use crate::plugins::{Change, Plugins, Standing};
 use crate::queue::Queue;
@@ -36,6 +36,8 @@ pub struct Running {
     pub plugins: Vec<Standing>,
     /// Where the API listens, beside the admin address.
     pub api: Option<SocketAddr>,
+    /// What URLs of the hooks and of the API begin with: `http` or `https`.
+    pub scheme: &'static str,
 }
 
 /// The most connections at a time to the admin address.
@@ -60,6 +62,7 @@ pub async fn run(
     on_ready: impl FnOnce(&Running),
 ) -> anyhow::Result<()> {
     let started = Instant::now();
+    let tls = config.server.tls.clone().map(Tls::open).transpose().map_err(anyhow::Error::msg)?;
     let (queue, deliveries) = queue::open(&config.server.data_dir, &config.schedules, config.keep.clone())?;
     let runtime = Runtime::new(engine_limits(&config)).context("cannot start the WebAssembly engine")?;
     let mut registry = Registry::default();
@@ -77,22 +80,20 @@ pub async fn run(
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
-    let asking = asking(&dispatch, &runtime);
+    let (asking, certificates) = (asking(&dispatch, &runtime), Certificates::new(fetching(&outbound)));
+    let means = means(&config, &queue, asking, certificates, came_in.clone(), &runtime);
     let dispatching = dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain);
     let mut dispatching = runtime.threads().spawn(dispatching);
-    let few = Bounds { connections: ADMIN_CONNECTIONS, drain: Duration::from_secs(1), ..bounds.clone() };
-    let sources: Arc<Sources> = Arc::new(RwLock::new(ingress::by_name(&config.sources)));
-    let traffic = runtime.traffic().clone();
-    let certificates = Certificates::new(fetching(&outbound));
-    let (queue_of, counted) = (queue.clone(), came_in.clone());
-    let ingress = Ingress::new(sources.clone(), queue_of, asking, certificates, &config.ingress, counted, traffic);
-    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), ingress_stop.clone()));
+    let (sources, refused, few) = (means.sources.clone(), means.refused.clone(), few(&bounds));
+    let (gate, ingress) = (gate(tls, &means, &dispatch_stop), Ingress::new(means, &config.ingress));
+    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds, gate.clone(), ingress_stop.clone()));
     let shown = Admin {
         sources: sources.clone(),
         base,
         plugins: plugins.clone(),
         queue: queue.clone(),
         came_in: came_in.clone(),
+        refused,
         went_out,
         registry,
         api: api.clone(),
@@ -100,11 +101,10 @@ pub async fn run(
         started,
         stop: stop.clone(),
     };
-    let api_at = api_listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    let running = Running { sources: shown.faces(), plugins: plugins.standings(), api: api_at };
+    let running = running(&config, &shown, api_listener.as_ref());
     // What is published is taken for as long as webhooks are.
-    let publishing = tokio::spawn(serve_api(api_listener, api, few.clone(), ingress_stop.clone()));
-    let showing = tokio::spawn(serve(admin, shown.router(), few, dispatch_stop.clone()));
+    let publishing = tokio::spawn(serve_api(api_listener, api, few.clone(), gate, ingress_stop.clone()));
+    let showing = tokio::spawn(serve(admin, shown.router(), few, Gate::open(), dispatch_stop.clone()));
     let reload = Reload { config, sources, came_in, plugins, tell };
     let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
     on_ready(&running);
@@ -214,10 +214,10 @@ async fn listen_for_api(config: &Config) -> anyhow::Result<Option<TcpListener>> 
     Ok(Some(TcpListener::bind(address).await.with_context(fix)?))
 }
 
-async fn serve_api(listener: Option<TcpListener>, api: Api, bounds: Bounds, stop: CancellationToken) {
+async fn serve_api(listener: Option<TcpListener>, api: Api, bounds: Bounds, gate: Gate, stop: CancellationToken) {
     if let Some(listener) = listener {
         let bounds = Bounds { connections: API_CONNECTIONS, ..bounds };
-        serve(listener, api.router_alone(), bounds, stop).await;
+        serve(listener, api.router_alone(), bounds, gate, stop).await;
     }
 }
 
@@ -232,7 +232,63 @@ fn new_outbound(
 }
 
 fn bounds(config: &Config) -> Bounds {
-    Bounds { connections: config.ingress.connections, header: config.ingress.header, drain: config.server.drain }
+    let limits = &config.ingress;
+    Bounds {
+        connections: limits.connections,
+        by_address: Some(limits.connections_by_address),
+        header: limits.header,
+        idle: limits.idle,
+        handshake: limits.handshake,
+        drain: config.server.drain,
+    }
+}
+
+/// For operators and applications: few, of any address.
+fn few(bounds: &Bounds) -> Bounds {
+    Bounds { connections: ADMIN_CONNECTIONS, by_address: None, drain: Duration::from_secs(1), ..bounds.clone() }
+}
+
+fn running(config: &Config, shown: &Admin, api: Option<&TcpListener>) -> Running {
+    let (sources, plugins) = (shown.faces(), shown.plugins.standings());
+    Running { sources, plugins, api: api.and_then(|api| api.local_addr().ok()), scheme: scheme(config) }
+}
+
+fn means(
+    config: &Config,
+    queue: &Queue,
+    asking: Asking,
+    certificates: Certificates,
+    counters: ingress::Counters,
+    runtime: &Runtime,
+) -> Means {
+    Means {
+        sources: Arc::new(RwLock::new(ingress::by_name(&config.sources))),
+        queue: queue.clone(),
+        asking,
+        certificates,
+        counters,
+        refused: Refused::default(),
+        proxies: Arc::new(config.server.proxies.clone()),
+        traffic: runtime.traffic().clone(),
+    }
+}
+
+/// How senders and applications come in. The certificate is looked at until the gateway stops.
+fn gate(tls: Option<Arc<Tls>>, means: &Means, stop: &CancellationToken) -> Gate {
+    if let Some(tls) = &tls {
+        tokio::spawn(tls.clone().watch(stop.clone()));
+    }
+    let (counters, refused) = (means.counters.clone(), means.refused.clone());
+    let told = move |closed, address| {
+        counters.count_closed(closed);
+        refused.note_connection(closed, address);
+    };
+    Gate { tls, proxies: means.proxies.clone(), told: Arc::new(told) }
+}
+
+/// What URLs begin with.
+fn scheme(config: &Config) -> &'static str {
+    if config.server.tls.is_some() { "https" } else { "http" }
 }
 
 fn engine_limits(config: &Config) -> EngineLimits {
@@ -267,6 +323,6 @@ fn unreadable_folder(config: &Config) -> String {
 /// What stands in front of `/hooks/<source>`, as senders see it.
 fn base(config: &Config, hooks: &TcpListener) -> anyhow::Result<String> {
     let bound = hooks.local_addr()?;
-    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
+    let base = config.server.public_url.clone().unwrap_or_else(|| format!("{}://{bound}", scheme(config)));
     Ok(base.trim_end_matches('/').to_owned())
 }

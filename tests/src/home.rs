@@ -12,13 +12,17 @@ pub struct Home {
     folder: TempDir,
 }
 
-/// What a test's config says where the test says nothing: every provider, quick retries, a small pool.
+/// What a test's config says where the test says nothing: every provider, quick retries, a small pool. All senders are at one address here,
+/// and a disk that is busy otherwise must fail no test.
 const CONFIG: &str = r#"
 [server]
 listen = "127.0.0.1:0"
 admin = "127.0.0.1:0"
 [limits]
 instances = 32
+connections_by_address = 10000
+requests_per_s_by_address = 1000000
+shed_ms = 30000
 [delivery]
 schedule_s = [0, 0]
 [sources.frameio]

@@ -145,7 +145,7 @@ fn first_lines(child: &mut Child) -> Vec<String> {
 fn doors(printed: &[String]) -> Option<Doors> {
     let address = |label: &str| {
         let line = printed.iter().find_map(|line| line.trim_start().strip_prefix(label))?;
-        let after_scheme = line.trim_start().strip_prefix("http://")?;
+        let (_, after_scheme) = line.split_once("://")?;
         after_scheme.split('/').next()?.parse().ok()
     };
     Some(Doors { hooks: address("hooks")?, admin: address("admin")? })

@@ -25,6 +25,9 @@ pub enum Attack {
 /// How often a slow client says something.
 const NOW_AND_THEN: Duration = Duration::from_secs(1);
 
+/// How many requests are sent before the first answer is looked at.
+const PIPELINED: usize = 20;
+
 /// How many addresses they come from. All of 127.0.0.0/8 is this machine.
 const ADDRESSES: usize = 40;
 
@@ -111,8 +114,10 @@ async fn hold(mut stream: TcpStream, attack: Attack) -> std::io::Result<()> {
         }
         Attack::Read => {
             let request = format!("{head}content-length: 2\r\n\r\n{{}}");
+            stream.write_all(request.repeat(PIPELINED).as_bytes()).await?;
             loop {
-                stream.write_all(request.as_bytes()).await?;
+                tokio::time::sleep(NOW_AND_THEN).await;
+                stream.read_u8().await?;
             }
         }
         Attack::Idle => stream.read_u8().await.map(drop),

@@ -3,7 +3,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::middleware::{self, Next};
@@ -14,11 +15,12 @@ use prometheus_client::encoding::{self, EncodeLabelSet};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, only_by_address};
-use crate::ingress::Sources;
+use crate::ingress::{Refused, Sources, Wanted};
 use crate::plugins::Plugins;
 use crate::provider::Source;
 use crate::queue::Queue;
@@ -37,6 +39,8 @@ pub struct Admin {
     pub queue: Queue,
     /// What came in.
     pub came_in: ingress::Counters,
+    /// What was refused lately.
+    pub refused: Refused,
     /// What went out.
     pub went_out: dispatch::Counters,
     /// All metrics.
@@ -87,6 +91,7 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/status", get(status))
             .route("/metrics", get(metrics))
+            .route("/api/v1/refusals", get(refusals))
             .with_state(admin.clone());
         // Who shows a key needs no token.
         let keyed = admin.api.clone().router();
@@ -134,8 +139,29 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         "plugins": plugins,
         "webhooks": admin.webhooks(),
         "queue": counts,
+        "refusals": admin.refused.newest(&Wanted::default()),
     }))
     .into_response()
+}
+
+/// Which refusals are asked for.
+#[derive(Deserialize)]
+struct Asked {
+    source: Option<String>,
+    cause: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    match asked {
+        Ok(Query(Asked { source, cause, limit })) => {
+            Json(admin.refused.newest(&Wanted { source, cause, limit })).into_response()
+        }
+        Err(_) => {
+            let told = json!({ "error": "ask by source, cause and limit, which is a number" });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(told)).into_response()
+        }
+    }
 }
 
 impl Admin {

@@ -31,6 +31,7 @@ impl Check {
         let overrides = Overrides { compiler: Some(Compiler::of_this_program()), ..Overrides::default() };
         let config = Config::read(&self.config, &overrides)?;
         let standings = super::block_on(load(&config))??;
+        config.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&standings)?);
         } else {
@@ -72,7 +73,9 @@ fn told_of_span(key: &Key, now_ms: UnixMs) -> Option<String> {
     let at = key.not_after_ms().filter(|at| *at < now_ms + SOON_MS)?;
     Some(match at.checked_sub(now_ms) {
         None => format!("counted until {}: take it out", moment(at)),
-        Some(left) => format!("counts until {}, {} days from now: is the next one here?", moment(at), left / 86_400_000),
+        Some(left) => {
+            format!("counts until {}, {} days from now: is the next one here?", moment(at), left / 86_400_000)
+        }
     })
 }
 

@@ -18,6 +18,7 @@ pub mod init;
 pub mod keys;
 pub mod new;
 pub mod providers;
+pub mod refusals;
 pub mod send;
 pub mod serve;
 pub mod try_plugin;

@@ -108,7 +108,7 @@ impl Send {
         if body.is_none() && source.provider.sample(&self.event_type, 0).is_none() {
             return Err(super::no_sample(&source.provider, &self.event_type, "--body FILE"));
         }
-        let default = || format!("http://{}/hooks/{}", config.server.listen, source.name);
+        let default = || format!("{}/hooks/{}", base(config), source.name);
         let url = self.to.clone().unwrap_or_else(default);
         let url = url.parse().map_err(|error| super::Usage::error(format!("--to {url}: {error}")))?;
         let live = |key: &&Key| key.is_live(now_ms());
@@ -224,7 +224,8 @@ impl Sender {
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
             // An answer without a body names its event all the same.
-            let text = if body.is_empty() { event.unwrap_or_default() } else { String::from_utf8_lossy(&body).into_owned() };
+            let text =
+                if body.is_empty() { event.unwrap_or_default() } else { String::from_utf8_lossy(&body).into_owned() };
             anyhow::Ok((status, text))
         };
         let (status, text) = tokio::time::timeout(PATIENCE, exchange).await.context("no answer in 30 s")??;
@@ -250,6 +251,15 @@ impl Sender {
             (true, true) => Meaning::Duplicate,
             (false, _) => Meaning::Failed,
         }
+    }
+}
+
+/// Where the gateway is. With TLS it is asked by the name that its certificate is for.
+fn base(config: &Config) -> String {
+    match (&config.server.tls, &config.server.public_url) {
+        (Some(_), Some(public)) => public.trim_end_matches('/').to_owned(),
+        (Some(_), None) => format!("https://{}", config.server.listen),
+        (None, _) => format!("http://{}", config.server.listen),
     }
 }
 

@@ -67,6 +67,7 @@ impl Serve {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    config.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     raise_open_files();
     let hooks = listen(config.server.listen, "--listen").await?;
     let admin = listen(config.server.admin, "--admin").await?;
@@ -112,7 +113,7 @@ fn print_running(running: &Running, hooks: SocketAddr, admin: SocketAddr) {
     outln!("  hooks   {}", hooks_line(running, hooks));
     outln!("  admin   http://{admin}");
     if let Some(api) = running.api {
-        outln!("  api     http://{api}");
+        outln!("  api     {}://{api}", running.scheme);
     }
     let mut plugins: Vec<String> =
         running.plugins.iter().map(|plugin| format!("{} {}", plugin.name, plugin.slot)).collect();
@@ -124,7 +125,10 @@ fn print_running(running: &Running, hooks: SocketAddr, admin: SocketAddr) {
 
 fn hooks_line(running: &Running, hooks: SocketAddr) -> String {
     match running.sources.as_slice() {
-        [] => format!("http://{hooks}/hooks/ without a source: add one to the config, as in [sources.github]"),
+        [] => {
+            let scheme = running.scheme;
+            format!("{scheme}://{hooks}/hooks/ without a source: add one to the config, as in [sources.github]")
+        }
         [one] => one.url.clone(),
         [first, ..] => {
             let base = first.url.strip_suffix(&*first.name).unwrap_or(&first.url);

@@ -56,8 +56,19 @@ impl Reading<'_> {
         });
         let keys = keys.collect();
         let answering = answering(&mut section);
+        let requests_per_s = section.optional("requests_per_s");
         section.finish();
-        Some(Source { name: name.into(), provider, keys, verify_token, body_bytes, url, secret_files, answering })
+        Some(Source {
+            name: name.into(),
+            provider,
+            keys,
+            verify_token,
+            body_bytes,
+            url,
+            secret_files,
+            answering,
+            requests_per_s,
+        })
     }
 
     fn secrets(&self, section: &mut Section) -> Vec<(Secret, Span)> {

@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::Refusal;
+use crate::listen::Closed;
 use crate::provider::Source;
 use crate::queue::Receipt;
 
@@ -20,6 +21,7 @@ pub struct Counters {
     duplicates: Family<SourceLabel, Counter>,
     refused: Family<RefusedLabels, Counter>,
     unknown: Counter,
+    closed: Family<ClosedLabel, Counter>,
     verified: Family<SecretLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
     answer_seconds: Histogram,
@@ -35,6 +37,11 @@ struct SourceLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusedLabels {
     source: String,
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabel {
     cause: &'static str,
 }
 
@@ -69,6 +76,7 @@ impl Counters {
             duplicates: Family::default(),
             refused: Family::default(),
             unknown: Counter::default(),
+            closed: Family::default(),
             verified: Family::default(),
             answers: Family::default(),
             handshakes: Family::default(),
@@ -87,6 +95,11 @@ impl Counters {
             "Requests to sources that there are not",
             counters.unknown.clone(),
         );
+        let help = "Connections closed before a request of theirs reached anybody, by cause";
+        registry.register("hookgate_closed_connections", help, counters.closed.clone());
+        for cause in Closed::ALL.map(Closed::cause) {
+            drop(counters.closed.get_or_create(&ClosedLabel { cause }));
+        }
         registry.register(
             "hookgate_verified",
             "Requests verified, by which of the source's secrets",
@@ -137,6 +150,11 @@ impl Counters {
             let counter = if receipt.duplicate { &self.duplicates } else { &self.accepted };
             counter.get_or_create(&label).inc();
         }
+    }
+
+    /// A connection that was closed before a request of it reached anybody.
+    pub fn count_closed(&self, closed: Closed) {
+        self.closed.get_or_create(&ClosedLabel { cause: closed.cause() }).inc();
     }
 
     pub(super) fn count_unknown(&self) {

@@ -1,47 +1,76 @@
 //! HTTP in: receive, verify, parse, accept, answer. Knows nothing of plugins: what it hands on is on disk.
 
+mod body;
 mod certificates;
 mod counters;
+mod quiet;
+mod rates;
 mod refusal;
+mod refused;
+mod shares;
+mod strain;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Json, Router};
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use bytes::Bytes;
 
 use crate::event::{Event, NewEvent, now_ms};
+use crate::listen::{Peer, Proxies};
 use crate::pace::Lately;
 use crate::provider::{Answering, BadHandshake, HandshakeAnswer, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
 
+use body::{Patience, Room, announced_bytes, discard, discard_briefly, whole};
 pub use certificates::{Certificates, Fetched, Fetching};
 pub use counters::{Counters, Tally};
+use quiet::Quiet;
+pub use rates::Rates;
 pub use refusal::Refusal;
+use refused::Arrival;
+pub use refused::{Refused, RefusedFace, Wanted};
+use shares::{Share, Shares};
+use strain::Strain;
 
 /// Limits of requests and connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The most connections at a time.
     pub connections: usize,
+    /// The most of one address.
+    pub connections_by_address: usize,
     /// The most requests at a time whose bodies have arrived.
     pub requests_at_once: usize,
     /// The most bytes of bodies in memory, all requests together.
     pub bytes_at_once: usize,
     /// How long a request's headers may take.
     pub header: Duration,
-    /// How long a whole request may take to arrive.
+    /// How long a connection may be idle between requests.
+    pub idle: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// How long a whole body may take to arrive.
     pub request: Duration,
+    /// How fast it must come, in bytes a second; 0 where that does not matter.
+    pub body_bytes_per_s: u64,
+    /// How long it may take before it must.
+    pub body_grace: Duration,
+    /// The most requests a second of one address.
+    pub requests_per_s_by_address: NonZeroU32,
+    /// How long writing down may take before requests are refused.
+    pub shed: Duration,
 }
 
 /// The sources that requests are taken for now; clones are the same.
@@ -69,48 +98,61 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// What ingress works with.
+pub struct Means {
+    /// Who may send.
+    pub sources: Arc<Sources>,
+    /// Where events are written down.
+    pub queue: Queue,
+    /// Who answers senders that wait.
+    pub asking: Asking,
+    /// What requests have to be verified by, where their vendors serve it.
+    pub certificates: Certificates,
+    /// What is counted.
+    pub counters: Counters,
+    /// Where refusals are remembered.
+    pub refused: Refused,
+    /// Who is believed when it says for whom it asks.
+    pub proxies: Arc<Proxies>,
+    /// Is told when a request comes.
+    pub traffic: Lately,
+}
+
 /// What takes requests.
 pub struct Ingress {
-    sources: Arc<Sources>,
-    queue: Queue,
-    asking: Asking,
-    certificates: Certificates,
+    means: Means,
     /// A place for each request at a time.
-    places: Semaphore,
+    places: Shares,
     /// What bodies may hold of memory, all together.
-    bytes: Semaphore,
-    /// How long a whole request may take to arrive.
-    patience: Duration,
-    counters: Counters,
+    bytes: Shares,
+    /// How long a body may take.
+    patience: Patience,
+    rates: Rates,
+    strain: Strain,
     log: Quiet,
-    traffic: Lately,
+}
+
+/// A source that a request is for, as it is while the request is taken.
+struct Asked {
+    source: Arc<Source>,
+    /// There is no other.
+    is_only: bool,
 }
 
 impl Ingress {
-    /// Takes requests for these sources. When one comes, `traffic` is told.
-    pub fn new(
-        sources: Arc<Sources>,
-        queue: Queue,
-        asking: Asking,
-        certificates: Certificates,
-        limits: &Limits,
-        counters: Counters,
-        traffic: Lately,
-    ) -> Ingress {
-        let known = sources.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().for_each(|source| counters.begin(source));
+    /// Takes requests within these limits.
+    pub fn new(means: Means, limits: &Limits) -> Ingress {
+        let known = means.sources.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().for_each(|source| means.counters.begin(source));
         drop(known);
         Ingress {
-            sources,
-            queue,
-            asking,
-            certificates,
-            places: Semaphore::new(limits.requests_at_once),
-            bytes: Semaphore::new(limits.bytes_at_once),
-            patience: limits.request,
-            counters,
+            means,
+            places: Shares::new(limits.requests_at_once),
+            bytes: Shares::new(limits.bytes_at_once),
+            patience: Patience::new(limits),
+            rates: Rates::new(limits.requests_per_s_by_address),
+            strain: Strain::new(limits.shed),
             log: Quiet::default(),
-            traffic,
         }
     }
 
@@ -122,38 +164,78 @@ impl Ingress {
             .with_state(Arc::new(self))
     }
 
-    async fn take(&self, source: &Source, request: Request) -> Result<Response, Refusal> {
-        let begun = Instant::now();
-        let (source_name, provider) = (source.name.clone(), &source.provider);
-        if let Some(answer) = unsigned_handshake(source, &request) {
-            return self.greet(&source_name, answer).await;
+    fn find(&self, name: &str) -> Option<Asked> {
+        let sources = self.means.sources.read().unwrap_or_else(PoisonError::into_inner);
+        let source = sources.get(name)?.clone();
+        Some(Asked { source, is_only: sources.len() == 1 })
+    }
+
+    /// Says no before a byte of the body is read, from the cheapest question to the dearest.
+    fn admit(&self, asked: Option<Asked>, head: &Parts, address: IpAddr) -> Result<Asked, Refusal> {
+        if head.extensions.get::<Peer>().is_some_and(|peer| peer.said_two_lengths(&head.headers)) {
+            return Err(Refusal::TwoLengths);
         }
-        let (mut received, _held) = self.receive(source, request).await?;
+        // A listed proxy that does not say for whom it asks stands for many.
+        if !self.means.proxies.list(address) {
+            self.rates.take_of_address(address)?;
+        }
+        let asked = asked.ok_or(Refusal::UnknownSource)?;
+        let greets = head.method == Method::GET && asked.source.provider.wants_verify_token();
+        if head.method != Method::POST && !greets {
+            return Err(Refusal::Method);
+        }
+        if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Err(Refusal::Encoded);
+        }
+        if !self.strain.admits() {
+            return Err(Refusal::Shed);
+        }
+        Ok(asked)
+    }
+
+    async fn take(&self, asked: &Asked, head: Parts, body: Body, arrival: &mut Arrival) -> Result<Response, Refusal> {
+        let begun = Instant::now();
+        let (source, provider) = (&*asked.source, &asked.source.provider);
+        if head.method == Method::GET {
+            let token = source.verify_token.as_ref();
+            let answer = provider.unsigned_handshake(&head.headers, head.uri.query(), token);
+            return self.greet(&source.name, answer.ok_or(Refusal::Method)?).await;
+        }
+        let mut bytes = self.bytes.of(&source.name);
+        let mut received = self.receive(asked, head, body, arrival, &mut bytes).await?;
         if let Some(url) = provider.certificate_url(&received, &source.keys, now_ms()).map_err(Refusal::Unverified)? {
-            received.certificate = Some(self.certificates.get(url).await.map_err(|_| Refusal::NoCertificate)?);
+            let certificate = self.means.certificates.get(url).await;
+            received.certificate = Some(certificate.map_err(|_| Refusal::NoCertificate)?);
         }
         // Only now: whoever sends slowly, or makes us ask, holds a connection and a few bytes, and no place.
-        let _place = self.places.try_acquire().map_err(|_| Refusal::Busy)?;
+        let mut place = self.places.of(&source.name);
+        place.grow(1, asked.is_only)?;
         let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
-        self.counters.count_verified(&source_name, verified.secret());
+        self.means.counters.count_verified(&source.name, verified.secret());
+        self.rates.take_of_source(source)?;
         if let Some(answer) = provider.handshake(&verified, &source.keys) {
-            return self.greet(&source_name, answer).await;
+            return self.greet(&source.name, answer).await;
         }
         let events = provider.parse_events(verified).map_err(Refusal::Unreadable)?;
         // Where one request holds many, nobody's answer is to all of them.
         let alone = events.first().filter(|_| events.len() == 1);
-        let asked = source.answering.as_ref().zip(alone.cloned());
-        let receipts = self.queue.accept(events).await.map_err(Refusal::NotWritten)?;
-        self.counters.count_accepted(&source_name, &receipts);
-        self.counters.note_accepted_in(begun.elapsed());
-        match (asked, receipts.first()) {
+        let answered = source.answering.as_ref().zip(alone.cloned());
+        let receipts = self.accept(events).await?;
+        self.means.counters.count_accepted(&source.name, &receipts);
+        self.means.counters.note_accepted_in(begun.elapsed());
+        match (answered, receipts.first()) {
             (Some((answering, event)), Some(receipt)) => {
                 // What waits for a plugin holds no place of those that are taken at once.
-                drop(_place);
+                drop(place);
                 Ok(self.ask(source, answering, event, receipt).await)
             }
             _ => Ok(answer(provider.success, &receipts)),
         }
+    }
+
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, Refusal> {
+        let _waiting = self.strain.begin();
+        self.means.queue.accept(events).await.map_err(Refusal::NotWritten)
     }
 
     /// Answers a sender that makes sure that somebody is here.
@@ -164,12 +246,12 @@ impl Ingress {
     ) -> Result<Response, Refusal> {
         let HandshakeAnswer { status, content_type, body, visit } = answer.map_err(Refusal::Handshake)?;
         if let Some(address) = visit {
-            self.certificates.visit(address).await.map_err(|why| {
+            self.means.certificates.visit(address).await.map_err(|why| {
                 tracing::warn!(%source, "{source}: what confirms the subscription cannot be asked for: {why}");
                 Refusal::NotVisited
             })?;
         }
-        self.counters.count_handshake(source);
+        self.means.counters.count_handshake(source);
         tracing::info!(%source, "{source}: its sender made sure that somebody is here");
         Ok(match body.is_empty() {
             true => status.into_response(),
@@ -181,7 +263,7 @@ impl Ingress {
     async fn ask(&self, source: &Source, answering: &Answering, event: NewEvent, receipt: &Receipt) -> Response {
         let (begun, name) = (Instant::now(), &source.name);
         let event = event.accepted(receipt.id);
-        let asked = (self.asking)(answering.plugin.clone(), event);
+        let asked = (self.means.asking)(answering.plugin.clone(), event);
         let (result, response) = match tokio::time::timeout(answering.within, asked).await {
             Ok(Ok(None)) => return answer(source.provider.success, std::slice::from_ref(receipt)),
             Ok(Ok(Some(answer))) => ("answered", (answer.status, answer.headers, answer.body).into_response()),
@@ -195,155 +277,66 @@ impl Ingress {
                 ("late", late_answer(&source.provider, receipt))
             }
         };
-        self.counters.count_answer(name, result, begun.elapsed());
+        self.means.counters.count_answer(name, result, begun.elapsed());
         response
     }
 
     /// Reads a request whole, within its limits, believing nothing of it.
-    async fn receive(&self, source: &Source, request: Request) -> Result<(Received, Held<'_>), Refusal> {
-        let at = Instant::now();
-        if request.method() != Method::POST {
-            return Err(Refusal::Method);
-        }
-        let (head, body) = request.into_parts();
-        if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(Refusal::Encoded);
-        }
+    async fn receive(
+        &self,
+        asked: &Asked,
+        head: Parts,
+        body: Body,
+        arrival: &mut Arrival,
+        held: &mut Share<'_>,
+    ) -> Result<Received, Refusal> {
+        let (at, source) = (Instant::now(), &asked.source);
         if announced_bytes(&head.headers).is_some_and(|bytes| bytes > source.body_bytes as u64) {
             discard(body).await;
             return Err(Refusal::TooBig);
         }
-        let reading = tokio::time::timeout(self.patience, whole(body, source.body_bytes, &self.bytes));
-        let (body, held) = reading.await.unwrap_or(Err(Refusal::TooSlow))?;
-        Ok((
-            Received {
-                url: source.url.clone(),
-                query: head.uri.query().map(str::to_owned),
-                at,
-                ..Received::new(source.name.clone(), head.headers, body, now_ms())
-            },
-            held,
-        ))
+        let room = Room { most: source.body_bytes, patience: &self.patience, is_only_source: asked.is_only };
+        let mut came = 0;
+        let body = whole(body, room, held, &mut came).await;
+        arrival.body_bytes = arrival.body_bytes.or(Some(came as u64));
+        let received = Received::new(source.name.clone(), head.headers, body?, now_ms());
+        Ok(Received { url: source.url.clone(), query: head.uri.query().map(str::to_owned), at, ..received })
     }
-}
 
-/// The answer to a handshake that is a GET, where the source's provider has such.
-fn unsigned_handshake(source: &Source, request: &Request) -> Option<Result<HandshakeAnswer, BadHandshake>> {
-    if request.method() != Method::GET {
-        return None;
+    /// Counts, says and remembers a refusal.
+    fn refuse(&self, source: Option<&Source>, refusal: Refusal, arrival: Arrival) -> Response {
+        let name = source.map(|source| &source.name);
+        match name {
+            Some(name) => {
+                self.means.counters.count_refused(name, refusal);
+                self.log.refused(name, refusal);
+            }
+            None => self.means.counters.count_unknown(),
+        }
+        self.means.refused.note(refusal.cause(), name.cloned(), arrival);
+        match source {
+            Some(source) => refusal.answer(source.provider.failure),
+            None => refusal.into_response(),
+        }
     }
-    let (headers, query) = (request.headers(), request.uri().query());
-    source.provider.unsigned_handshake(headers, query, source.verify_token.as_ref())
 }
 
 async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
-    let source = ingress.sources.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned();
-    ingress.traffic.note();
-    let Some(source) = source else {
-        ingress.counters.count_unknown();
-        return Refusal::UnknownSource.into_response();
-    };
-    match ingress.take(&source, request).await {
-        Ok(answer) => answer,
+    ingress.means.traffic.note();
+    let (head, body) = request.into_parts();
+    let peer = head.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer: &Peer| peer.address);
+    let address = ingress.means.proxies.client(peer, &head.headers);
+    let mut arrival = Arrival::new(address, &head.method, &head.headers, announced_bytes(&head.headers));
+    let asked = ingress.find(&name);
+    let source = asked.as_ref().map(|asked| asked.source.clone());
+    let taken = match ingress.admit(asked, &head, address) {
+        Ok(asked) => ingress.take(&asked, head, body, &mut arrival).await,
         Err(refusal) => {
-            ingress.counters.count_refused(&source.name, refusal);
-            ingress.log.refused(&source.name, refusal);
-            refusal.answer(source.provider.failure)
-        }
-    }
-}
-
-fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The bytes of one body, as long as they are held, out of those that all may hold.
-type Held<'a> = Option<SemaphorePermit<'a>>;
-
-/// Reads a body up to a limit, without a copy where it comes in one piece.
-async fn whole(mut body: Body, most: usize, bytes: &Semaphore) -> Result<(Bytes, Held<'_>), Refusal> {
-    let mut held: Held = None;
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        // A body that breaks off is one that never arrives.
-        let Ok(data) = frame.map_err(|_| Refusal::TooSlow)?.into_data() else { continue };
-        let so_far = first.as_ref().map_or(0, Bytes::len) + rest.len();
-        if so_far + data.len() > most {
-            drop((first, rest));
-            discard(body).await;
-            return Err(Refusal::TooBig);
-        }
-        let more = bytes.try_acquire_many(data.len() as u32).map_err(|_| Refusal::Busy)?;
-        match &mut held {
-            None => held = Some(more),
-            Some(held) => held.merge(more),
-        }
-        match &first {
-            None => first = Some(data),
-            Some(_) => rest.extend_from_slice(&data),
-        }
-    }
-    let first = first.unwrap_or_default();
-    if rest.is_empty() {
-        return Ok((first, held));
-    }
-    let mut all = BytesMut::with_capacity(first.len() + rest.len());
-    all.extend_from_slice(&first);
-    all.extend_from_slice(&rest);
-    Ok((all.freeze(), held))
-}
-
-/// How much of a body that is refused is read and thrown away, and for how long: a sender that still sends when the connection
-/// is closed may never see the answer.
-const DISCARDED_BYTES: usize = 16 << 20;
-const DISCARDING: Duration = Duration::from_secs(1);
-
-async fn discard(mut body: Body) {
-    let reading = async {
-        let mut bytes = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            bytes += frame.data_ref().map_or(0, Bytes::len);
-            if bytes > DISCARDED_BYTES {
-                return;
-            }
+            discard_briefly(&head.headers, body).await;
+            Err(refusal)
         }
     };
-    let _ = tokio::time::timeout(DISCARDING, reading).await;
-}
-
-/// Says each cause of each source once a second: strangers do not write the operator's log.
-#[derive(Default)]
-struct Quiet {
-    said: Mutex<HashMap<(Arc<str>, &'static str), Said>>,
-}
-
-/// When something was last said, and how often it was not since.
-type Said = (Instant, u64);
-
-const SAY_EVERY: Duration = Duration::from_secs(1);
-
-impl Quiet {
-    fn refused(&self, source: &Arc<str>, refusal: Refusal) {
-        let cause = refusal.cause();
-        let mut said = self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let unsaid = match said.get_mut(&(source.clone(), cause)) {
-            Some((at, unsaid)) if at.elapsed() < SAY_EVERY => {
-                *unsaid += 1;
-                return;
-            }
-            Some((_, unsaid)) => *unsaid,
-            None => 0,
-        };
-        said.insert((source.clone(), cause), (Instant::now(), 0));
-        drop(said);
-        match unsaid {
-            0 => tracing::warn!(%source, cause, "{source}: refused: {refusal}"),
-            more => {
-                tracing::warn!(%source, cause, "{source}: refused: {refusal} (and {more} more)")
-            }
-        }
-    }
+    taken.unwrap_or_else(|refusal| ingress.refuse(source.as_deref(), refusal, arrival))
 }
 
 /// What a sender that waits is told where no plugin answers: what its provider takes best.
@@ -369,7 +362,8 @@ fn answer(status: StatusCode, receipts: &[Receipt]) -> Response {
     if status == StatusCode::NO_CONTENT {
         return (status, [(EVENT, id)]).into_response();
     }
-    let ids = if receipts.len() > 1 { receipts.iter().map(|receipt| receipt.id.to_string()).collect() } else { Vec::new() };
+    let many = Some(receipts).filter(|receipts| receipts.len() > 1).unwrap_or_default();
+    let ids = many.iter().map(|receipt| receipt.id.to_string()).collect();
     let duplicate = receipts.iter().all(|receipt| receipt.duplicate);
     (status, [(EVENT, id.clone())], Json(Answer { id, duplicate, ids })).into_response()
 }

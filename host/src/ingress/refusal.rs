@@ -4,9 +4,10 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 
+use super::shares::Full;
 use crate::provider::{BadHandshake, Failure, Unreadable, Unverified};
 use crate::queue::AcceptError;
 
@@ -25,6 +26,16 @@ pub enum Refusal {
     Encoded,
     /// Too many requests at a time.
     Busy,
+    /// Too many of this source, where others may come.
+    OverShare,
+    /// Writing down takes too long these days.
+    Shed,
+    /// Too many requests a second from its address; again after so many seconds.
+    AddressOverRate(u32),
+    /// Too many of its source.
+    SourceOverRate(u32),
+    /// It says its length in two ways.
+    TwoLengths,
     /// Not verified.
     Unverified(Unverified),
     /// Verified, and not what the provider promises.
@@ -41,12 +52,17 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every cause, for counters that begin at zero.
-    pub const CAUSES: [&str; 24] = [
+    pub const CAUSES: [&str; 29] = [
         "method",
         "too_slow",
         "too_big",
         "encoded",
         "busy",
+        "over_share",
+        "shed",
+        "over_rate_address",
+        "over_rate_source",
+        "ambiguous_length",
         "no_signature",
         "malformed_signature",
         "repeated_header",
@@ -77,6 +93,11 @@ impl Refusal {
             Refusal::TooBig => "too_big",
             Refusal::Encoded => "encoded",
             Refusal::Busy => "busy",
+            Refusal::OverShare => "over_share",
+            Refusal::Shed => "shed",
+            Refusal::AddressOverRate(_) => "over_rate_address",
+            Refusal::SourceOverRate(_) => "over_rate_source",
+            Refusal::TwoLengths => "ambiguous_length",
             Refusal::Unverified(Unverified::NoSignature) => "no_signature",
             Refusal::Unverified(Unverified::MalformedSignature) => "malformed_signature",
             Refusal::Unverified(Unverified::RepeatedHeader) => "repeated_header",
@@ -107,14 +128,14 @@ impl Refusal {
             Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::TooBig => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::Busy
-            | Refusal::NotWritten(_)
-            | Refusal::NoCertificate
-            | Refusal::NotVisited
+            Refusal::Busy | Refusal::OverShare | Refusal::Shed => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::NotWritten(_) | Refusal::NoCertificate | Refusal::NotVisited => StatusCode::SERVICE_UNAVAILABLE,
             // The sender is right as far as we know: it must try again.
-            | Refusal::Unverified(Unverified::NoLiveSecret) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unverified(Unverified::NoLiveSecret) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::AddressOverRate(_) | Refusal::SourceOverRate(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Unverified(_) | Refusal::Handshake(BadHandshake::WrongToken) => StatusCode::UNAUTHORIZED,
-            Refusal::Unreadable(_) | Refusal::Handshake(BadHandshake::ForeignAddress) => StatusCode::BAD_REQUEST,
+            Refusal::Unreadable(_) | Refusal::TwoLengths => StatusCode::BAD_REQUEST,
+            Refusal::Handshake(BadHandshake::ForeignAddress) => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -139,7 +160,10 @@ impl Refusal {
             Refusal::TooSlow => "the body did not arrive in time",
             Refusal::TooBig => "the body is too large",
             Refusal::Encoded => "the body must not be compressed",
-            Refusal::Busy => "too many requests at a time: try again",
+            Refusal::Busy | Refusal::OverShare => "too many requests at a time: try again",
+            Refusal::Shed => "busy: try again",
+            Refusal::AddressOverRate(_) | Refusal::SourceOverRate(_) => "too many requests a second: try again later",
+            Refusal::TwoLengths => "say the body's length in one way",
             Refusal::Unverified(Unverified::NoLiveSecret) => "this cannot be verified now: try again",
             Refusal::NoCertificate => "the certificate cannot be had now: try again",
             Refusal::NotVisited => "the subscription cannot be confirmed now: try again",
@@ -165,7 +189,32 @@ impl std::fmt::Display for Refusal {
             }
             Refusal::Unreadable(why) => why.fmt(f),
             Refusal::NotWritten(why) => why.fmt(f),
+            Refusal::OverShare => f.write_str("it has its share of what all sources may have at a time"),
+            Refusal::Shed => f.write_str("writing down takes longer than shed_ms: is the disk slow?"),
+            Refusal::AddressOverRate(_) => f.write_str("more than requests_per_s_by_address from one address"),
+            Refusal::SourceOverRate(_) => f.write_str("more than the source's requests_per_s"),
+            Refusal::TwoLengths => f.write_str("both Content-Length and Transfer-Encoding: somebody may smuggle"),
             _ => f.write_str(self.text()),
+        }
+    }
+}
+
+impl From<Full> for Refusal {
+    fn from(full: Full) -> Refusal {
+        match full {
+            Full::All => Refusal::Busy,
+            Full::Share => Refusal::OverShare,
+        }
+    }
+}
+
+impl Refusal {
+    /// After how many seconds it may be tried again, where that helps.
+    fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Refusal::AddressOverRate(seconds) | Refusal::SourceOverRate(seconds) => Some(*seconds),
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
         }
     }
 }
@@ -175,9 +224,12 @@ impl IntoResponse for Refusal {
         let body = Json(serde_json::json!({ "error": self.text() }));
         let mut response = (self.status(), body).into_response();
         let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_s() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         match self {
             Refusal::Method => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
-            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+            Refusal::TwoLengths => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
             _ => {}
         }
         response
@@ -227,5 +279,24 @@ mod tests {
         assert_eq!(status(Refusal::Unverified(Unverified::BadSignature)), 503);
         assert_eq!(status(Refusal::Unreadable(Unreadable::NoType)), 422);
         assert_eq!(status(Refusal::TooBig), 413);
+    }
+
+    #[test]
+    fn who_is_to_come_again_is_told_when() {
+        for (refusal, status, after) in [
+            (Refusal::Busy, 503, "1"),
+            (Refusal::OverShare, 503, "1"),
+            (Refusal::Shed, 503, "1"),
+            (Refusal::AddressOverRate(3), 429, "3"),
+            (Refusal::SourceOverRate(60), 429, "60"),
+        ] {
+            assert!(Refusal::CAUSES.contains(&refusal.cause()));
+            let response = refusal.into_response();
+            assert_eq!(
+                (response.status().as_u16(), response.headers()[RETRY_AFTER].to_str().unwrap()),
+                (status, after)
+            );
+        }
+        assert!(!Refusal::TooBig.into_response().headers().contains_key(RETRY_AFTER));
     }
 }

@@ -270,9 +270,8 @@ impl Way {
         };
         // A credential in clear text goes to nobody but whom the operator spelled out.
         let only_named = self.reach.has_credential && uri.scheme_str() == Some("http");
-        let is_allowed = |address: SocketAddr| {
-            spelled_out.is_some() && !self.is_own(address) || self.allows(address, only_named)
-        };
+        let is_allowed =
+            |address: SocketAddr| spelled_out.is_some() && !self.is_own(address) || self.allows(address, only_named);
         let allowed = found.iter().filter(|address| is_allowed(**address));
         let mut failed = None;
         for address in allowed {

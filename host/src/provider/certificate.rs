@@ -21,7 +21,8 @@ pub struct Certificate {
 impl Certificate {
     /// Reads what was fetched: one certificate in PEM. The error is a sentence.
     pub fn parse(url: &str, pem: &[u8]) -> Result<Certificate, String> {
-        let der = CertificateDer::from_pem_slice(pem).map_err(|_| format!("what {url} gives is no certificate in PEM"))?;
+        let der =
+            CertificateDer::from_pem_slice(pem).map_err(|_| format!("what {url} gives is no certificate in PEM"))?;
         let (_, read) = parse_x509_certificate(&der).map_err(|error| format!("the certificate at {url}: {error}"))?;
         let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
         Ok(Certificate {
@@ -50,9 +51,9 @@ impl Certificate {
 pub(super) fn is_of_sns(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else { return false };
     let Some(host) = url.host_str() else { return false };
-    let region = host.strip_prefix("sns.").and_then(|rest| {
-        rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
-    });
+    let region = host
+        .strip_prefix("sns.")
+        .and_then(|rest| rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn")));
     let is_region = |region: &str| {
         !region.is_empty() && region.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
     };

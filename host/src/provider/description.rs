@@ -208,7 +208,8 @@ impl Provider {
         let list = |texts: Vec<String>, between| Some(texts.join(between)).filter(|told| !told.is_empty());
         let mut rows = vec![("name".to_owned(), self.name.to_string()), ("about".to_owned(), self.about.clone())];
         for (n, scheme) in self.schemes.iter().enumerate() {
-            let prefix = Some(&scheme.signature.key.prefix).filter(|prefix| self.schemes.len() > 1 && !prefix.is_empty());
+            let prefix =
+                Some(&scheme.signature.key.prefix).filter(|prefix| self.schemes.len() > 1 && !prefix.is_empty());
             let which = prefix.map(|prefix| format!(" ({prefix})")).unwrap_or_default();
             let or = if n == 0 { "" } else { "or " };
             rows.extend(scheme.describe().into_iter().map(|(what, told)| (format!("{or}{what}{which}"), told)));
@@ -216,7 +217,11 @@ impl Provider {
         let more = [
             ("type", Some(self.event_type.to_string())),
             ("id", Some(self.delivery_id.to_string()).filter(|id| !id.is_empty())),
-            ("events", list(self.items.iter().map(Path::to_string).collect(), " and ").map(|at| format!("one for each of {at}"))),
+            (
+                "events",
+                list(self.items.iter().map(Path::to_string).collect(), " and ")
+                    .map(|at| format!("one for each of {at}")),
+            ),
             ("handshake", list(self.handshakes.iter().map(Handshake::to_string).collect(), "; ")),
             ("answer", Some(self.success.as_u16().to_string())),
             ("docs", self.docs.clone()),

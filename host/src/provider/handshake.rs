@@ -71,7 +71,9 @@ impl Handshake {
         let token: Option<Template> = section.parsed("token");
         match (section.or("method", "POST".to_owned()).as_str(), &token) {
             ("POST", None) | ("GET", Some(_)) => {}
-            ("GET", None) => section.mistake("token", "is missing: a GET is not signed, so say where the verify token is"),
+            ("GET", None) => {
+                section.mistake("token", "is missing: a GET is not signed, so say where the verify token is")
+            }
             _ => section.mistake("method", "is \"POST\", which is signed, or \"GET\", with a `token`"),
         }
         let status = section.number("status", 200, 200..=299) as u16;
@@ -112,7 +114,8 @@ impl Handshake {
             Answer::Words(words) => words.clone(),
             Answer::From(template) => template.text(view).unwrap_or_default(),
             Answer::Json(fields) => {
-                let fields = fields.iter().map(|(name, value)| (name.clone(), value.text(view).unwrap_or_default().into()));
+                let fields =
+                    fields.iter().map(|(name, value)| (name.clone(), value.text(view).unwrap_or_default().into()));
                 Value::Object(fields.collect::<Map<_, _>>()).to_string()
             }
         };
@@ -183,10 +186,15 @@ impl Provider {
         let has_hosts = self.schemes.iter().any(|scheme| matches!(scheme.signature.signed, Content::Sns));
         for (n, handshake) in self.handshakes.iter().enumerate() {
             if handshake.visit.is_some() && !has_hosts {
-                section.mistake(&format!("handshakes[{n}].visit"), "goes with canonical = \"aws-sns\", whose hosts are known");
+                section.mistake(
+                    &format!("handshakes[{n}].visit"),
+                    "goes with canonical = \"aws-sns\", whose hosts are known",
+                );
             }
             let unsigned = [Some(&handshake.tells), handshake.token.as_ref()].into_iter().flatten();
-            let reads_body = unsigned.flat_map(Template::parts).any(|part| matches!(part, Part::Pointer(_) | Part::Body | Part::Form(..)));
+            let reads_body = unsigned
+                .flat_map(Template::parts)
+                .any(|part| matches!(part, Part::Pointer(_) | Part::Body | Part::Form(..)));
             if handshake.is_unsigned() && reads_body {
                 section.mistake(&format!("handshakes[{n}]"), "is a GET, which has no body");
             }
@@ -202,7 +210,8 @@ mod tests {
 
     fn handshake(provider: &str, body: &'static str, extra: &[(&'static str, &str)]) -> Option<(u16, String, String)> {
         let provider = catalogue::find(provider).unwrap();
-        let secret = if &*provider.name == "discord" { format!("seed:{}", "00".repeat(32)) } else { "zoom-secret".into() };
+        let secret =
+            if &*provider.name == "discord" { format!("seed:{}", "00".repeat(32)) } else { "zoom-secret".into() };
         let key = provider.key(&Secret::new(secret)).unwrap();
         let mut signed = provider.sign_as_is("any", body.into(), &key, 5_000, None);
         for (name, value) in extra {
@@ -225,7 +234,8 @@ mod tests {
         assert_eq!(discord(r#"{"version":1,"type":0}"#).unwrap().0, 204);
         assert_eq!(discord(r#"{"id":"1","type":2}"#), None);
         assert_eq!(handshake("github", r#"{"type":1}"#, &[]), None);
-        let zoom = r#"{"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event_ts":1,"event":"endpoint.url_validation"}"#;
+        let zoom =
+            r#"{"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event_ts":1,"event":"endpoint.url_validation"}"#;
         let (status, kind, answer) = handshake("zoom", zoom, &[]).unwrap();
         assert_eq!((status, &*kind), (200, "application/json"));
         let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -250,7 +260,12 @@ mod tests {
         };
         let good = "hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=open";
         assert_eq!(ask(good, Some(&token)), Some(Ok((200, "1158201444".into()))));
-        for bad in ["", "hub.mode=subscribe&hub.challenge=1", "hub.mode=other&hub.verify_token=open", &good.replace("open", "Open")] {
+        for bad in [
+            "",
+            "hub.mode=subscribe&hub.challenge=1",
+            "hub.mode=other&hub.verify_token=open",
+            &good.replace("open", "Open"),
+        ] {
             assert_eq!(ask(bad, Some(&token)), Some(Err(BadHandshake::WrongToken)), "{bad}");
         }
         assert_eq!(ask(good, None), Some(Err(BadHandshake::WrongToken)));

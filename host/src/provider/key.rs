@@ -92,10 +92,7 @@ impl Key {
 
     /// Whether it can sign as the sender would.
     pub fn can_sign(&self) -> bool {
-        !matches!(
-            self.kind,
-            KeyKind::Ed25519 { pair: None, .. } | KeyKind::Rsa { pair: None, .. } | KeyKind::Topic(_)
-        )
+        !matches!(self.kind, KeyKind::Ed25519 { pair: None, .. } | KeyKind::Rsa { pair: None, .. } | KeyKind::Topic(_))
     }
 
     /// The HMAC of some bytes in hexadecimal, where it is a key for that.

@@ -4,6 +4,7 @@
 //! way in, [`Provider::sign`] for whoever plays the sender.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +15,14 @@ mod certificate;
 mod description;
 mod handshake;
 mod json;
-#[cfg(test)]
-mod json_suite;
 mod key;
 mod parse;
-#[cfg(test)]
-mod property;
 mod scheme;
 mod sign;
 mod template;
+#[cfg(test)]
+mod tests;
+mod timestamp;
 mod vector;
 mod verify;
 
@@ -55,6 +55,8 @@ pub struct Source {
     pub secret_files: Vec<PathBuf>,
     /// Who answers, where it is not the gateway at once.
     pub answering: Option<Answering>,
+    /// The most verified requests a second, where there is such a limit.
+    pub requests_per_s: Option<NonZeroU32>,
 }
 
 /// Who answers a sender that waits.

@@ -231,7 +231,8 @@ mod tests {
     fn another_type_counts_where_something_says_so() {
         let body = r#"{"subscription":{"type":"channel.follow"}}"#;
         let kinds = |kind| {
-            let headers = [("twitch-eventsub-message-type", kind), ("twitch-eventsub-subscription-type", "channel.follow")];
+            let headers =
+                [("twitch-eventsub-message-type", kind), ("twitch-eventsub-subscription-type", "channel.follow")];
             read("twitch", "channel.follow", body, &headers).unwrap().event_type.to_string()
         };
         assert_eq!(kinds("notification"), "channel.follow");

@@ -1,12 +1,12 @@
 //! One way in which a provider signs: where the signature and the timestamp are, and what is signed by what.
 
 use std::fmt;
-use std::time::Duration;
 
 use http::HeaderName;
 use serde_json::Value;
 
 use super::template::{Names, Part, Template, View, fields};
+use super::timestamp::Timestamp;
 use crate::section::Section;
 
 /// A signature and the timestamp that goes with it. Which scheme of several counts is told by the secret.
@@ -99,26 +99,6 @@ pub(super) enum KeyEncoding {
     Pem,
 }
 
-/// Where the signed timestamp is.
-#[derive(Debug, Clone)]
-pub(super) struct Timestamp {
-    pub at: Place,
-    pub form: TimeForm,
-    /// How far it may be from our clock, into the past and into the future.
-    pub tolerance: Duration,
-}
-
-/// How a time is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TimeForm {
-    /// Since 1970.
-    Seconds,
-    /// Since 1970.
-    Milliseconds,
-    /// A date and a time (RFC 3339).
-    Rfc3339,
-}
-
 const ALGORITHMS: &[(&str, Algorithm)] = &[
     ("hmac-sha256", Algorithm::HmacSha256),
     ("hmac-sha1", Algorithm::HmacSha1),
@@ -134,15 +114,13 @@ const KEYS: &[(&str, KeyEncoding)] = &[
     ("base64", KeyEncoding::Base64),
     ("pem", KeyEncoding::Pem),
 ];
-const TIMES: &[(&str, TimeForm)] =
-    &[("seconds", TimeForm::Seconds), ("milliseconds", TimeForm::Milliseconds), ("rfc3339", TimeForm::Rfc3339)];
 const CANONICAL: &[(&str, Content)] = &[("twilio", Content::Twilio), ("aws-sns", Content::Sns)];
 
 /// What a secret of SNS's is.
 const SNS_KEY: &str = "the topic's ARN, and Amazon's certificate is fetched; or a key or certificate in PEM";
 
 /// One of several words; the first is meant where none is said.
-fn word<T: Clone>(section: &mut Section, key: &str, words: &[(&str, T)]) -> T {
+pub(super) fn word<T: Clone>(section: &mut Section, key: &str, words: &[(&str, T)]) -> T {
     let said: Option<String> = section.optional(key);
     let found = words.iter().find(|(name, _)| said.as_deref().is_none_or(|said| said == *name));
     let (_, meant) = found.unwrap_or_else(|| {
@@ -195,7 +173,10 @@ impl Scheme {
             _ => format!("{prefix}<{encoding} of {}>", algorithm.name()),
         };
         let listed = separator.as_ref().map(|between| format!(", several of them between {between:?}"));
-        let time = self.timestamp.as_ref().map(|rule| format!("{} {}, at most {} s off", rule.at, rule.form, rule.tolerance.as_secs()));
+        let time = self
+            .timestamp
+            .as_ref()
+            .map(|rule| format!("{} {}, at most {} s off", rule.at, rule.form, rule.tolerance.as_secs()));
         let mut told = vec![
             ("signature", format!("{at} has {what}{}", listed.unwrap_or_default())),
             ("signed", signed.to_string()),
@@ -213,7 +194,10 @@ impl Signature {
     fn read(mut section: Section) -> Option<Signature> {
         let at = place(&mut section, "say where the signature is, as in \"{header:X-Signature}\"");
         if !section.has("algorithm") {
-            section.mistake("algorithm", "is missing: take \"hmac-sha256\", or see docs/custom-provider.md for the others");
+            section.mistake(
+                "algorithm",
+                "is missing: take \"hmac-sha256\", or see docs/custom-provider.md for the others",
+            );
         }
         let algorithm = word(&mut section, "algorithm", ALGORITHMS);
         let encoding = word(&mut section, "encoding", ENCODINGS);
@@ -225,7 +209,8 @@ impl Signature {
         let signed = signed(&mut section, algorithm);
         let covers_body = section.or("covers_body", true);
         let (separator, prefix) = (section.optional("separator"), section.or("prefix", String::new()));
-        let read = at.zip(signed).map(|(at, signed)| Signature { at, separator, prefix, algorithm, encoding, signed, key });
+        let read =
+            at.zip(signed).map(|(at, signed)| Signature { at, separator, prefix, algorithm, encoding, signed, key });
         if let Some(read) = &read {
             read.check(&section, covers_body);
         }
@@ -237,12 +222,14 @@ impl Signature {
     fn check(&self, section: &Section, says_it_covers: bool) {
         let Content::Template(template) = &self.signed else {
             if says_it_covers && !self.covers_body() {
-                section.mistake("covers_body", "must be said: write covers_body = false, since a token protects no body");
+                section
+                    .mistake("covers_body", "must be said: write covers_body = false, since a token protects no body");
             }
             return;
         };
         if says_it_covers && !self.covers_body() {
-            let told = "leaves the {body} out: it would not be protected. If the sender does so, say covers_body = false";
+            let told =
+                "leaves the {body} out: it would not be protected. If the sender does so, say covers_body = false";
             section.mistake("signed", told);
         }
         if says_it_covers && template.parts().any(|part| matches!(part, Part::Pointer(_) | Part::Form(..))) {
@@ -250,7 +237,10 @@ impl Signature {
         }
         let is_odd = |part: &Part| matches!(part, Part::Field(..) | Part::Form(..) | Part::Mac(_) | Part::Query(_));
         if template.has_optional_groups() || template.parts().any(is_odd) {
-            section.mistake("signed", "takes {header:..}, {timestamp}, {body}, {url} and plain text, and nothing in brackets");
+            section.mistake(
+                "signed",
+                "takes {header:..}, {timestamp}, {body}, {url} and plain text, and nothing in brackets",
+            );
         }
         if self.covers_body() && matches!(self.at, Place::Body(_)) {
             section.mistake("at", "is in the body that is signed: no signature can be over itself");
@@ -305,7 +295,7 @@ fn signed(section: &mut Section, algorithm: Algorithm) -> Option<Content> {
 }
 
 /// The place that `at` means, which is one thing and no text around it.
-fn place(section: &mut Section, hint: &str) -> Option<Place> {
+pub(super) fn place(section: &mut Section, hint: &str) -> Option<Place> {
     let at: Template = section.required_parsed("at", hint)?;
     match at.lone() {
         Some(Part::Header(names)) => Some(Place::Header(names.clone())),
@@ -315,16 +305,6 @@ fn place(section: &mut Section, hint: &str) -> Option<Place> {
             section.mistake("at", "must be one place, as in \"{header:X-Name}\" or \"{body:/pointer}\"");
             None
         }
-    }
-}
-
-impl Timestamp {
-    fn read(mut section: Section) -> Option<Timestamp> {
-        let at = place(&mut section, "say where the timestamp is, as in \"{header:X-Timestamp}\"");
-        let form = word(&mut section, "form", TIMES);
-        let tolerance = Duration::from_secs(section.number("tolerance_s", 300, 1..=86_400));
-        section.finish();
-        Some(Timestamp { at: at?, form, tolerance })
     }
 }
 
@@ -389,7 +369,9 @@ impl fmt::Display for Content {
             Content::Template(template) => template.fmt(f),
             Content::Nothing => f.write_str("nothing"),
             Content::Twilio => f.write_str("{url} and the sorted fields of the form; of JSON its digest, in the query"),
-            Content::Sns => f.write_str("the message's fields in order, each a line with its name and one with its value"),
+            Content::Sns => {
+                f.write_str("the message's fields in order, each a line with its name and one with its value")
+            }
         }
     }
 }
@@ -403,15 +385,5 @@ impl fmt::Display for KeyForm {
             KeyEncoding::Pem => "the secret in PEM",
         })?;
         if self.prefix.is_empty() { Ok(()) } else { write!(f, " without {}", self.prefix) }
-    }
-}
-
-impl fmt::Display for TimeForm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TimeForm::Seconds => "in seconds",
-            TimeForm::Milliseconds => "in milliseconds",
-            TimeForm::Rfc3339 => "as a date and time",
-        })
     }
 }

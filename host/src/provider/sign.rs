@@ -11,8 +11,9 @@ use super::canonical::BODY_DIGEST;
 use super::description::{Provider, Sample};
 use super::json;
 use super::key::Key;
-use super::scheme::{Content, Place, Scheme, Timestamp};
+use super::scheme::{Content, Place, Scheme};
 use super::template::{Part, View};
+use super::timestamp::Timestamp;
 use super::verify::Received;
 use crate::event::UnixMs;
 
@@ -156,7 +157,8 @@ impl Scheme {
     fn put(&self, signature: &str, draft: &mut Received) {
         match &self.signature.at {
             Place::Header(names) => {
-                let field = self.timestamp.as_ref().filter(|rule| matches!(&rule.at, Place::Field(at, _) if at == names));
+                let field =
+                    self.timestamp.as_ref().filter(|rule| matches!(&rule.at, Place::Field(at, _) if at == names));
                 let before = field.and_then(|_| draft.headers.get(names.first())?.to_str().ok());
                 let whole = before.map_or(signature.to_owned(), |before| format!("{before},{signature}"));
                 set(&mut draft.headers, names.first().clone(), &whole);
@@ -238,7 +240,7 @@ mod tests {
     /// A key of each provider with which it can sign.
     fn key(provider: &Provider) -> Key {
         match &*provider.name {
-            "aws-sns" => provider.key(&Secret::new(super::super::property::RSA)).unwrap(),
+            "aws-sns" => provider.key(&Secret::new(super::super::tests::RSA)).unwrap(),
             _ => provider.fresh_key().unwrap(),
         }
     }

@@ -9,9 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
-use ring::signature::{
-    RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters,
-};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters};
 use serde_json::Value;
 
 use super::canonical;
@@ -19,7 +17,7 @@ use super::certificate::{Certificate, is_certificate_of_sns};
 use super::description::Provider;
 use super::json;
 use super::key::{Key, KeyKind, Pieces, rsa_has_signed};
-use super::scheme::{Algorithm, Content, Encoding, Place, Scheme, Signature, TimeForm, Timestamp};
+use super::scheme::{Algorithm, Content, Encoding, Place, Scheme, Signature};
 use super::template::{Part, fields};
 use crate::event::UnixMs;
 use crate::secret::Secret;
@@ -188,7 +186,7 @@ impl<'a> Looking<'a> {
     }
 
     /// The text in a place, which may be there once at the most.
-    fn text(&self, place: &Place) -> Result<Option<Cow<'a, [u8]>>, Unverified> {
+    pub fn text(&self, place: &Place) -> Result<Option<Cow<'a, [u8]>>, Unverified> {
         let headers = &self.received.headers;
         match place {
             Place::Header(names) => Ok(once(headers, names.found_in(headers))?.map(Cow::Borrowed)),
@@ -214,11 +212,7 @@ impl<'a> Looking<'a> {
 
 impl Scheme {
     /// Which of these keys signed a request.
-    fn signer<'k>(
-        &self,
-        looking: &Looking,
-        keys: impl Iterator<Item = (usize, &'k Key)>,
-    ) -> Result<usize, Unverified> {
+    fn signer<'k>(&self, looking: &Looking, keys: impl Iterator<Item = (usize, &'k Key)>) -> Result<usize, Unverified> {
         let shown = looking.text(&self.signature.at)?.ok_or(Unverified::NoSignature)?;
         let tags = self.signature.tags(&shown)?;
         // A header costs nothing to look at. What is in the body is looked at when that is believed.
@@ -246,7 +240,8 @@ impl Scheme {
 
     /// How RSA is used. SNS says it in each message.
     fn rsa(&self, looking: &Looking) -> &'static RsaParameters {
-        let says = matches!(self.signature.signed, Content::Sns).then(|| looking.in_body("/SignatureVersion")).flatten();
+        let says =
+            matches!(self.signature.signed, Content::Sns).then(|| looking.in_body("/SignatureVersion")).flatten();
         match says.and_then(Value::as_str) {
             Some("1") => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
             _ => &RSA_PKCS1_2048_8192_SHA256,
@@ -354,56 +349,6 @@ impl Signature {
         };
         format!("{}{text}", self.prefix)
     }
-}
-
-impl Timestamp {
-    fn check(&self, looking: &Looking) -> Result<(), Unverified> {
-        let text = looking.text(&self.at)?.ok_or(Unverified::MalformedTimestamp)?;
-        let sent_ms = self.form.read(&text).ok_or(Unverified::MalformedTimestamp)?;
-        // A clock that counts seconds says nothing of less than one.
-        let per = if self.form == TimeForm::Seconds { 1000 } else { 1 };
-        let (sent, now, tolerance) = (sent_ms / per, looking.now_ms / per, self.tolerance.as_millis() as u64 / per);
-        if sent.saturating_add(tolerance) < now {
-            return Err(Unverified::StaleTimestamp);
-        }
-        if now.saturating_add(tolerance) < sent {
-            return Err(Unverified::FutureTimestamp);
-        }
-        Ok(())
-    }
-}
-
-impl TimeForm {
-    /// Milliseconds since 1970.
-    fn read(self, text: &[u8]) -> Option<UnixMs> {
-        match self {
-            TimeForm::Seconds => decimal(text, 12)?.checked_mul(1000),
-            TimeForm::Milliseconds => decimal(text, 15),
-            TimeForm::Rfc3339 => {
-                let at: jiff::Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
-                at.as_millisecond().try_into().ok()
-            }
-        }
-    }
-
-    /// A time as the sender writes it.
-    pub(super) fn write(self, at_ms: UnixMs) -> String {
-        match self {
-            TimeForm::Seconds => (at_ms / 1000).to_string(),
-            TimeForm::Milliseconds => at_ms.to_string(),
-            TimeForm::Rfc3339 => {
-                jiff::Timestamp::from_millisecond(at_ms as i64).map(|at| format!("{at:.3}")).unwrap_or_default()
-            }
-        }
-    }
-}
-
-/// Decimal digits and nothing else, few enough not to overflow.
-fn decimal(text: &[u8], digits: usize) -> Option<u64> {
-    if text.is_empty() || text.len() > digits || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]

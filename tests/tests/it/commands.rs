@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
+use hookgate::provider::catalogue;
 use hookgate_tests::{Guest, Home, Process, Ran, State, eventually, run_hookgate, spawn_hookgate};
 use serde_json::Value;
 
@@ -288,7 +289,7 @@ fn try_fails_where_the_plugin_does() {
 fn providers_lists_and_teaches() {
     let home = Home::new();
     let all = run_hookgate(&home, &["providers"]);
-    for name in ["frameio", "github", "soundhash", "standard-webhooks"] {
+    for name in catalogue::names() {
         assert!(all.out.contains(name), "{}", all.out);
         let one = run_hookgate(&home, &["providers", name]);
         assert_eq!(one.code, 0);
@@ -296,9 +297,21 @@ fn providers_lists_and_teaches() {
             assert!(one.out.contains(expected), "{expected:?} is not in\n{}", one.out);
         }
     }
-    assert_eq!(json(&run_hookgate(&home, &["providers", "--json"])).as_array().unwrap().len(), 6);
+    assert_eq!(json(&run_hookgate(&home, &["providers", "--json"])).as_array().unwrap().len(), 20);
     json(&run_hookgate(&home, &["providers", "github", "--json"]));
     assert_fails(&run_hookgate(&home, &["providers", "gitub"]), BAD_USAGE, &["did you mean `github`?"]);
+}
+
+/// `hookgate providers --markdown > docs/providers.md` writes it anew.
+#[test]
+fn the_page_of_providers_says_what_the_catalogue_says() {
+    let page = run_hookgate(&Home::new(), &["providers", "--markdown"]).out;
+    let written = include_str!("../../../docs/providers.md");
+    assert!(page == written, "docs/providers.md is not what `hookgate providers --markdown` prints");
+    let readme = include_str!("../../../README.md");
+    for name in catalogue::names() {
+        assert!(readme.contains(&format!("| [{name}](docs/providers.md#{name}) |")), "README says nothing of {name}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schedule", &["attempt"]),
     ("provider", &["secret", "section"]),
     // Never the runtime and never plugins: what comes in knows nothing of what goes out.
-    ("ingress", &["pace", "provider", "queue"]),
+    ("ingress", &["listen", "pace", "provider", "queue"]),
     ("queue", &["attempt", "effects", "schedule"]),
     // Outgoing webhooks, and who may register them.
     ("webhooks", &["attempt", "outbound", "queue", "secret"]),
@@ -34,8 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "effects", "ingress", "outbound", "plugins", "provider", "queue", "runtime", "schedule", "secret",
-            "section", "webhooks",
+            "effects", "ingress", "listen", "outbound", "plugins", "provider", "queue", "runtime", "schedule",
+            "secret", "section", "webhooks",
         ],
     ),
     // What of a new config can be taken while it runs.

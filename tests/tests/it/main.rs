@@ -7,6 +7,7 @@
     reason = "whatever fails here fails a test, where it stands"
 )]
 
+mod abuse;
 mod admin;
 mod api;
 mod bad_requests;
@@ -25,14 +26,16 @@ mod outgoing;
 mod outgoing_commands;
 mod outgoing_failing;
 mod path;
-mod providers;
 mod powers;
 mod powers_contract;
+mod providers;
 mod queue_faults;
 mod receivers;
 mod reload;
 mod respond;
 mod samples;
+mod slow;
+mod tls;
 mod trust;
 mod vendors;
 mod warm;

@@ -159,9 +159,8 @@ fn one_request_of_meta_is_an_event_for_each_change() {
     let home = home();
     home.install("teller", Guest::telling(&["meta:*"]).component());
     let gateway = Gateway::start(&home);
-    let change = |id: &str| {
-        format!(r#"{{"field":"messages","value":{{"messages":[{{"id":"{id}","type":"text"}}],"n":1.50}}}}"#)
-    };
+    let change =
+        |id: &str| format!(r#"{{"field":"messages","value":{{"messages":[{{"id":"{id}","type":"text"}}],"n":1.50}}}}"#);
     let body = |changes: &str| {
         format!(r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1","changes":[{changes}]}}]}}"#)
     };
@@ -264,7 +263,7 @@ fn a_provider_of_ones_own_can_be_like_another() {
     assert_eq!(gateway.post(&webhook).status, 401);
     home.configure("[sources.acme]\nsecrets = [{ env = \"GITHUB_SECRET\" }]\nprovider = { like = \"hmca\" }");
     let told = checked(&home);
-    assert!(told.contains("sources.acme.provider.like: must be one of aws-sns, discord"), "{told}");
+    assert!(told.contains("sources.acme.provider.like: there is no `hmca`; did you mean `hmac`?"), "{told}");
 }
 
 #[test]
@@ -274,7 +273,10 @@ fn a_vector_that_does_not_verify_is_a_mistake_with_its_line() {
          vectors = [{ secret = \"s\", body = \"b\", headers = { X-Signature = \"0000000000000000000000000000000000000000000000000000000000000000\" } }]",
     );
     let told = checked(&home);
-    assert!(told.contains("sources.acme.provider.vectors[0]: is not verified: the signature matches no secret"), "{told}");
+    assert!(
+        told.contains("sources.acme.provider.vectors[0]: is not verified: the signature matches no secret"),
+        "{told}"
+    );
 }
 
 /// A message of SNS, signed by its certificate.

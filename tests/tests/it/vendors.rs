@@ -38,7 +38,8 @@ impl Vendors {
         writing.join().unwrap().unwrap();
         assert!(output.status.success(), "{file} {words:?}");
         let text = String::from_utf8(output.stdout).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        let lines =
+            text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
         lines.collect()
     }
 }
@@ -50,7 +51,8 @@ fn received(line: &Value) -> Received {
     let body = BASE64.decode(line["body"].as_str().unwrap()).unwrap();
     let at_ms = line["at"].as_u64().unwrap() * 1000;
     let received = Received::new("s".into(), headers.collect(), body.into(), at_ms);
-    let url = line["url"].as_str().map(|url| url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query))));
+    let url =
+        line["url"].as_str().map(|url| url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query))));
     let (url, query) = url.unzip();
     Received { url: url.map(Into::into), query: query.flatten().map(str::to_owned), ..received }
 }

@@ -38,7 +38,9 @@ pub struct Server {
 pub fn folder(limits: &str, plugins: &[(String, Vec<u8>)]) -> anyhow::Result<tempfile::TempDir> {
     let own = tempfile::Builder::new().prefix("hookgate-bench").tempdir_in(disk_folder()?)?;
     let source = |name: &str| format!("[sources.{name}]\nprovider = \"{name}\"\nsecrets = [{{ file = \"secret\" }}]\n");
-    let config = format!("{}{}{limits}", source("frameio"), source("github"));
+    // All of the load comes from one address.
+    let server = "[server]\nproxies = [\"127.0.0.1\"]\n";
+    let config = format!("{server}{}{}{limits}", source("frameio"), source("github"));
     std::fs::write(own.path().join("hookgate.toml"), config)?;
     std::fs::write(own.path().join("secret"), SECRET)?;
     std::fs::create_dir(own.path().join("plugins"))?;

@@ -30,7 +30,9 @@ pub fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         let keys = [key];
         let at_ms = now_ms();
         let requests = || (0..256).map(|_| received(&signed, at_ms)).collect::<Vec<_>>();
-        provider.verify(received(&signed, at_ms), &keys, at_ms).with_context(|| format!("{} is refused", provider.name))?;
+        provider
+            .verify(received(&signed, at_ms), &keys, at_ms)
+            .with_context(|| format!("{} is refused", provider.name))?;
         for _ in 0..setting.rounds {
             let (mut verified, mut hashed, mut many) = (Duration::ZERO, Duration::ZERO, 0u32);
             // In turn, so that both meet the same machine.
@@ -53,7 +55,8 @@ pub fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
             hashing.push(hashed.as_secs_f64() * 1e6 / f64::from(many));
         }
         let (verify, hash) = (median(verifying), median(hashing));
-        let row = [provider.name.to_string(), format!("{verify:.2}"), format!("{hash:.2}"), format!("{:.2}", verify / hash)];
+        let row =
+            [provider.name.to_string(), format!("{verify:.2}"), format!("{hash:.2}"), format!("{:.2}", verify / hash)];
         report.row(&row);
     }
     Ok(())

@@ -90,7 +90,9 @@ fn altered(scheme: &Scheme, signed: &Signed, at: &Index) -> Vec<(String, Receive
 fn altered_values(scheme: &Scheme, signed: &Signed) -> Vec<(String, Received)> {
     let text = String::from_utf8_lossy(&signed.body).into_owned();
     let other = match &scheme.signature.signed {
-        Content::Sns => vec![text.replace("\"Message\":\"", "\"Message\":\"!"), text.replace("arn:aws:sns", "arn:aws:snt")],
+        Content::Sns => {
+            vec![text.replace("\"Message\":\"", "\"Message\":\"!"), text.replace("arn:aws:sns", "arn:aws:snt")]
+        }
         Content::Twilio if signed.query.is_none() => vec![format!("{text}&more=1"), text.replacen('=', "=x", 1)],
         Content::Twilio => vec![format!("{text} ")],
         _ => Vec::new(),

@@ -1,0 +1,68 @@
+//! `hookgate refusals`: what a running gateway said no to lately.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use http::Method;
+use serde_json::Value;
+
+use super::gateway::{Door, print_table};
+
+/// Show the last requests that were refused, and why
+#[derive(Args)]
+#[command(
+    after_help = "Example:  hookgate refusals --source github --cause bad_signature\n\nThe gateway remembers 200, without values of headers and without bodies."
+)]
+pub struct Refusals {
+    /// Of one source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// For one cause, as /metrics names them
+    #[arg(long)]
+    cause: Option<String>,
+    /// The most that are shown
+    #[arg(long, value_name = "N", default_value = "20")]
+    limit: usize,
+    #[command(flatten)]
+    door: Door,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Refusals {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let refused = super::block_on(async { self.door.open()?.ask(Method::GET, &self.path(), None).await })??;
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&refused)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let rows: Vec<Vec<String>> = refused.as_array().into_iter().flatten().map(row).collect();
+        print_table(&["AT", "CAUSE", "SOURCE", "ADDRESS", "METHOD", "BYTES", "HEADERS"], &rows);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn path(&self) -> String {
+        let word =
+            |text: &String| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let mut path = format!("/api/v1/refusals?limit={}", self.limit);
+        for (name, value) in [("source", &self.source), ("cause", &self.cause)] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", word(value)));
+            }
+        }
+        path
+    }
+}
+
+fn row(refused: &Value) -> Vec<String> {
+    let text = |field: &str| match &refused[field] {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let headers = refused["headers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut row = ["at", "cause", "source", "address", "method", "body_bytes"].map(text).to_vec();
+    row.push(headers.collect::<Vec<_>>().join(" "));
+    row
+}
