@@ -52,7 +52,7 @@ impl Reading<'_> {
         let url = public_url.map(|public| format!("{}/hooks/{name}", public.trim_end_matches('/')).into());
         let keys = secrets.into_iter().enumerate().filter_map(|(n, (secret, span))| {
             let told = |error| section.mistake(&format!("secrets[{n}]"), error);
-            Some(provider.key(&secret).map_err(told).ok()?.between(span.not_before_ms, span.not_after_ms))
+            Some(provider.key_of_source(&secret).map_err(told).ok()?.between(span.not_before_ms, span.not_after_ms))
         });
         let keys = keys.collect();
         let answering = answering(&mut section);

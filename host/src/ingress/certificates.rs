@@ -77,15 +77,22 @@ impl Certificates {
             return known;
         }
         if !self.pace.take(1) {
-            return Err(format!("more than {PER_MINUTE} certificates in a minute"));
+            return self.last(&url).ok_or(format!("more than {PER_MINUTE} certificates in a minute"));
         }
         let fetched = (self.fetching)(url.clone()).await;
         let certificate = fetched.and_then(|pem| Certificate::parse(&url, &pem)).map(Arc::new);
-        if let Err(why) = &certificate {
+        let certificate = certificate.or_else(|why| {
             tracing::warn!("the certificate at {url} cannot be had: {why}");
-        }
+            // One that was had before is as good as it was.
+            self.last(&url).ok_or(why)
+        });
         self.keep(url, certificate.clone());
         certificate
+    }
+
+    fn last(&self, url: &str) -> Option<Arc<Certificate>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url)?.certificate.clone().ok()
     }
 
     fn known(&self, url: &str) -> Option<Result<Arc<Certificate>, String>> {
@@ -95,18 +102,21 @@ impl Certificates {
 
     fn keep(&self, url: String, certificate: Result<Arc<Certificate>, String>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, known| known.counts());
-        // What could not be had makes room first.
+        known.retain(|_, known| known.counts() || known.certificate.is_ok());
         if known.len() >= MOST {
+            // What could not be had makes room first, then what was had longest ago.
             known.retain(|_, known| known.certificate.is_ok());
+            let oldest = known.iter().min_by_key(|(_, known)| known.at).map(|(url, _)| url.clone());
+            oldest.filter(|_| known.len() >= MOST).map(|url| known.remove(&url));
         }
-        if known.len() < MOST {
-            known.insert(url, Known { at: Instant::now(), certificate });
-        }
+        known.insert(url, Known { at: Instant::now(), certificate });
     }
 
     /// Asks for an address, so that its owner sees that somebody is here. The error is a sentence.
     pub async fn visit(&self, url: String) -> Result<(), String> {
+        if !self.pace.take(1) {
+            return Err(format!("more than {PER_MINUTE} requests to vendors in a minute"));
+        }
         (self.fetching)(url).await.map(drop)
     }
 }

@@ -29,19 +29,27 @@ pub(super) fn twilio(received: &Received) -> Option<Vec<Vec<Cow<'_, [u8]>>>> {
             }
             String::new()
         }
-        None => fields_in_order(&received.body),
+        None => fields_in_order(&received.body)?,
     };
     let other = other_spelling(&url);
     let urls = [Some(url.into_owned()), other].into_iter().flatten();
     Some(urls.map(|url| vec![Cow::Owned(url.into_bytes()), Cow::Owned(fields.clone().into_bytes())]).collect())
 }
 
-/// The fields of a form by their names and then their values, each once, with nothing between them.
-fn fields_in_order(body: &[u8]) -> String {
+/// The most fields of a form.
+const FIELDS: usize = 1000;
+
+/// The fields of a form by their names and then their values, each once, with nothing between them. Nothing, where there are too many, or
+/// where one is no text: bytes that are not UTF-8 would all be read as the same.
+fn fields_in_order(body: &[u8]) -> Option<String> {
+    let is_text = percent_encoding::percent_decode(body).decode_utf8().is_ok();
+    if !is_text || body.iter().filter(|byte| **byte == b'&').count() >= FIELDS {
+        return None;
+    }
     let mut fields: Vec<(Cow<str>, Cow<str>)> = form_urlencoded::parse(body).collect();
     fields.sort();
     fields.dedup();
-    fields.into_iter().flat_map(|(name, value)| [name, value]).collect()
+    Some(fields.into_iter().flat_map(|(name, value)| [name, value]).collect())
 }
 
 /// The same address with the port that its scheme means anyway, or without it.
@@ -103,8 +111,10 @@ mod tests {
 
     #[test]
     fn fields_come_in_order_and_once() {
-        assert_eq!(fields_in_order(b"b=2&a=1&b=1&a=1&c=%20x"), "a1b1b2c x");
-        assert_eq!(fields_in_order(b""), "");
+        assert_eq!(fields_in_order(b"b=2&a=1&b=1&a=1&c=%20x").as_deref(), Some("a1b1b2c x"));
+        assert_eq!(fields_in_order(b"").as_deref(), Some(""));
+        assert_eq!(fields_in_order(b"a=%FF"), None);
+        assert_eq!(fields_in_order("a&".repeat(1000).as_bytes()), None);
     }
 
     #[test]

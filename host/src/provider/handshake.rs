@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
-use super::certificate::is_of_sns;
+use super::certificate::is_at_topics_host;
 use super::description::Provider;
 use super::key::Key;
 use super::scheme::Content;
@@ -120,7 +120,8 @@ impl Handshake {
             }
         };
         let visit = self.visit.as_ref().map(|template| template.text(view).unwrap_or_default());
-        if visit.as_ref().is_some_and(|address| !is_of_sns(address)) {
+        let topic = view.json.and_then(|json| json.get("TopicArn")?.as_str()).unwrap_or_default();
+        if visit.as_ref().is_some_and(|address| !is_at_topics_host(address, topic)) {
             return Err(BadHandshake::ForeignAddress);
         }
         Ok(HandshakeAnswer { status: self.status, content_type: self.content_type.clone(), body, visit })

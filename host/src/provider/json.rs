@@ -1,6 +1,7 @@
 //! JSON of strangers: read within bounds, and cut without touching what is not cut.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -94,28 +95,48 @@ impl fmt::Display for Path {
 /// they were, to the byte. Nothing, where there are more than `most`, or where they would be larger together than `bytes`.
 pub(super) fn split(body: &str, paths: &[Path], most: usize, bytes: usize) -> Option<Vec<String>> {
     let mut found = Vec::new();
-    let mut left = bytes;
     for path in paths {
-        for cut in cuts(body, &path.0) {
-            left = left.checked_sub(cut.len())?;
-            found.push(cut);
-            if found.len() > most {
+        found.extend(cuts(body, &path.0, most, bytes)?);
+    }
+    let fits = found.len() <= most && found.iter().map(String::len).sum::<usize>() <= bytes;
+    fits.then_some(found)
+}
+
+/// What it will be is reckoned before it is made, at each step.
+fn cuts(raw: &str, path: &[String], most: usize, bytes: usize) -> Option<Vec<String>> {
+    let fits = |cuts: &[String], more: usize| {
+        let whole = cuts.iter().map(String::len).sum::<usize>().saturating_add(cuts.len().saturating_mul(more));
+        cuts.len() <= most && whole <= bytes
+    };
+    let Some((step, rest)) = path.split_first() else { return Some(vec![raw.to_owned()]) };
+    if step == "*" {
+        let items: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
+        let mut all = Vec::new();
+        for item in items {
+            all.extend(cuts(item.get(), rest, most, bytes)?);
+            if !fits(&all, 2) {
                 return None;
             }
         }
+        return Some(all.iter().map(|cut| format!("[{cut}]")).collect());
     }
-    Some(found)
+    let Ok(Fields(fields)) = serde_json::from_str(raw) else { return Some(Vec::new()) };
+    // The last of a name, as everywhere else.
+    let Some(at) = fields.iter().rposition(|(name, _)| name == step) else { return Some(Vec::new()) };
+    let inner = cuts(fields[at].1.get(), rest, most, bytes)?;
+    let around: usize = fields.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
+    let around = around - fields[at].1.get().len();
+    fits(&inner, around).then(|| inner.iter().map(|cut| with(&fields, at, cut)).collect())
 }
 
-fn cuts(raw: &str, path: &[String]) -> Vec<String> {
-    let Some((step, rest)) = path.split_first() else { return vec![raw.to_owned()] };
-    if step == "*" {
-        let items: Vec<&RawValue> = serde_json::from_str(raw).unwrap_or_default();
-        return items.iter().flat_map(|item| cuts(item.get(), rest)).map(|cut| format!("[{cut}]")).collect();
+/// Whether an object in it has a name twice, so that two readers may see two things.
+pub(super) fn is_ambiguous(text: &str) -> bool {
+    if let Ok(Fields(fields)) = serde_json::from_str(text) {
+        let names: HashSet<&str> = fields.iter().map(|(name, _)| &**name).collect();
+        return names.len() < fields.len() || fields.iter().any(|(_, value)| is_ambiguous(value.get()));
     }
-    let Ok(Fields(fields)) = serde_json::from_str(raw) else { return Vec::new() };
-    let Some(at) = fields.iter().position(|(name, _)| name == step) else { return Vec::new() };
-    cuts(fields[at].1.get(), rest).iter().map(|cut| with(&fields, at, cut)).collect()
+    let items: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+    items.iter().any(|item| is_ambiguous(item.get()))
 }
 
 /// A body with another text in the place of the value that a pointer leads to, where it leads to one.
@@ -207,6 +228,32 @@ mod tests {
         assert!(parse(nested(1_000_000).as_bytes()).is_none());
         // Brackets in texts nest nothing.
         assert!(parse(format!("[\"\\\"{}\"]", "[".repeat(1000)).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn a_small_body_does_not_become_a_large_one() {
+        let body = format!(
+            r#"{{"filler":"{}","entry":[{{"changes":[{}]}}]}}"#,
+            "x".repeat(100_000),
+            vec!["{}"; 900].join(",")
+        );
+        assert_eq!(split(&body, &paths(&["/entry/*/changes/*"]), 1000, 16 << 20), None);
+        let body = format!(r#"{{"entry":[{}]}}"#, vec![r#"{"changes":[{},{}]}"#; 500].join(","));
+        assert_eq!(split(&body, &paths(&["/entry/*/changes/*"]), 1000, 16 << 20).unwrap().len(), 1000);
+        assert_eq!(split(&body, &paths(&["/entry/*/changes/*"]), 999, 16 << 20), None);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_noticed() {
+        for (text, expected) in [
+            (r#"{"a":1,"b":{"a":2}}"#, false),
+            (r#"{"a":1,"\u0061":2}"#, true),
+            (r#"[{"x":{"y":1,"y":1}}]"#, true),
+            ("7", false),
+            ("not json", false),
+        ] {
+            assert_eq!(is_ambiguous(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -14,11 +14,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
+use smallvec::SmallVec;
 use subtle::{Choice, ConstantTimeEq};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, is_topic};
 use super::description::Provider;
 use super::scheme::{Algorithm, Content, KeyEncoding, Scheme};
 use super::sign::fresh_id;
@@ -120,8 +121,8 @@ impl Key {
     }
 
     /// Whether one of these signatures over a text is the key's. All are looked at. `rsa` is how RSA is used.
-    pub(super) fn has_signed(&self, pieces: &Pieces, tags: &[Vec<u8>], rsa: &'static RsaParameters) -> bool {
-        fn any<M: Mac + Clone>(key: &M, pieces: &Pieces, tags: &[Vec<u8>]) -> bool {
+    pub(super) fn has_signed(&self, pieces: &Pieces, tags: &[Tag], rsa: &'static RsaParameters) -> bool {
+        fn any<M: Mac + Clone>(key: &M, pieces: &Pieces, tags: &[Tag]) -> bool {
             let expected = tag(key, pieces);
             tags.iter().fold(Choice::from(0), |any, one| any | one.ct_eq(&expected)).into()
         }
@@ -143,6 +144,9 @@ impl Key {
 /// A text that is signed, in pieces.
 pub(super) type Pieces<'a> = [Cow<'a, [u8]>];
 
+/// A signature, decoded: most need no memory of their own.
+pub(super) type Tag = SmallVec<[u8; 64]>;
+
 fn tag<M: Mac + Clone>(key: &M, pieces: &Pieces) -> hmac::digest::Output<M> {
     let mut mac = key.clone();
     pieces.iter().for_each(|piece| mac.update(piece));
@@ -150,7 +154,7 @@ fn tag<M: Mac + Clone>(key: &M, pieces: &Pieces) -> hmac::digest::Output<M> {
 }
 
 /// Whether one of these signatures over a text was made by the owner of an RSA key (PKCS #1, in DER).
-pub(super) fn rsa_has_signed(public: &[u8], pieces: &Pieces, tags: &[Vec<u8>], rsa: &'static RsaParameters) -> bool {
+pub(super) fn rsa_has_signed(public: &[u8], pieces: &Pieces, tags: &[Tag], rsa: &'static RsaParameters) -> bool {
     let (public, signed) = (UnparsedPublicKey::new(rsa, public), pieces.concat());
     tags.iter().fold(false, |any, one| any | public.verify(&signed, one).is_ok())
 }
@@ -183,6 +187,18 @@ impl Provider {
             return Err(BadKey("more than nothing"));
         }
         Ok(Key::new(scheme.kind(bytes, is_private)?, n))
+    }
+
+    /// The same for a secret of a source. What verifies a request of anybody's is none: by Amazon's certificate all topics of all accounts are signed.
+    pub fn key_of_source(&self, secret: &Secret) -> Result<Key, BadKey> {
+        let key = self.key(secret)?;
+        let is_anybodys = matches!(self.schemes[key.scheme].signature.signed, Content::Sns)
+            && matches!(key.kind, KeyKind::Rsa { pair: None, .. });
+        if is_anybodys {
+            Err(BadKey("the topic's ARN: by a certificate, everybody's messages would be taken"))
+        } else {
+            Ok(key)
+        }
     }
 
     /// The scheme that a secret is for: the one whose prefix it begins with, else the first that takes any.
@@ -271,9 +287,9 @@ fn rsa(pem: &[u8]) -> Result<KeyKind, BadKey> {
 }
 
 fn topic_or_key(key: Secret) -> Result<KeyKind, BadKey> {
-    if key.expose().starts_with(b"arn:") {
+    if std::str::from_utf8(key.expose()).is_ok_and(is_topic) {
         return Ok(KeyKind::Topic(key));
     }
-    const WANTED: BadKey = BadKey("the topic's ARN (arn:aws:sns:...), or a key or certificate in PEM");
+    const WANTED: BadKey = BadKey("the topic's ARN (arn:aws:sns:REGION:ACCOUNT:NAME)");
     rsa(key.expose()).map_err(|_| WANTED)
 }

@@ -39,9 +39,10 @@ impl Provider {
     /// Makes the events of a verified request: one, unless the provider puts several into a request.
     pub fn parse_events(&self, verified: Verified) -> Result<Vec<NewEvent>, Unreadable> {
         let bodies = self.split(&verified.received().body)?;
+        let is_whole = |body: &String| json::parse(body.as_bytes()).as_ref() == verified.json();
         match bodies.as_slice() {
-            // One alone stays as it was sent, to the byte.
-            [] | [_] => {
+            // What is alone in its request stays as it was sent, to the byte.
+            one if one.len() <= 1 && one.first().is_none_or(is_whole) => {
                 let payload = verified.received().body.clone();
                 self.event(verified.received(), payload, verified.json()).map(|event| vec![event])
             }

@@ -5,7 +5,8 @@ use std::fmt;
 use http::HeaderName;
 use serde_json::Value;
 
-use super::template::{Names, Part, Template, View, fields};
+use super::names::Names;
+use super::template::{Part, Template, View, fields};
 use super::timestamp::Timestamp;
 use crate::section::Section;
 
@@ -117,7 +118,7 @@ const KEYS: &[(&str, KeyEncoding)] = &[
 const CANONICAL: &[(&str, Content)] = &[("twilio", Content::Twilio), ("aws-sns", Content::Sns)];
 
 /// What a secret of SNS's is.
-const SNS_KEY: &str = "the topic's ARN, and Amazon's certificate is fetched; or a key or certificate in PEM";
+const SNS_KEY: &str = "the topic's ARN, and Amazon's certificate is fetched; for trying, an RSA private key in PEM";
 
 /// One of several words; the first is meant where none is said.
 pub(super) fn word<T: Clone>(section: &mut Section, key: &str, words: &[(&str, T)]) -> T {
@@ -235,7 +236,9 @@ impl Signature {
         if says_it_covers && template.parts().any(|part| matches!(part, Part::Pointer(_) | Part::Form(..))) {
             section.mistake("signed", "reads inside the body, which must not be parsed before it is verified");
         }
-        let is_odd = |part: &Part| matches!(part, Part::Field(..) | Part::Form(..) | Part::Mac(_) | Part::Query(_));
+        let is_odd = |part: &Part| {
+            matches!(part, Part::Field(..) | Part::Form(..) | Part::Mac(_) | Part::Query(_) | Part::Digest)
+        };
         if template.has_optional_groups() || template.parts().any(is_odd) {
             section.mistake(
                 "signed",

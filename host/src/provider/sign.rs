@@ -14,7 +14,7 @@ use super::key::Key;
 use super::scheme::{Content, Place, Scheme};
 use super::template::{Part, View};
 use super::timestamp::Timestamp;
-use super::verify::Received;
+use super::verify::{Received, Unverified};
 use crate::event::UnixMs;
 
 /// A request that verifies.
@@ -42,6 +42,11 @@ pub enum CannotSign {
     /// Nothing in the body says a type.
     #[error("the body has no type where this provider has it")]
     NoType,
+    /// The body lacks something that this provider signs or has the signature in.
+    #[error(
+        "what is made of this body would not be verified: {0}; is something missing in it that this provider signs?"
+    )]
+    Incomplete(Unverified),
     /// A public key verifies and does not sign.
     #[error(
         "the source's secret verifies and cannot sign, as a public key: for a try give it a private key of yours (Ed25519: seed: and 64 hexadecimal digits; RSA: PEM)"
@@ -75,6 +80,9 @@ impl Provider {
             return Err(CannotSign::NoPrivateKey);
         }
         let signed = self.sign_as_is(event_type, body, key, now_ms, url);
+        let made = Received::new("".into(), signed.headers.clone(), signed.body.clone(), now_ms);
+        let made = Received { url: url.map(Into::into), query: signed.query.clone(), ..made };
+        self.verify(made, std::slice::from_ref(key), now_ms).map_err(CannotSign::Incomplete)?;
         let json = json::parse(&signed.body);
         match self.event_type_in(&View::of(&signed.headers, &signed.body, json.as_ref())) {
             Ok(found) if found == event_type => Ok(signed),

@@ -3,7 +3,7 @@
 //! `{header:X-Name}` is a header's value (`{header:A|B}` that of the first of several that is there, `{header:A#t}` the value of the field `t=` in
 //! a header that is a list), `{body:/a/b}` a value in a JSON body by its pointer (RFC 6901), `{body}` the raw body, `{form:name}` a field of a body
 //! that is a form (`{form:name#/a/b}` a value in the JSON of that field), `{query:name}` a parameter of the query, `{timestamp}` the signed timestamp as it
-//! was sent, `{url}` the public address of the source, `{mac:/a/b}` the HMAC of a value in the body by the secret that verified, in hexadecimal. Everything else
+//! was sent, `{url}` the public address of the source, `{digest}` the SHA-256 of the body, `{mac:/a/b}` the HMAC of a value in the body by the secret that verified, in hexadecimal. Everything else
 //! stands for itself. What is in brackets is left out where a value in it is missing: `{header:X-Event}[.{body:/action}]`.
 
 use std::borrow::Cow;
@@ -12,8 +12,10 @@ use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::key::Key;
+use super::names::Names;
 
 /// What a template can see of a request.
 #[derive(Clone, Copy)]
@@ -38,44 +40,6 @@ impl<'a> View<'a> {
     /// A view of headers and a body, and of nothing else.
     pub fn of(headers: &'a HeaderMap, body: &'a [u8], json: Option<&'a Value>) -> View<'a> {
         View { headers, body, json, timestamp: None, url: None, query: None, key: None }
-    }
-}
-
-/// A header by its name, or by the first of several that is there.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Names(Vec<HeaderName>);
-
-impl Names {
-    /// One name.
-    pub fn of(name: HeaderName) -> Names {
-        Names(vec![name])
-    }
-
-    /// The one that counts where none is there.
-    pub fn first(&self) -> &HeaderName {
-        &self.0[0]
-    }
-
-    /// The first that is there.
-    pub fn found_in(&self, headers: &HeaderMap) -> &HeaderName {
-        self.0.iter().find(|name| headers.contains_key(*name)).unwrap_or(self.first())
-    }
-}
-
-impl FromStr for Names {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Names, ()> {
-        let names: Result<Vec<HeaderName>, _> = text.split('|').map(str::parse).collect();
-        // What was split has one piece at the least.
-        names.map(Names).map_err(|_| ())
-    }
-}
-
-impl fmt::Display for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.0.iter().map(HeaderName::as_str).collect();
-        f.write_str(&names.join("|"))
     }
 }
 
@@ -115,6 +79,8 @@ pub enum Part {
     Query(String),
     /// The HMAC of a value in the body.
     Mac(String),
+    /// The SHA-256 of the body.
+    Digest,
 }
 
 impl Template {
@@ -211,6 +177,7 @@ impl Part {
             Part::Timestamp => view.timestamp.map(Cow::Borrowed),
             Part::Url => view.url.map(Cow::Borrowed),
             Part::Query(name) => parameter(view.query?, name),
+            Part::Digest => Some(Cow::Owned(hex::encode(Sha256::digest(view.body)))),
             Part::Mac(pointer) => view.key?.mac_of(scalar(view.json?.pointer(pointer)?)?.as_bytes()).map(Cow::Owned),
         }
     }
@@ -255,7 +222,7 @@ fn scalar(value: &Value) -> Option<Cow<'_, str>> {
 pub enum NotATemplate {
     /// What stands in braces is nothing that there is.
     #[error(
-        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{header:Name#field}}, {{body:/pointer}}, {{body}}, {{form:name}}, {{query:name}}, {{mac:/pointer}}, {{timestamp}} or {{url}}"
+        "`{{{0}}}` is nothing that there is: take {{header:Name}}, {{header:Name#field}}, {{body:/pointer}}, {{body}}, {{form:name}}, {{query:name}}, {{mac:/pointer}}, {{digest}}, {{timestamp}} or {{url}}"
     )]
     Unknown(String),
     /// A brace or bracket has no partner.
@@ -338,6 +305,7 @@ fn part(name: &str) -> Result<Part, NotATemplate> {
             "body" => Ok(Part::Body),
             "timestamp" => Ok(Part::Timestamp),
             "url" => Ok(Part::Url),
+            "digest" => Ok(Part::Digest),
             _ => Err(unknown()),
         },
     }
@@ -357,6 +325,7 @@ impl fmt::Display for Part {
             Part::Body => f.write_str("{body}"),
             Part::Timestamp => f.write_str("{timestamp}"),
             Part::Url => f.write_str("{url}"),
+            Part::Digest => f.write_str("{digest}"),
         }
     }
 }

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters};
 use serde_json::Value;
+use smallvec::{SmallVec, smallvec};
 
 use super::canonical;
-use super::certificate::{Certificate, is_certificate_of_sns};
+use super::certificate::{Certificate, is_certificate_for};
 use super::description::Provider;
 use super::json;
-use super::key::{Key, KeyKind, Pieces, rsa_has_signed};
+use super::key::{Key, KeyKind, Pieces, Tag, rsa_has_signed};
 use super::scheme::{Algorithm, Content, Encoding, Place, Scheme, Signature};
 use super::template::{Part, fields};
 use crate::event::UnixMs;
@@ -122,6 +123,15 @@ pub enum Unverified {
 /// How many signatures in one place are looked at.
 const SIGNATURES: usize = 10;
 
+/// The longest signature that is looked at, in bytes: RSA's of 8192 bits.
+const TAG_BYTES: usize = 1024;
+
+/// The signatures in one place; mostly there is one.
+type Tags = SmallVec<[Tag; 1]>;
+
+/// A text in pieces; few have more.
+type Text<'a> = SmallVec<[Cow<'a, [u8]>; 6]>;
+
 impl Provider {
     /// Checks a request against the source's keys at a time.
     pub fn verify(&self, received: Received, keys: &[Key], now_ms: UnixMs) -> Result<Verified, Unverified> {
@@ -159,7 +169,7 @@ impl Provider {
             _ => None,
         });
         let Some(first) = topics.next() else { return Ok(None) };
-        let body = json::parse(&received.body).ok_or(Unverified::NoSignature)?;
+        let body = json_to_verify_by(&received.body).ok_or(Unverified::NoSignature)?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).ok_or(Unverified::NoSignature);
         let topic = text("TopicArn")?.as_bytes();
         if !topics.fold(first.equals(topic), |any, one| any | one.equals(topic)) {
@@ -167,9 +177,18 @@ impl Provider {
             let has_key = live().any(|key| matches!(key.kind, KeyKind::Rsa { .. }));
             return if has_key { Ok(None) } else { Err(Unverified::BadSignature) };
         }
-        let url = text("SigningCertURL")?;
-        if is_certificate_of_sns(url) { Ok(Some(url.to_owned())) } else { Err(Unverified::ForeignCertificate) }
+        let (url, topic) = (text("SigningCertURL")?, text("TopicArn")?);
+        if is_certificate_for(url, topic) { Ok(Some(url.to_owned())) } else { Err(Unverified::ForeignCertificate) }
     }
+}
+
+/// The largest body that is read before it is believed, in bytes: as large as a message of SNS's may be.
+const READ_TO_VERIFY: usize = 256 << 10;
+
+/// A body in which the signature or its time stands. What two readers could read differently is none.
+fn json_to_verify_by(body: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= READ_TO_VERIFY)?;
+    json::parse(body).filter(|_| !json::is_ambiguous(text))
 }
 
 /// A request that is being looked at.
@@ -182,7 +201,7 @@ pub(super) struct Looking<'a> {
 impl<'a> Looking<'a> {
     /// A value in the body, read only where the scheme has something there.
     fn in_body(&self, pointer: &str) -> Option<&'a Value> {
-        self.json.get_or_init(|| json::parse(&self.received.body)).as_ref()?.pointer(pointer)
+        self.json.get_or_init(|| json_to_verify_by(&self.received.body)).as_ref()?.pointer(pointer)
     }
 
     /// The text in a place, which may be there once at the most.
@@ -233,7 +252,11 @@ impl Scheme {
         }
         let signer = signer.ok_or(Unverified::BadSignature)?;
         match &self.timestamp {
-            Some(rule) if early.is_none() => rule.check(looking).map(|()| signer),
+            Some(rule) if early.is_none() => {
+                // By now it is believed, however large it is.
+                looking.json.get_or_init(|| json::parse(&looking.received.body));
+                rule.check(looking).map(|()| signer)
+            }
             _ => Ok(signer),
         }
     }
@@ -249,19 +272,24 @@ impl Scheme {
     }
 
     /// The text that is signed, in pieces; several where senders spell one in several ways.
-    fn texts<'a>(&'a self, looking: &Looking<'a>) -> Result<Vec<Vec<Cow<'a, [u8]>>>, Unverified> {
+    fn texts<'a>(&'a self, looking: &Looking<'a>) -> Result<SmallVec<[Text<'a>; 1]>, Unverified> {
         let received = looking.received;
         match &self.signature.signed {
-            Content::Nothing => Ok(vec![Vec::new()]),
-            Content::Twilio => canonical::twilio(received).ok_or(Unverified::NoSignedHeader),
+            Content::Nothing => Ok(smallvec![Text::new()]),
+            Content::Twilio => {
+                let texts = canonical::twilio(received).ok_or(Unverified::NoSignedHeader)?;
+                Ok(texts.into_iter().map(Text::from_vec).collect())
+            }
             Content::Sns => {
                 let message = looking.in_body("").ok_or(Unverified::MalformedSignature)?;
                 let text = canonical::sns(message).ok_or(Unverified::MalformedSignature)?;
-                Ok(vec![vec![Cow::Owned(text.into_bytes())]])
+                Ok(smallvec![smallvec![Cow::Owned(text.into_bytes())]])
             }
-            Content::Template(template) => {
-                template.parts().map(|part| self.piece(part, looking)).collect::<Result<_, _>>().map(|text| vec![text])
-            }
+            Content::Template(template) => template
+                .parts()
+                .map(|part| self.piece(part, looking))
+                .collect::<Result<_, _>>()
+                .map(|text| smallvec![text]),
         }
     }
 
@@ -283,7 +311,7 @@ impl Scheme {
                 Cow::Borrowed(url) => Ok(Cow::Borrowed(url.as_bytes())),
                 Cow::Owned(url) => Ok(Cow::Owned(url.into_bytes())),
             },
-            Part::Field(..) | Part::Form(..) | Part::Query(_) | Part::Mac(_) => Err(missing),
+            Part::Field(..) | Part::Form(..) | Part::Query(_) | Part::Mac(_) | Part::Digest => Err(missing),
         }
     }
 
@@ -297,7 +325,7 @@ impl Scheme {
 }
 
 /// Whether a message of a topic was signed by the certificate that it names.
-fn certified(looking: &Looking, topic: &Secret, text: &Pieces, tags: &[Vec<u8>], rsa: &'static RsaParameters) -> bool {
+fn certified(looking: &Looking, topic: &Secret, text: &Pieces, tags: &[Tag], rsa: &'static RsaParameters) -> bool {
     let Some(certificate) = &looking.received.certificate else { return false };
     let says = |pointer| looking.in_body(pointer).and_then(Value::as_str).unwrap_or_default();
     certificate.is_good(looking.now_ms)
@@ -315,12 +343,13 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]
 
 impl Signature {
     /// The signatures in a text, decoded.
-    fn tags(&self, text: &[u8]) -> Result<Vec<Vec<u8>>, Unverified> {
+    fn tags(&self, text: &[u8]) -> Result<Tags, Unverified> {
         if self.algorithm == Algorithm::Token {
-            return Ok(vec![text.to_vec()]);
+            let token = text.strip_prefix(self.prefix.as_bytes()).ok_or(Unverified::MalformedSignature)?;
+            return Ok(smallvec![Tag::from_slice(token)]);
         }
         let text = std::str::from_utf8(text).map_err(|_| Unverified::MalformedSignature)?;
-        let tags: Vec<Vec<u8>> = match &self.separator {
+        let tags: Tags = match &self.separator {
             None => self.decode(text).into_iter().collect(),
             Some(separator) => {
                 let each = text.split(separator.as_str()).map(str::trim);
@@ -330,11 +359,22 @@ impl Signature {
         if tags.is_empty() { Err(Unverified::MalformedSignature) } else { Ok(tags) }
     }
 
-    fn decode(&self, text: &str) -> Option<Vec<u8>> {
+    fn decode(&self, text: &str) -> Option<Tag> {
         let text = text.strip_prefix(self.prefix.as_str())?;
         let bytes = match self.encoding {
-            Encoding::Hex => hex::decode(text).ok()?,
-            Encoding::Base64 => BASE64.decode(text).ok()?,
+            Encoding::Hex if text.len().is_multiple_of(2) && text.len() <= 2 * TAG_BYTES => {
+                let mut bytes = smallvec![0; text.len() / 2];
+                hex::decode_to_slice(text, &mut bytes).ok()?;
+                bytes
+            }
+            Encoding::Hex => return None,
+            Encoding::Base64 if text.len() <= 2 * TAG_BYTES => {
+                let mut bytes = smallvec![0; base64::decoded_len_estimate(text.len())];
+                let long = BASE64.decode_slice(text, &mut bytes).ok()?;
+                bytes.truncate(long);
+                bytes
+            }
+            Encoding::Base64 => return None,
         };
         let fits = |wanted: usize| bytes.len() == wanted;
         self.algorithm.signature_bytes().is_none_or(fits).then_some(bytes)

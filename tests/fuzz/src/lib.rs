@@ -39,9 +39,9 @@ pub fn covers_every_byte(provider: &Provider) -> bool {
     !matches!(&*provider.name, "mailgun" | "gitlab" | "twilio")
 }
 
-/// Whether something of the signature stands in the body, so that not every body can be signed.
+/// Whether not every body can be signed: something of the signature stands in it, or it has to be text.
 pub fn needs_a_body(provider: &Provider) -> bool {
-    matches!(&*provider.name, "mailgun" | "linear")
+    matches!(&*provider.name, "mailgun" | "linear" | "twilio")
 }
 
 /// Whether a request is refused when it is old.

@@ -1,7 +1,7 @@
 //! A sender that keeps connections open and waits for each answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -10,7 +10,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::report::quantile;
 
@@ -67,6 +69,22 @@ pub async fn load(address: &str, connections: usize, pace: Pace, make: MakeReque
     Ok(Loaded { count: times.len() as u64, took, times })
 }
 
+static TRUSTED: OnceLock<TlsConnector> = OnceLock::new();
+
+/// Who is believed by loads over TLS, whose addresses begin with `tls:`.
+pub fn trust(connector: TlsConnector) {
+    let _ = TRUSTED.set(connector);
+}
+
+async fn handshake<S>(stream: S) -> anyhow::Result<http1::SendRequest<Full<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (http, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(http)
+}
+
 async fn one_connection(
     address: String,
     begun: Instant,
@@ -74,10 +92,16 @@ async fn one_connection(
     next: Arc<AtomicU64>,
     make: MakeRequest,
 ) -> anyhow::Result<Vec<Duration>> {
-    let stream = TcpStream::connect(&address).await.with_context(|| format!("cannot reach {address}"))?;
+    let (plain, tls) = match address.strip_prefix("tls:") {
+        Some(address) => (address, TRUSTED.get()),
+        None => (&*address, None),
+    };
+    let stream = TcpStream::connect(plain).await.with_context(|| format!("cannot reach {plain}"))?;
     stream.set_nodelay(true)?;
-    let (mut http, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let mut http = match tls {
+        None => handshake(stream).await?,
+        Some(tls) => handshake(tls.connect("localhost".try_into()?, stream).await?).await?,
+    };
     let mut times = Vec::new();
     loop {
         let nth = next.fetch_add(1, Ordering::Relaxed);

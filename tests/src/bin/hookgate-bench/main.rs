@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
+mod abuse;
 mod accepts;
 mod disk;
 mod instance;
@@ -16,6 +17,7 @@ mod powers;
 mod report;
 mod server;
 mod start;
+mod tls;
 mod verify;
 mod wire;
 
@@ -34,7 +36,7 @@ struct Cli {
     /// How many rounds; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Which parts: accepts, instance, languages, wire, neighbour, outgoing, powers, start, verify
+    /// Which parts: abuse, accepts, instance, languages, wire, neighbour, outgoing, powers, start, tls, verify
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Write the table into this file too
@@ -84,11 +86,17 @@ fn main() -> anyhow::Result<()> {
         if wanted("accepts") {
             accepts::measure(&setting, &mut report).await?;
         }
+        if wanted("tls") {
+            tls::measure(&setting, &mut report).await?;
+        }
         if wanted("wire") {
             wire::measure(&setting, &mut report).await?;
         }
         if wanted("neighbour") {
             neighbour::measure(&setting, &mut report).await?;
+        }
+        if wanted("abuse") {
+            abuse::measure(&setting, &mut report).await?;
         }
         if wanted("outgoing") {
             outgoing::measure(&setting, &mut report).await?;

@@ -76,6 +76,19 @@ pub fn gateway_answering(setting: &Setting, github: &str, plugins: &[(String, Ve
     Ok(server)
 }
 
+/// Starts a gateway in a new folder, with a certificate and its key in PEM.
+pub fn gateway_with_tls(setting: &Setting, certificate: &str, key: &str) -> anyhow::Result<Server> {
+    let own = folder("", &[])?;
+    std::fs::write(own.path().join("cert.pem"), certificate)?;
+    std::fs::write(own.path().join("key.pem"), key)?;
+    let file = own.path().join("hookgate.toml");
+    let tls = "[server]\ntls = { cert_file = \"cert.pem\", key_file = \"key.pem\" }\n";
+    std::fs::write(&file, std::fs::read_to_string(&file)?.replacen("[server]\n", tls, 1))?;
+    let mut server = gateway_in(setting, own.path(), &["--log-level", "error"])?;
+    server._own = Some(own);
+    Ok(server)
+}
+
 /// Starts a gateway in a folder.
 pub fn gateway_in(setting: &Setting, folder: &Path, log: &[&str]) -> anyhow::Result<Server> {
     let mut command = Command::new(&setting.gateway);
@@ -102,8 +115,7 @@ fn start(mut command: Command, folder: &Path) -> anyhow::Result<Server> {
     let (mut hooks, mut admin) = (String::new(), String::new());
     for line in BufReader::new(out).lines() {
         let line = line?;
-        let address =
-            |text: &str| text.split("http://").nth(1).and_then(|rest| rest.split('/').next()).map(str::to_owned);
+        let address = |text: &str| text.split("://").nth(1).and_then(|rest| rest.split('/').next()).map(str::to_owned);
         match line.split_whitespace().next() {
             Some("hooks") => hooks = address(&line).unwrap_or_default(),
             Some("admin") => admin = address(&line).unwrap_or_default(),
