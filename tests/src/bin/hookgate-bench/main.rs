@@ -45,6 +45,9 @@ struct Cli {
     /// Serve the bare handler that accepts are compared with
     #[arg(long, hide = true)]
     serve_bare: bool,
+    /// Post to these addresses as the bare client that deliveries are compared with
+    #[arg(long, hide = true)]
+    post_bare: Vec<std::net::SocketAddr>,
 }
 
 /// What every part needs.
@@ -72,6 +75,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     if cli.serve_bare {
         return runtime.block_on(server::serve_bare());
+    }
+    if !cli.post_bare.is_empty() {
+        return runtime.block_on(outgoing::post_bare(&cli.post_bare, Duration::from_secs_f64(cli.seconds)));
     }
     let variable = |name: &str| std::env::var(name).map(PathBuf::from).context("run `cargo xtask bench`");
     let setting = Setting {

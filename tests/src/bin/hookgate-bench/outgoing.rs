@@ -53,6 +53,18 @@ struct Seen {
     hits: Mutex<Vec<(String, Instant)>>,
 }
 
+impl Seen {
+    /// How many a second came, from the first to the last.
+    fn per_second(&self) -> f64 {
+        let hits = self.hits.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let times = || hits.iter().map(|(_, at)| *at);
+        match times().min().zip(times().max()) {
+            Some((first, last)) if last > first => (hits.len() - 1) as f64 / (last - first).as_secs_f64(),
+            _ => 0.0,
+        }
+    }
+}
+
 async fn receiver(seen: Arc<Seen>) -> anyhow::Result<SocketAddr> {
     let hook = async |State(seen): State<Arc<Seen>>, headers: HeaderMap, _body: Bytes| {
         let at = Instant::now();
@@ -149,14 +161,13 @@ async fn delivered_per_second(setting: &Setting, receivers: usize) -> anyhow::Re
     for address in &addresses {
         ids.push(application.register(&format!("http://{address}/hook"), &["push"]).await?);
     }
-    let begun = Instant::now();
     for id in &ids {
         let since = json!({ "since": "2020-01-01T00:00:00Z" });
         application.ask("POST", &format!("/webhooks/{id}/redeliver"), since).await?;
     }
     let expected = BACKLOG / receivers as u64 * receivers as u64;
     wait_for(&seen, expected).await?;
-    let rate = expected as f64 / begun.elapsed().as_secs_f64();
+    let rate = seen.per_second();
     for id in &ids {
         let webhook = application.ask("GET", &format!("/webhooks/{id}"), Value::Null).await?;
         ensure!(webhook["last_failure_at"].is_null(), "a delivery failed: {webhook}");
@@ -173,16 +184,27 @@ async fn wait_for(seen: &Seen, expected: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a loop of a client does that keeps nothing and signs nothing, one for each receiver.
+/// What loops of a client come to that keep nothing and sign nothing, one for each receiver: in a process of their own, as the gateway is.
 async fn posted_per_second(setting: &Setting, receivers: usize) -> anyhow::Result<f64> {
     let seen = Arc::<Seen>::default();
+    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    command.arg("--seconds").arg(setting.time.as_secs_f64().to_string());
+    for _ in 0..receivers {
+        command.arg("--post-bare").arg(receiver(seen.clone()).await?.to_string());
+    }
+    let ended = command.status().await?;
+    ensure!(ended.success(), "the bare client failed");
+    Ok(seen.per_second())
+}
+
+/// Posts to each of these addresses in a loop, for a time.
+pub async fn post_bare(addresses: &[SocketAddr], time: Duration) -> anyhow::Result<()> {
     let body = Bytes::from(vec![b'x'; accepts::BODY_BYTES + 200]);
     let begun = Instant::now();
     let mut loops = Vec::new();
-    for _ in 0..receivers {
-        let (address, body, time) = (receiver(seen.clone()).await?, body.clone(), setting.time);
+    for address in addresses {
+        let (body, http, url) = (body.clone(), http(), format!("http://{address}/hook"));
         loops.push(tokio::spawn(async move {
-            let (http, url) = (http(), format!("http://{address}/hook"));
             while begun.elapsed() < time {
                 let request =
                     Request::post(&url).header("webhook-id", "evt_0000000000000").body(Full::new(body.clone()))?;
@@ -194,7 +216,7 @@ async fn posted_per_second(setting: &Setting, receivers: usize) -> anyhow::Resul
     for each in loops {
         each.await??;
     }
-    Ok(seen.count.load(Ordering::SeqCst) as f64 / begun.elapsed().as_secs_f64())
+    Ok(())
 }
 
 async fn memory(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
