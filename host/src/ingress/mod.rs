@@ -187,7 +187,8 @@ impl Ingress {
         if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(Refusal::Encoded);
         }
-        if !self.strain.admits() {
+        // Only a look: what nobody has verified yet takes no turn of those that are tried.
+        if !self.strain.may_try() {
             return Err(Refusal::Shed);
         }
         Ok(asked)
@@ -234,7 +235,7 @@ impl Ingress {
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, Refusal> {
-        let _waiting = self.strain.begin();
+        let _waiting = self.strain.begin().ok_or(Refusal::Shed)?;
         self.means.queue.accept(events).await.map_err(Refusal::NotWritten)
     }
 
