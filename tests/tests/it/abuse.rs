@@ -277,6 +277,25 @@ fn where_writing_down_takes_too_long_most_are_refused_at_once() {
 }
 
 #[test]
+fn no_path_goes_round_the_limits() {
+    let home = Home::with("limits.requests_per_s_by_address = 1");
+    let gateway = Gateway::start(&home);
+    let good = home.sender("github").webhook("push");
+    for (last, path) in (1..).zip(["/", "/hooks", "/hooks/", "/hooks/%ff", "/hooks/github/", "/elsewhere"]) {
+        let to = |path: &str| String::from_utf8(good.request()).unwrap().replace("/hooks/github", path).into_bytes();
+        let counted = gateway.metric("hookgate_unknown_source_total");
+        assert_eq!(status_from(last, &gateway, &to(path)), 404, "{path}");
+        assert_eq!(gateway.metric("hookgate_unknown_source_total"), counted + 1.0, "{path}");
+        eventually("there are too many", || status_from(last, &gateway, &to(path)) == 429);
+        let twice = format!(
+            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+        );
+        assert_eq!(status_from(last, &gateway, twice.as_bytes()), 400, "{path}");
+    }
+    assert_eq!(status_from(9, &gateway, &good.request()), 200);
+}
+
+#[test]
 fn refusals_are_told_without_a_value_and_without_a_body() {
     let home = Home::new();
     let gateway = Gateway::start(&home);
