@@ -46,6 +46,9 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// The most to the API's own: each may hold a whole event.
 const API_CONNECTIONS: usize = 500;
 
+/// How long open requests to either may take to end.
+const SHORT_DRAIN: Duration = Duration::from_secs(1);
+
 /// How long a start waits for plugins at the most: code that was compiled before takes milliseconds, a slow compiler must not keep
 /// senders out.
 const LOADING: Duration = Duration::from_secs(30);
@@ -86,7 +89,7 @@ pub async fn run(
     let mut dispatching = runtime.threads().spawn(dispatching);
     let (sources, refused, few) = (means.sources.clone(), means.refused.clone(), few(&bounds));
     let (gate, ingress) = (gate(tls, &means, &dispatch_stop), Ingress::new(means, &config.ingress));
-    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds, gate.clone(), ingress_stop.clone()));
+    let taking = tokio::spawn(serve(hooks, ingress.router(), bounds.clone(), gate.clone(), ingress_stop.clone()));
     let shown = Admin {
         sources: sources.clone(),
         base,
@@ -103,7 +106,7 @@ pub async fn run(
     };
     let running = running(&config, &shown, api_listener.as_ref());
     // What is published is taken for as long as webhooks are.
-    let publishing = tokio::spawn(serve_api(api_listener, api, few.clone(), gate, ingress_stop.clone()));
+    let publishing = tokio::spawn(serve_api(api_listener, api, bounds, gate, ingress_stop.clone()));
     let showing = tokio::spawn(serve(admin, shown.router(), few, Gate::open(), dispatch_stop.clone()));
     let reload = Reload { config, sources, came_in, plugins, tell };
     let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
@@ -216,7 +219,7 @@ async fn listen_for_api(config: &Config) -> anyhow::Result<Option<TcpListener>> 
 
 async fn serve_api(listener: Option<TcpListener>, api: Api, bounds: Bounds, gate: Gate, stop: CancellationToken) {
     if let Some(listener) = listener {
-        let bounds = Bounds { connections: API_CONNECTIONS, ..bounds };
+        let bounds = Bounds { connections: API_CONNECTIONS, drain: SHORT_DRAIN, ..bounds };
         serve(listener, api.router_alone(), bounds, gate, stop).await;
     }
 }
@@ -243,9 +246,9 @@ fn bounds(config: &Config) -> Bounds {
     }
 }
 
-/// For operators and applications: few, of any address.
+/// For operators: few, of any address.
 fn few(bounds: &Bounds) -> Bounds {
-    Bounds { connections: ADMIN_CONNECTIONS, by_address: None, drain: Duration::from_secs(1), ..bounds.clone() }
+    Bounds { connections: ADMIN_CONNECTIONS, by_address: None, drain: SHORT_DRAIN, ..bounds.clone() }
 }
 
 fn running(config: &Config, shown: &Admin, api: Option<&TcpListener>) -> Running {

@@ -16,7 +16,7 @@ pub enum Attack {
     Headers,
     /// A body that never ends, a few bytes now and then (slowhttptest -B).
     Body,
-    /// Many requests whose answers are not read (slowhttptest -X).
+    /// Many requests whose answers are read a byte now and then, and by a few never (slowhttptest -X).
     Read,
     /// Nothing at all.
     Idle,
@@ -27,6 +27,11 @@ const NOW_AND_THEN: Duration = Duration::from_secs(1);
 
 /// How many requests are sent before the first answer is looked at.
 const PIPELINED: usize = 20;
+
+/// One of so many that read slowly reads nothing at all, and sends so much at the most: each answer of its own costs the gateway something,
+/// and it takes megabytes of them until neither side can go on.
+const ONE_READS_NOTHING: usize = 500;
+const SENT_BYTES: usize = 64 << 20;
 
 /// How many addresses they come from. All of 127.0.0.0/8 is this machine.
 const ADDRESSES: usize = 40;
@@ -57,7 +62,10 @@ impl Slow {
                 loop {
                     if let Ok(stream) = connect(to, nth).await {
                         counts.open.fetch_add(1, Ordering::SeqCst);
-                        let _ = hold(stream, attack).await;
+                        let _ = match attack {
+                            Attack::Read if nth.is_multiple_of(ONE_READS_NOTHING) => read_nothing(stream).await,
+                            _ => hold(stream, attack).await,
+                        };
                         counts.open.fetch_sub(1, Ordering::SeqCst);
                         counts.closed.fetch_add(1, Ordering::SeqCst);
                     }
@@ -96,25 +104,40 @@ async fn connect(to: SocketAddr, nth: usize) -> std::io::Result<TcpStream> {
     socket.connect(to).await
 }
 
+/// How each request begins.
+const HEAD: &str = "POST /hooks/github HTTP/1.1\r\nhost: slow\r\nx-hub-signature-256: sha256=00\r\n";
+
+/// So many requests, one behind another.
+fn requests() -> Vec<u8> {
+    format!("{HEAD}content-length: 2\r\n\r\n{{}}").repeat(PIPELINED).into_bytes()
+}
+
+/// Sends requests until that blocks, as nobody reads the answers, and then until the other side closes.
+async fn read_nothing(mut stream: TcpStream) -> std::io::Result<()> {
+    let requests = requests();
+    for _ in 0..SENT_BYTES / requests.len() {
+        stream.write_all(&requests).await?;
+    }
+    Ok(())
+}
+
 /// Holds a connection until the other side closes it.
 async fn hold(mut stream: TcpStream, attack: Attack) -> std::io::Result<()> {
-    let head = "POST /hooks/github HTTP/1.1\r\nhost: slow\r\nx-hub-signature-256: sha256=00\r\n";
     match attack {
         Attack::Headers => {
-            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(HEAD.as_bytes()).await?;
             loop {
                 said_more(&mut stream, b"x-more: and more\r\n").await?;
             }
         }
         Attack::Body => {
-            stream.write_all(format!("{head}content-length: 900000\r\n\r\n").as_bytes()).await?;
+            stream.write_all(format!("{HEAD}content-length: 900000\r\n\r\n").as_bytes()).await?;
             loop {
                 said_more(&mut stream, b"0123456789").await?;
             }
         }
         Attack::Read => {
-            let request = format!("{head}content-length: 2\r\n\r\n{{}}");
-            stream.write_all(request.repeat(PIPELINED).as_bytes()).await?;
+            stream.write_all(&requests()).await?;
             loop {
                 tokio::time::sleep(NOW_AND_THEN).await;
                 stream.read_u8().await?;

@@ -95,7 +95,7 @@ impl Counters {
             "Requests to sources that there are not",
             counters.unknown.clone(),
         );
-        let help = "Connections closed before a request of theirs reached anybody, by cause";
+        let help = "Connections that were closed for what their clients did, by cause";
         registry.register("hookgate_closed_connections", help, counters.closed.clone());
         for cause in Closed::ALL.map(Closed::cause) {
             drop(counters.closed.get_or_create(&ClosedLabel { cause }));
@@ -152,7 +152,7 @@ impl Counters {
         }
     }
 
-    /// A connection that was closed before a request of it reached anybody.
+    /// A connection that was closed for what its client did.
     pub fn count_closed(&self, closed: Closed) {
         self.closed.get_or_create(&ClosedLabel { cause: closed.cause() }).inc();
     }

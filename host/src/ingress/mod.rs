@@ -10,6 +10,7 @@ mod refused;
 mod shares;
 mod strain;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
@@ -18,14 +19,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use axum::{Json, Router};
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 
 use crate::event::{Event, NewEvent, now_ms};
 use crate::listen::{Peer, Proxies};
@@ -156,12 +157,9 @@ impl Ingress {
         }
     }
 
-    /// The routes: `/hooks/<source>` and nothing else.
+    /// The routes: `/hooks/<source>`, and all others as that of a source that there is not, so that nothing goes round a limit.
     pub fn router(self) -> Router {
-        Router::new()
-            .route("/hooks/{source}", any(hook))
-            .fallback(async || Refusal::UnknownSource)
-            .with_state(Arc::new(self))
+        Router::new().fallback(hook).with_state(Arc::new(self))
     }
 
     fn find(&self, name: &str) -> Option<Asked> {
@@ -187,7 +185,8 @@ impl Ingress {
         if head.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(Refusal::Encoded);
         }
-        if !self.strain.admits() {
+        // Only a look: what nobody has verified yet takes no turn of those that are tried.
+        if !self.strain.may_try() {
             return Err(Refusal::Shed);
         }
         Ok(asked)
@@ -234,7 +233,7 @@ impl Ingress {
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, Refusal> {
-        let _waiting = self.strain.begin();
+        let _waiting = self.strain.begin().ok_or(Refusal::Shed)?;
         self.means.queue.accept(events).await.map_err(Refusal::NotWritten)
     }
 
@@ -321,13 +320,13 @@ impl Ingress {
     }
 }
 
-async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, request: Request) -> Response {
+async fn hook(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
     ingress.means.traffic.note();
     let (head, body) = request.into_parts();
     let peer = head.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer: &Peer| peer.address);
     let address = ingress.means.proxies.client(peer, &head.headers);
     let mut arrival = Arrival::new(address, &head.method, &head.headers, announced_bytes(&head.headers));
-    let asked = ingress.find(&name);
+    let asked = named(head.uri.path()).and_then(|name| ingress.find(&name));
     let source = asked.as_ref().map(|asked| asked.source.clone());
     let taken = match ingress.admit(asked, &head, address) {
         Ok(asked) => ingress.take(&asked, head, body, &mut arrival).await,
@@ -337,6 +336,12 @@ async fn hook(State(ingress): State<Arc<Ingress>>, Path(name): Path<String>, req
         }
     };
     taken.unwrap_or_else(|refusal| ingress.refuse(source.as_deref(), refusal, arrival))
+}
+
+/// The name of a source in a path, if it has one.
+fn named(path: &str) -> Option<Cow<'_, str>> {
+    let name = path.strip_prefix("/hooks/").filter(|name| !name.contains('/'))?;
+    percent_decode_str(name).decode_utf8().ok()
 }
 
 /// What a sender that waits is told where no plugin answers: what its provider takes best.

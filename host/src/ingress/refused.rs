@@ -14,6 +14,12 @@ use crate::listen::Closed;
 /// How many are remembered.
 const REMEMBERED: usize = 200;
 
+/// How many of them may be of no source: anybody can make those, and must not hide what senders do.
+const OF_NO_SOURCE: usize = 50;
+
+/// How many names of headers are remembered of each.
+const NAMES: usize = 20;
+
 /// How much of a name is shown: names are a stranger's too.
 const NAME_BYTES: usize = 64;
 
@@ -54,7 +60,7 @@ pub(super) struct Arrival {
 
 impl Arrival {
     pub(super) fn new(address: IpAddr, method: &Method, headers: &HeaderMap, announced: Option<u64>) -> Arrival {
-        let headers = headers.keys().cloned().collect();
+        let headers = headers.keys().take(NAMES).cloned().collect();
         Arrival { address, method: method.clone(), headers, body_bytes: announced }
     }
 }
@@ -90,7 +96,7 @@ impl Refused {
         self.lock().push(Entry { at_ms: now_ms(), cause, source, address, method, headers, body_bytes });
     }
 
-    /// Notes a connection that was closed before a request of it reached anybody.
+    /// Notes a connection that was closed for what its client did.
     pub fn note_connection(&self, closed: Closed, address: IpAddr) {
         let (cause, now) = (closed.cause(), Instant::now());
         let mut ring = self.lock();
@@ -120,7 +126,11 @@ impl Refused {
 
 impl Ring {
     fn push(&mut self, entry: Entry) {
-        if self.last.len() == REMEMBERED {
+        let mut of_none = self.last.iter().enumerate().filter(|(_, entry)| entry.source.is_none()).map(|(at, _)| at);
+        let oldest = of_none.next().filter(|_| entry.source.is_none() && of_none.count() + 1 >= OF_NO_SOURCE);
+        if let Some(at) = oldest {
+            self.last.remove(at);
+        } else if self.last.len() == REMEMBERED {
             self.last.pop_front();
         }
         self.last.push_back(entry);
@@ -187,6 +197,26 @@ mod tests {
         refused.note("busy", None, arrival(1));
         (0..1000).for_each(|_| refused.note_connection(Closed::TooMany, "192.0.2.1".parse().unwrap()));
         assert_eq!(refused.newest(&Wanted::default()).len(), 2);
+    }
+
+    #[test]
+    fn a_flood_of_no_source_leaves_the_others_their_places() {
+        let refused = Refused::default();
+        (0..250).for_each(|n| refused.note("bad_signature", Some("github".into()), arrival(n)));
+        (0..1000).for_each(|n| refused.note("unknown_source", None, arrival(n)));
+        let all = refused.newest(&Wanted::default());
+        let of = |cause: &str| all.iter().filter(|face| face.cause == cause).count();
+        assert_eq!((all.len(), of("bad_signature"), of("unknown_source")), (200, 150, 50));
+        assert_eq!((all[0].body_bytes, all[49].body_bytes), (Some(999), Some(950)), "the newest of them are left");
+        (0..200).for_each(|n| refused.note("bad_signature", Some("github".into()), arrival(n)));
+        assert_eq!(refused.newest(&Wanted { cause: Some("unknown_source".into()), ..Wanted::default() }).len(), 0);
+    }
+
+    #[test]
+    fn so_many_names_are_remembered() {
+        let header = |n| (format!("x-{n}").parse().unwrap(), "y".parse().unwrap());
+        let arrival = Arrival::new("::1".parse().unwrap(), &Method::GET, &(0..60).map(header).collect(), None);
+        assert_eq!(arrival.headers.len(), NAMES);
     }
 
     #[test]

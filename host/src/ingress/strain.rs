@@ -18,7 +18,7 @@ struct Now {
     /// When it last grew. Those that waited for the same commit tell it only once.
     grown: Option<Instant>,
     waiting: usize,
-    /// Since when one that waits may have waited without any other ending.
+    /// Since when one that waits may have waited without any other ending; where none waits, up to when the estimate has faded.
     moved: Option<Instant>,
     probed: Option<Instant>,
 }
@@ -30,6 +30,9 @@ const DOWN: f64 = 0.1;
 /// Where nothing ends, how many times as long as an accept may take: a disk that hesitates once is better waited for.
 const STANDSTILL: u32 = 2;
 
+/// How long it takes until an estimate counts half, where nobody tries how it is now.
+const HALVING: Duration = Duration::from_secs(1);
+
 /// How often one is let through where the others are not.
 const PROBE: Duration = Duration::from_millis(100);
 
@@ -38,16 +41,20 @@ impl Strain {
         Strain { most, now: Mutex::default() }
     }
 
-    /// Whether one more may try.
-    pub(super) fn admits(&self) -> bool {
-        self.lock().admits(self.most, Instant::now())
+    /// Whether one more may try, as it looks now. Whoever looks takes nobody's turn: most who do are strangers.
+    pub(super) fn may_try(&self) -> bool {
+        self.lock().may_try(self.most, Instant::now())
     }
 
-    /// An accept begins; it has ended when this is dropped.
-    pub(super) fn begin(&self) -> Waiting<'_> {
+    /// An accept begins, if it may; it has ended when this is dropped.
+    pub(super) fn begin(&self) -> Option<Waiting<'_>> {
         let begun = Instant::now();
-        self.lock().begin(begun);
-        Waiting { strain: self, begun }
+        let mut now = self.lock();
+        if !now.admits(self.most, begun) {
+            return None;
+        }
+        now.begin(begun);
+        Some(Waiting { strain: self, begun })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Now> {
@@ -56,13 +63,37 @@ impl Strain {
 }
 
 impl Now {
-    fn admits(&mut self, most: Duration, now: Instant) -> bool {
+    fn is_strained(&mut self, most: Duration, now: Instant) -> bool {
+        self.fade(now);
         let after = |since: Option<Instant>| since.map(|at| now.saturating_duration_since(at));
         let stands_still = self.waiting > 0 && after(self.moved).is_some_and(|time| time > most * STANDSTILL);
-        if self.estimate <= most && !stands_still {
+        self.estimate > most || stands_still
+    }
+
+    /// What is known of accepts counts half for each second without one.
+    fn fade(&mut self, now: Instant) {
+        let Some(since) = self.moved.filter(|_| self.waiting == 0) else { return };
+        let times = now.saturating_duration_since(since).as_secs() / HALVING.as_secs();
+        if times > 0 {
+            self.estimate /= 1 << times.min(31);
+            self.moved = Some(since + HALVING * u32::try_from(times).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn is_probe(&self, now: Instant) -> bool {
+        self.probed.is_none_or(|at| now.saturating_duration_since(at) >= PROBE)
+    }
+
+    fn may_try(&mut self, most: Duration, now: Instant) -> bool {
+        !self.is_strained(most, now) || self.is_probe(now)
+    }
+
+    /// The same, for one that does try.
+    fn admits(&mut self, most: Duration, now: Instant) -> bool {
+        if !self.is_strained(most, now) {
             return true;
         }
-        let is_probe = after(self.probed).is_none_or(|time| time >= PROBE);
+        let is_probe = self.is_probe(now);
         if is_probe {
             self.probed = Some(now);
         }
@@ -154,6 +185,29 @@ mod tests {
         }
         assert!(probes < 30, "{probes} probes");
         assert!((0..100).all(|_| now.admits(MOST, at)));
+    }
+
+    #[test]
+    fn whoever_only_looks_delays_nothing() {
+        let (mut now, at) = after(&[2_000; 5]);
+        assert!((0..100).all(|_| now.may_try(MOST, at)), "a probe is free, and stays so");
+        assert!(now.admits(MOST, at));
+        assert!((0..100).all(|_| !now.may_try(MOST, at)), "it is taken");
+        let next = at + PROBE;
+        assert!((0..100).all(|_| now.may_try(MOST, next)));
+        assert!(now.admits(MOST, next), "those that looked took none");
+    }
+
+    #[test]
+    fn where_nobody_tries_what_is_known_fades() {
+        let (mut now, at) = after(&[7_000; 20]);
+        let seconds = |seconds| at + Duration::from_secs(seconds);
+        assert_eq!([1, 2, 3].map(|s| now.is_strained(MOST, seconds(s))), [true, true, false]);
+        let (mut now, at) = after(&[7_000; 20]);
+        now.begin(at);
+        assert!(now.is_strained(MOST, at + Duration::from_secs(3)), "one that waits is one that tries");
+        let (mut now, at) = after(&[7_000; 20]);
+        assert!(!now.is_strained(MOST, at + Duration::from_secs(3600)));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) struct Heads {
     has_first_line: bool,
     /// The beginning of the line that is read.
     line: Vec<u8>,
+    /// Whether that line goes on beyond it.
+    is_cut: bool,
     length: Option<Length>,
     is_coded: bool,
     two_lengths: bool,
@@ -51,6 +53,7 @@ impl Heads {
                     let piece = &bytes[..end.unwrap_or(bytes.len())];
                     let room = LINE_BYTES - self.line.len();
                     self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+                    self.is_cut |= piece.len() > room;
                     bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
                     if end.is_some() {
                         self.line_ends();
@@ -72,25 +75,27 @@ impl Heads {
     }
 
     fn line_ends(&mut self) {
-        let line = std::mem::take(&mut self.line);
+        let (line, is_cut) = (std::mem::take(&mut self.line), std::mem::take(&mut self.is_cut));
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         match (line.is_empty(), self.has_first_line) {
             // Empty lines in front of a request are nothing.
             (true, false) => {}
             (true, true) => self.head_ends(),
             (false, false) => self.has_first_line = true,
-            (false, true) => self.note(line),
+            (false, true) => self.note(line, is_cut),
         }
     }
 
-    fn note(&mut self, line: &[u8]) {
+    fn note(&mut self, line: &[u8], is_cut: bool) {
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let (name, value) = (parts.next().unwrap_or_default().trim_ascii(), parts.next().unwrap_or_default());
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.is_coded = true;
         }
         if name.eq_ignore_ascii_case(b"content-length") {
-            let number: Length = std::str::from_utf8(value.trim_ascii()).ok().and_then(|text| text.parse().ok());
+            let number = || std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok();
+            // Of a number that is cut it is not known what it says.
+            let number: Length = if is_cut { None } else { number() };
             // Two that differ are none.
             self.length = Some(self.length.map_or(number, |before| before.filter(|_| number == before)));
         }
@@ -175,6 +180,19 @@ mod tests {
             assert_eq!(seen(bytes).open(), open, "{bytes:?}");
         }
         assert_eq!(seen(&format!("POST / HTTP/1.1\r\n{CODED}\r\nwhatever")).open(), None);
+    }
+
+    #[test]
+    fn a_padded_length_hides_nothing() {
+        // Read as a head, it would hide what comes behind it.
+        let body = "P / H\r\nContent-Length: 9999\r\n\r\n";
+        assert_eq!(body.len(), 31);
+        for padding in (0..100).flat_map(|many| [" ".repeat(many), "0".repeat(many)]) {
+            let first = format!("POST / HTTP/1.1\r\nContent-Length: {padding}31\r\n\r\n");
+            assert_eq!(seen(&format!("{first}{}", &body[..30])).open(), None, "{padding:?}");
+            let second = format!("POST / HTTP/1.1\r\nContent-Length: 4\r\n{CODED}\r\n");
+            assert!(seen(&format!("{first}{body}{second}")).two_lengths(), "{padding:?}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use caps::{Caps, Own};
 pub use peer::{Peer, party};
 pub use proxies::Proxies;
 pub use tls::{Tls, TlsFiles};
-use watched::Watched;
+use watched::{Late, Watched};
 
 /// What one listener may be asked for.
 #[derive(Debug, Clone)]
@@ -72,13 +72,15 @@ impl Gate {
     }
 }
 
-/// Why a connection was closed before a request of it reached anybody.
+/// For what of its client a connection was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
     /// Its address has as many as it may.
     TooMany,
     /// Its headers took too long.
     SlowHeaders,
+    /// Its answers were not read for too long.
+    SlowReader,
     /// Its headers were too many or too large.
     LargeHeaders,
     /// What came was no HTTP.
@@ -89,14 +91,21 @@ pub enum Closed {
 
 impl Closed {
     /// All of them.
-    pub const ALL: [Closed; 5] =
-        [Closed::TooMany, Closed::SlowHeaders, Closed::LargeHeaders, Closed::NotHttp, Closed::Handshake];
+    pub const ALL: [Closed; 6] = [
+        Closed::TooMany,
+        Closed::SlowHeaders,
+        Closed::SlowReader,
+        Closed::LargeHeaders,
+        Closed::NotHttp,
+        Closed::Handshake,
+    ];
 
     /// What is counted and shown to the operator.
     pub fn cause(self) -> &'static str {
         match self {
             Closed::TooMany => "too_many_connections",
             Closed::SlowHeaders => "slow_headers",
+            Closed::SlowReader => "slow_reader",
             Closed::LargeHeaders => "large_headers",
             Closed::NotHttp => "not_http",
             Closed::Handshake => "tls_handshake",
@@ -105,12 +114,14 @@ impl Closed {
 
     /// How a connection ended, where that was for such a cause.
     fn of(error: &hyper::Error) -> Option<Closed> {
-        let io = || error.source()?.downcast_ref::<std::io::Error>();
+        let late = || error.source()?.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref();
         match error {
             error if error.is_parse_too_large() => Some(Closed::LargeHeaders),
             error if error.is_parse() => Some(Closed::NotHttp),
-            _ if io().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) => Some(Closed::SlowHeaders),
-            _ => None,
+            _ => match late()? {
+                Late::Head => Some(Closed::SlowHeaders),
+                Late::Reader => Some(Closed::SlowReader),
+            },
         }
     }
 }
@@ -119,6 +130,9 @@ impl Closed {
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 << 10;
 const BUFFER_BYTES: usize = 32 << 10;
+
+/// How long answers may wait without any of them being read; no longer than a connection may be idle.
+const UNREAD: Duration = Duration::from_secs(10);
 
 /// How long taking connections rests when the system has no more of them to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
@@ -216,7 +230,8 @@ impl Room {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let peer = Peer::new(address);
-        let watched = Watched::new(stream, self.bounds.header, peer.two_lengths());
+        let unread = self.bounds.idle.min(UNREAD);
+        let watched = Watched::new(stream, self.bounds.header, unread, peer.two_lengths());
         let router = self.router.clone();
         let service = service_fn(move |request| answer(router.clone(), peer.clone(), request));
         let connection = self.http.serve_connection(TokioIo::new(watched), service);

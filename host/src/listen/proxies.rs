@@ -41,9 +41,9 @@ impl Proxies {
             return client;
         }
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-        for hop in lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')) {
+        for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
             // Beyond what cannot be read nothing is believed.
-            let Some(address) = address(hop.trim()) else { break };
+            let Some(address) = address(hop) else { break };
             client = address;
             if !self.list(client) {
                 break;
@@ -54,7 +54,8 @@ impl Proxies {
 }
 
 /// An address as proxies write it: some with its port.
-fn address(text: &str) -> Option<IpAddr> {
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
     address.map(|address: IpAddr| address.to_canonical())
@@ -62,11 +63,18 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
 
     fn client(peer: &str, lines: &[&str]) -> String {
+        client_of_bytes(peer, &lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>())
+    }
+
+    fn client_of_bytes(peer: &str, lines: &[&[u8]]) -> String {
         let proxies = Proxies::parse(&["10.0.0.0/8".to_owned(), "::1".to_owned()]).unwrap();
-        let headers = lines.iter().map(|line| (FORWARDED_FOR.parse().unwrap(), line.parse().unwrap()));
+        let value = |line: &[u8]| HeaderValue::from_bytes(line).unwrap();
+        let headers = lines.iter().map(|line| (HeaderName::from_static(FORWARDED_FOR), value(line)));
         proxies.client(peer.parse().unwrap(), &headers.collect()).to_string()
     }
 
@@ -91,6 +99,14 @@ mod tests {
         assert_eq!(client("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["198.51.100.1, unknown, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(client("10.0.0.1", &[""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nobody_to_their_right() {
+        let client = |lines: &[&[u8]]| client_of_bytes("10.0.0.1", lines);
+        assert_eq!(client(&[b"\xff, 198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client(&[b"\xff", b"198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(client(&[b"203.0.113.9, \xff, 10.0.0.2"]), "10.0.0.2", "beyond them nothing is believed");
     }
 
     #[test]

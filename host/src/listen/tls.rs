@@ -29,12 +29,13 @@ pub struct TlsFiles {
     pub key_file: PathBuf,
 }
 
-/// What one file looks like from outside: inode, bytes, and when it was changed.
-type Stamp = Option<(u64, u64, i64, i64)>;
+/// What one file looks like from outside: inode, bytes, and when it and who may read it were changed.
+type Stamp = Option<(u64, u64, [i64; 4])>;
 
 fn stamp(file: &Path) -> Stamp {
     let meta = std::fs::metadata(file).ok()?;
-    Some((meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
+    let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+    Some((meta.ino(), meta.size(), times))
 }
 
 impl TlsFiles {
@@ -102,13 +103,14 @@ impl Tls {
 
     /// Looks at the files until it is told to stop. Where they cannot be used, the certificate before is shown on.
     pub async fn watch(self: Arc<Tls>, stop: CancellationToken) {
-        let mut looked = self.looked;
+        // What is wrong is tried again at each look, and told once.
+        let (mut looked, mut wrong) = (self.looked, None::<String>);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if self.files.stamps() == looked {
+            if wrong.is_none() && self.files.stamps() == looked {
                 continue;
             }
             // One of the two is written first.
@@ -116,13 +118,37 @@ impl Tls {
             looked = self.files.stamps();
             match self.files.read() {
                 Ok(read) => {
+                    wrong = None;
                     *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
                     tracing::info!("the certificate was read again, and new connections are shown it");
                 }
                 Err(why) => {
-                    tracing::error!("the certificate was changed and is not taken, the one before counts on: {why}");
+                    if wrong.as_ref() != Some(&why) {
+                        tracing::error!(
+                            "the certificate was changed and is not taken, the one before counts on: {why}"
+                        );
+                    }
+                    wrong = Some(why);
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn who_may_read_a_file_is_part_of_how_it_looks() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let before = stamp(file.path());
+        // The clock of a file system is a coarse one.
+        std::thread::sleep(Duration::from_millis(50));
+        std::fs::set_permissions(file.path(), Permissions::from_mode(0o640)).unwrap();
+        assert!(before.is_some() && stamp(file.path()) != before);
     }
 }

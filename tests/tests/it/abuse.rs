@@ -59,13 +59,23 @@ fn one_answer(stream: &mut TcpStream) -> u16 {
     status(&String::from_utf8_lossy(&bytes))
 }
 
+/// The first answer that says that there were too many; it takes more than one request a second.
+fn first_over_rate(doors: &Doors, webhook: &Webhook) -> Answer {
+    let mut over = None;
+    eventually("there are too many", || {
+        over = Some(doors.post(webhook)).filter(|answer| answer.status == 429);
+        over.is_some()
+    });
+    over.unwrap()
+}
+
 fn closed(doors: &Doors, cause: &str) -> f64 {
     doors.metric(&format!("hookgate_closed_connections_total{{cause=\"{cause}\"}}"))
 }
 
 #[test]
 fn headers_that_trickle_in_end_the_connection_and_an_idle_one_may_stay_longer() {
-    let home = Home::with("limits.header_ms = 400\nlimits.idle_ms = 1500");
+    let home = Home::with("limits.header_ms = 1000\nlimits.idle_ms = 4000");
     let gateway = Gateway::start(&home);
     let mut trickling = connect_from(1, gateway.hooks);
     let begun = Instant::now();
@@ -78,17 +88,18 @@ fn headers_that_trickle_in_end_the_connection_and_an_idle_one_may_stay_longer() 
     let mut idle = connect_from(1, gateway.hooks);
     idle.write_all(&keeping(&home.sender("github").webhook("push"))).unwrap();
     assert_eq!(one_answer(&mut idle), 200);
-    std::thread::sleep(Duration::from_millis(900));
+    std::thread::sleep(Duration::from_millis(1500));
+    // Not after the answer: the gateway's timer may have begun before it is read.
+    let begun = Instant::now();
     idle.write_all(&keeping(&home.sender("github").webhook("push"))).unwrap();
     assert_eq!(one_answer(&mut idle), 200, "longer than headers may take is not too long between requests");
-    let begun = Instant::now();
     assert_eq!(read_to_end(idle), "");
-    assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
 }
 
 #[test]
 fn a_body_that_trickles_in_is_given_up_and_a_steady_one_is_not() {
-    let home = Home::with("limits.request_ms = 60000\nlimits.body_grace_ms = 300\nlimits.body_bytes_per_s = 1000");
+    let home = Home::with("limits.request_ms = 60000\nlimits.body_grace_ms = 1000\nlimits.body_bytes_per_s = 1000");
     let gateway = Gateway::start(&home);
     let webhook = home.sender("github").with_body("push", format!("{{\"a\":\"{}\"}}", "x".repeat(4_000)));
     let send = |bytes: usize, every: Duration| {
@@ -189,16 +200,13 @@ fn an_address_has_so_many_connections_and_leaves_others_theirs() {
 
 #[test]
 fn an_address_has_so_many_requests_a_second_and_leaves_others_theirs() {
-    let home = Home::with("limits.requests_per_s_by_address = 3");
+    let home = Home::with("limits.requests_per_s_by_address = 1");
     let gateway = Gateway::start(&home);
     let unsigned = home.sender("github").webhook("push").without("x-hub-signature-256");
-    let answers: Vec<Answer> = (0..10).map(|_| gateway.post(&unsigned)).collect();
-    let over: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 429).collect();
-    assert!((1..=7).contains(&over.len()), "{answers:?}");
-    for answer in over {
-        assert_refused(answer, 429);
-        assert_eq!(answer.header("retry-after"), Some("1"));
-    }
+    assert_refused(&gateway.post(&unsigned), 401);
+    let over = first_over_rate(&gateway, &unsigned);
+    assert_refused(&over, 429);
+    assert_eq!(over.header("retry-after"), Some("1"));
     assert!(gateway.refused("github", "over_rate_address") > 0);
     assert_eq!(status_from(2, &gateway, &home.sender("github").webhook("push").request()), 200);
     eventually("it may come again", || gateway.post(&home.sender("github").webhook("push")).status == 200);
@@ -206,14 +214,14 @@ fn an_address_has_so_many_requests_a_second_and_leaves_others_theirs() {
 
 #[test]
 fn a_source_has_so_many_verified_requests_a_second_and_leaves_others_theirs() {
-    let home = Home::with("sources.github.requests_per_s = 2");
+    let home = Home::with("sources.github.requests_per_s = 1");
     let gateway = Gateway::start(&home);
     let stranger = Sender::of("github", "github", "guessed");
     (0..10).for_each(|_| assert_refused(&gateway.post(&stranger.webhook("push")), 401));
-    let answers: Vec<Answer> = (0..6).map(|_| gateway.post(&home.sender("github").webhook("push"))).collect();
-    assert_eq!(answers[0].status, 200, "what strangers send takes nobody's turn");
-    let over = answers.iter().find(|answer| answer.status == 429).expect("six at once are more than two a second");
-    assert_refused(over, 429);
+    let good = home.sender("github").webhook("push");
+    assert_eq!(gateway.post(&good).status, 200, "what strangers send takes nobody's turn");
+    let over = first_over_rate(&gateway, &good);
+    assert_refused(&over, 429);
     assert_eq!(over.header("retry-after"), Some("1"));
     assert!(gateway.refused("github", "over_rate_source") > 0);
     assert_eq!(gateway.post(&home.sender("frameio").webhook("file.ready")).status, 200);
@@ -221,16 +229,21 @@ fn a_source_has_so_many_verified_requests_a_second_and_leaves_others_theirs() {
 
 #[test]
 fn only_a_listed_proxy_is_believed_for_whom_it_asks() {
-    let home = Home::with("limits.requests_per_s_by_address = 3\nserver.proxies = [\"127.0.0.2\", \"10.0.0.0/8\"]");
+    let home = Home::with("limits.requests_per_s_by_address = 1\nserver.proxies = [\"127.0.0.2\", \"10.0.0.0/8\"]");
     let gateway = Gateway::start(&home);
-    let over = |last: u8, address: &dyn Fn(usize) -> String| {
-        let unsigned = home.sender("github").webhook("push").without("x-hub-signature-256");
-        let request = |n| unsigned.clone().with("x-forwarded-for", &address(n)).request();
-        (0..12).filter(|n| status_from(last, &gateway, &request(*n)) == 429).count()
+    let unsigned = home.sender("github").webhook("push").without("x-hub-signature-256");
+    let is_over = |last: u8, forwarded: String| {
+        let request = unsigned.clone().with("x-forwarded-for", &forwarded).request();
+        status_from(last, &gateway, &request) == 429
     };
-    assert!(over(1, &|n| format!("198.51.100.{n}")) > 0, "anybody can write that");
-    assert_eq!(over(2, &|n| format!("203.0.113.1, 198.51.100.{n}, 10.1.1.1")), 0);
-    assert!(over(2, &|n| format!("198.51.100.{n}, 203.0.113.7")) > 0, "what stands further left is not believed");
+    // Each time another address, which only counts where it is believed.
+    let mut numbers = (0..=u8::MAX).cycle();
+    let mut next = || numbers.next().unwrap();
+    eventually("what anybody can write is not believed", || is_over(1, format!("198.51.100.{}", next())));
+    assert!((0..12).all(|n| !is_over(2, format!("203.0.113.1, 198.51.100.{n}, 10.1.1.1"))));
+    eventually("what stands further left is not believed", || {
+        is_over(2, format!("198.51.100.{}, 203.0.113.7", next()))
+    });
     assert_eq!(gateway.status()["refusals"][0]["address"], "203.0.113.7");
 }
 
@@ -243,14 +256,14 @@ fn one_source_that_floods_leaves_room_for_another() {
     let held = home.ledger().hold();
     std::thread::scope(|scope| {
         let posting: Vec<_> = (0..20).map(|_| scope.spawn(|| doors.post(&flooding.webhook("push")))).collect();
-        eventually("the flood has its share", || doors.refused("github", "over_share") == 16);
+        eventually("the flood has its share", || doors.refused("github", "over_share") >= 16);
         let waiting = scope.spawn(|| doors.post(&quiet.webhook("file.ready")));
         std::thread::sleep(Duration::from_millis(100));
         held.execute_batch("ROLLBACK").unwrap();
         assert_eq!(waiting.join().unwrap().status, 200);
         let answers: Vec<Answer> = posting.into_iter().map(|one| one.join().unwrap()).collect();
         let refused: Vec<&Answer> = answers.iter().filter(|answer| answer.status != 200).collect();
-        assert_eq!(refused.len(), 16);
+        assert!(refused.len() >= 16, "{}", refused.len());
         refused.iter().for_each(|answer| assert_refused(answer, 503));
     });
     assert_eq!(doors.refused("frameio", "over_share") + doors.refused("frameio", "busy"), 0);
@@ -258,13 +271,13 @@ fn one_source_that_floods_leaves_room_for_another() {
 
 #[test]
 fn where_writing_down_takes_too_long_most_are_refused_at_once() {
-    let home = Home::with("limits.shed_ms = 100");
+    let home = Home::with("limits.shed_ms = 500");
     let gateway = Gateway::start(&home);
     let (doors, sender) = (*gateway, home.sender("github"));
     let held = home.ledger().hold();
     std::thread::scope(|scope| {
         scope.spawn(|| doors.post(&sender.webhook("push")));
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(1500));
         let posting: Vec<_> = (0..5).map(|_| scope.spawn(|| doors.post(&sender.webhook("push")))).collect();
         eventually("most are refused while one waits", || doors.refused("github", "shed") >= 2);
         held.execute_batch("ROLLBACK").unwrap();
@@ -274,6 +287,25 @@ fn where_writing_down_takes_too_long_most_are_refused_at_once() {
         assert_eq!(shed.header("retry-after"), Some("1"));
     });
     eventually("it recovers", || (0..20).all(|_| doors.post(&sender.webhook("push")).status == 200));
+}
+
+#[test]
+fn no_path_goes_round_the_limits() {
+    let home = Home::with("limits.requests_per_s_by_address = 1");
+    let gateway = Gateway::start(&home);
+    let good = home.sender("github").webhook("push");
+    for (last, path) in (1..).zip(["/", "/hooks", "/hooks/", "/hooks/%ff", "/hooks/github/", "/elsewhere"]) {
+        let to = |path: &str| String::from_utf8(good.request()).unwrap().replace("/hooks/github", path).into_bytes();
+        let counted = gateway.metric("hookgate_unknown_source_total");
+        assert_eq!(status_from(last, &gateway, &to(path)), 404, "{path}");
+        assert_eq!(gateway.metric("hookgate_unknown_source_total"), counted + 1.0, "{path}");
+        eventually("there are too many", || status_from(last, &gateway, &to(path)) == 429);
+        let twice = format!(
+            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+        );
+        assert_eq!(status_from(last, &gateway, twice.as_bytes()), 400, "{path}");
+    }
+    assert_eq!(status_from(9, &gateway, &good.request()), 200);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn home_with(certificate: &Certificate, more: &str) -> Home {
 #[test]
 fn webhooks_come_by_tls_and_in_no_other_way() {
     let certificate = Certificate::new();
-    let home = home_with(&certificate, "limits.handshake_ms = 300");
+    let home = home_with(&certificate, "limits.handshake_ms = 3000");
     let gateway = Process::start(&home);
     assert!(gateway.printed().contains("hooks   https://127.0.0.1:"), "{}", gateway.printed());
     let request = home.sender("github").webhook("push").request();
