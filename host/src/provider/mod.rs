@@ -20,6 +20,7 @@ mod names;
 mod parse;
 mod scheme;
 mod sign;
+mod tags;
 mod template;
 #[cfg(test)]
 mod tests;

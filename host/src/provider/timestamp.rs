@@ -1,5 +1,6 @@
 //! Signed timestamps: where they are, how they are written, and how far they may be from our clock.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    pub fn check(&self, looking: &Looking) -> Result<(), Unverified> {
+    /// The timestamp as it was sent, where it is near enough.
+    pub fn checked<'a>(&self, looking: &Looking<'a>) -> Result<Cow<'a, [u8]>, Unverified> {
         let text = looking.text(&self.at)?.ok_or(Unverified::MalformedTimestamp)?;
         let sent_ms = self.form.read(&text).ok_or(Unverified::MalformedTimestamp)?;
         // A clock that counts seconds says nothing of less than one.
@@ -53,7 +55,7 @@ impl Timestamp {
         if now.saturating_add(tolerance) < sent {
             return Err(Unverified::FutureTimestamp);
         }
-        Ok(())
+        Ok(text)
     }
 }
 

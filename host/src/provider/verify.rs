@@ -5,8 +5,6 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters};
@@ -18,7 +16,7 @@ use super::certificate::{Certificate, is_certificate_for};
 use super::description::Provider;
 use super::json;
 use super::key::{Key, KeyKind, Pieces, Tag, rsa_has_signed};
-use super::scheme::{Algorithm, Content, Encoding, Place, Scheme, Signature};
+use super::scheme::{Content, Place, Scheme};
 use super::template::{Part, fields};
 use crate::event::UnixMs;
 use crate::secret::Secret;
@@ -119,15 +117,6 @@ pub enum Unverified {
     #[error("no secret of the source counts now")]
     NoLiveSecret,
 }
-
-/// How many signatures in one place are looked at.
-const SIGNATURES: usize = 10;
-
-/// The longest signature that is looked at, in bytes: RSA's of 8192 bits.
-const TAG_BYTES: usize = 1024;
-
-/// The signatures in one place; mostly there is one.
-type Tags = SmallVec<[Tag; 1]>;
 
 /// A text in pieces; few have more.
 type Text<'a> = SmallVec<[Cow<'a, [u8]>; 6]>;
@@ -236,10 +225,11 @@ impl Scheme {
         let tags = self.signature.tags(&shown)?;
         // A header costs nothing to look at. What is in the body is looked at when that is believed.
         let early = self.timestamp.as_ref().filter(|rule| !matches!(rule.at, Place::Body(_)));
-        if let Some(rule) = early {
-            rule.check(looking)?;
-        }
-        let texts = self.texts(looking)?;
+        let time = match early {
+            Some(rule) => Some(rule.checked(looking)?),
+            None => None,
+        };
+        let texts = self.texts(looking, time)?;
         let (rsa, mut signer) = (self.rsa(looking), None);
         for (n, key) in keys {
             let matches = texts.iter().fold(false, |any, text| {
@@ -255,7 +245,7 @@ impl Scheme {
             Some(rule) if early.is_none() => {
                 // By now it is believed, however large it is.
                 looking.json.get_or_init(|| json::parse(&looking.received.body));
-                rule.check(looking).map(|()| signer)
+                rule.checked(looking).map(|_| signer)
             }
             _ => Ok(signer),
         }
@@ -272,7 +262,12 @@ impl Scheme {
     }
 
     /// The text that is signed, in pieces; several where senders spell one in several ways.
-    fn texts<'a>(&'a self, looking: &Looking<'a>) -> Result<SmallVec<[Text<'a>; 1]>, Unverified> {
+    /// `time` is the timestamp, where it was looked at already.
+    fn texts<'a>(
+        &'a self,
+        looking: &Looking<'a>,
+        time: Option<Cow<'a, [u8]>>,
+    ) -> Result<SmallVec<[Text<'a>; 1]>, Unverified> {
         let received = looking.received;
         match &self.signature.signed {
             Content::Nothing => Ok(smallvec![Text::new()]),
@@ -287,13 +282,18 @@ impl Scheme {
             }
             Content::Template(template) => template
                 .parts()
-                .map(|part| self.piece(part, looking))
+                .map(|part| self.piece(part, looking, time.as_ref()))
                 .collect::<Result<_, _>>()
                 .map(|text| smallvec![text]),
         }
     }
 
-    fn piece<'a>(&'a self, part: &'a Part, looking: &Looking<'a>) -> Result<Cow<'a, [u8]>, Unverified> {
+    fn piece<'a>(
+        &'a self,
+        part: &'a Part,
+        looking: &Looking<'a>,
+        time: Option<&Cow<'a, [u8]>>,
+    ) -> Result<Cow<'a, [u8]>, Unverified> {
         let received = looking.received;
         let missing = Unverified::NoSignedHeader;
         match part {
@@ -302,10 +302,11 @@ impl Scheme {
             Part::Header(names) => {
                 once(&received.headers, names.found_in(&received.headers))?.map(Cow::Borrowed).ok_or(missing)
             }
-            Part::Timestamp => {
-                let rule = self.timestamp.as_ref().ok_or(missing)?;
-                looking.text(&rule.at)?.ok_or(missing)
-            }
+            Part::Timestamp => match (time, &self.timestamp) {
+                (Some(time), _) => Ok(time.clone()),
+                (None, Some(rule)) => looking.text(&rule.at)?.ok_or(missing),
+                (None, None) => Err(missing),
+            },
             Part::Pointer(pointer) => looking.word_in_body(pointer).ok_or(missing),
             Part::Url => match received.whole_url().ok_or(missing)? {
                 Cow::Borrowed(url) => Ok(Cow::Borrowed(url.as_bytes())),
@@ -319,7 +320,7 @@ impl Scheme {
     pub(super) fn signature_by(&self, key: &Key, received: &Received) -> Option<Vec<u8>> {
         let looking = Looking { received, json: &OnceCell::new(), now_ms: received.at_ms };
         // What borrows from the body as JSON must not outlive it.
-        let texts = self.texts(&looking).ok()?;
+        let texts = self.texts(&looking, None).ok()?;
         key.sign(texts.first()?)
     }
 }
@@ -339,56 +340,6 @@ fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(|value| value.as_bytes());
     if values.next().is_some() { Err(Unverified::RepeatedHeader) } else { Ok(first) }
-}
-
-impl Signature {
-    /// The signatures in a text, decoded.
-    fn tags(&self, text: &[u8]) -> Result<Tags, Unverified> {
-        if self.algorithm == Algorithm::Token {
-            let token = text.strip_prefix(self.prefix.as_bytes()).ok_or(Unverified::MalformedSignature)?;
-            return Ok(smallvec![Tag::from_slice(token)]);
-        }
-        let text = std::str::from_utf8(text).map_err(|_| Unverified::MalformedSignature)?;
-        let tags: Tags = match &self.separator {
-            None => self.decode(text).into_iter().collect(),
-            Some(separator) => {
-                let each = text.split(separator.as_str()).map(str::trim);
-                each.filter_map(|one| self.decode(one)).take(SIGNATURES).collect()
-            }
-        };
-        if tags.is_empty() { Err(Unverified::MalformedSignature) } else { Ok(tags) }
-    }
-
-    fn decode(&self, text: &str) -> Option<Tag> {
-        let text = text.strip_prefix(self.prefix.as_str())?;
-        let bytes = match self.encoding {
-            Encoding::Hex if text.len().is_multiple_of(2) && text.len() <= 2 * TAG_BYTES => {
-                let mut bytes = smallvec![0; text.len() / 2];
-                hex::decode_to_slice(text, &mut bytes).ok()?;
-                bytes
-            }
-            Encoding::Hex => return None,
-            Encoding::Base64 if text.len() <= 2 * TAG_BYTES => {
-                let mut bytes = smallvec![0; base64::decoded_len_estimate(text.len())];
-                let long = BASE64.decode_slice(text, &mut bytes).ok()?;
-                bytes.truncate(long);
-                bytes
-            }
-            Encoding::Base64 => return None,
-        };
-        let fits = |wanted: usize| bytes.len() == wanted;
-        self.algorithm.signature_bytes().is_none_or(fits).then_some(bytes)
-    }
-
-    /// A signature as it is sent.
-    pub(super) fn encode(&self, tag: &[u8]) -> String {
-        let text = match (self.algorithm, self.encoding) {
-            (Algorithm::Token, _) => String::from_utf8_lossy(tag).into_owned(),
-            (_, Encoding::Hex) => hex::encode(tag),
-            (_, Encoding::Base64) => BASE64.encode(tag),
-        };
-        format!("{}{text}", self.prefix)
-    }
 }
 
 #[cfg(test)]

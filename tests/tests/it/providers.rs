@@ -269,7 +269,7 @@ fn a_secret_counts_in_its_span_and_check_warns_before_its_end() {
     for expected in ["secrets[0].not_after: is before `not_before`", "secrets[1].not_after: must be a day"] {
         assert!(told.contains(expected), "{expected:?} is not in\n{told}");
     }
-    let six = vec!["{ env = \"GITHUB_SECRET\" }"; 6].join(", ");
+    let six = ["{ env = \"GITHUB_SECRET\" }"; 6].join(", ");
     home.configure(&format!("sources.github.secrets = [{six}]"));
     assert!(check().contains("are at most 5"));
 }
