@@ -136,7 +136,7 @@ impl Provider {
 
 impl Scheme {
     /// A body with the time in it, where it stands there.
-    fn timed(&self, body: Bytes, now_ms: UnixMs) -> Bytes {
+    pub(super) fn timed(&self, body: Bytes, now_ms: UnixMs) -> Bytes {
         let Some(Timestamp { at: Place::Body(pointer), form, .. }) = &self.timestamp else { return body };
         let time = form.write(now_ms);
         let now = |old: &Value| if old.is_number() { time.clone() } else { Value::from(time.clone()).to_string() };
@@ -162,7 +162,7 @@ impl Scheme {
     }
 
     /// Puts a signature where it belongs.
-    fn put(&self, signature: &str, draft: &mut Received) {
+    pub(super) fn put(&self, signature: &str, draft: &mut Received) {
         match &self.signature.at {
             Place::Header(names) => {
                 let field =

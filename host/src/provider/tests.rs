@@ -199,6 +199,77 @@ fn a_secret_counts_only_in_its_span() {
     assert_eq!(verify(&[span(-2, -1), other]), Err(Unverified::BadSignature));
 }
 
+/// The same delivery, signed anew at another time, as senders do who try again.
+fn again(provider: &Provider, key: &Key, signed: &Signed, at_ms: UnixMs) -> Received {
+    let scheme = &provider.schemes[key.scheme];
+    let body = scheme.timed(signed.body.clone(), at_ms);
+    let mut draft = Received { at_ms, body, ..received(signed) };
+    if let Some(rule) = &scheme.timestamp {
+        let time = rule.form.write(at_ms);
+        match &rule.at {
+            Place::Header(names) => drop(draft.headers.insert(names.first().clone(), time.parse().unwrap())),
+            Place::Field(names, field) => {
+                drop(draft.headers.insert(names.first().clone(), format!("{field}={time}").parse().unwrap()))
+            }
+            Place::Body(_) => {}
+        }
+    }
+    let signature = scheme.signature_by(key, &draft).unwrap();
+    scheme.put(&scheme.signature.encode(&signature), &mut draft);
+    draft
+}
+
+/// How long after the first try senders try again, in seconds; the last of each is the last that they make, or that people make by hand.
+const RETRIES_S: &[(&str, &[u64])] = &[
+    ("soundhash", &[60, 180, 420]),
+    ("github", &[60, 86_400, 3 * 86_400]),
+    ("stripe", &[3_600, 86_400, 3 * 86_400 - 1]),
+    ("slack", &[1, 60, 300]),
+    ("shopify", &[60, 900, 4 * 3_600]),
+    ("gitlab", &[600]),
+    ("pagerduty", &[60, 3_600, 48 * 3_600]),
+    ("zoom", &[300, 1_800, 5_400]),
+    ("linear", &[60, 3_600, 6 * 3_600]),
+    ("square", &[60, 3_600, 24 * 3_600]),
+    ("meta", &[60, 36 * 3_600]),
+    ("standard-webhooks", &[5, 305, 2_105, 9_305, 27_305, 63_305, 99_305]),
+    ("svix", &[5, 305, 2_105, 9_305, 27_305, 63_305, 99_305]),
+];
+
+#[test]
+fn a_retry_is_the_same_delivery_whenever_its_sender_makes_it() {
+    for (name, retries_s) in RETRIES_S {
+        let provider = catalogue::find(name).unwrap();
+        let keys = keys(&provider);
+        let event_type = provider.sample_types().next().unwrap();
+        let signed =
+            provider.sign_as_is(event_type, provider.sample(event_type, 1).unwrap(), &keys[0], NOW_MS, Some(URL));
+        let told = |received: Received, at_ms: UnixMs| {
+            let verified = provider.verify(received, &keys, at_ms).unwrap_or_else(|why| panic!("{name}: {why}"));
+            provider.parse_events(verified).unwrap().remove(0).repeat_key
+        };
+        let first = told(received(&signed), NOW_MS);
+        assert!(first.is_some(), "{name}");
+        for retry_s in *retries_s {
+            let at_ms = NOW_MS + retry_s * 1000;
+            assert_eq!(told(again(&provider, &keys[0], &signed, at_ms), at_ms), first, "{name} after {retry_s} s");
+        }
+        // As long as repeats are told at the least.
+        assert!(retries_s.iter().all(|retry_s| *retry_s <= 3 * 86_400), "{name}");
+    }
+    // Frame.io has no ids: what it sends again as it was is told by the time and the body, as long as the time is taken.
+    let frameio = catalogue::find("frameio").unwrap();
+    let key = frameio.key(&Secret::new("s")).unwrap();
+    let signed = frameio.sign_as_is("file.ready", frameio.sample("file.ready", 1).unwrap(), &key, NOW_MS, None);
+    let told = |at_ms| {
+        let verified = frameio.verify(received(&signed), std::slice::from_ref(&key), at_ms).unwrap();
+        frameio.parse_events(verified).unwrap().remove(0).repeat_key
+    };
+    for retry_s in [15, 45, 105, 225] {
+        assert_eq!(told(NOW_MS + retry_s * 1000), told(NOW_MS), "after {retry_s} s");
+    }
+}
+
 #[test]
 fn at_most_ten_signatures_are_looked_at() {
     let stripe = catalogue::find("stripe").unwrap();
