@@ -246,11 +246,6 @@ impl Provider {
         self.samples.iter().flat_map(|sample| &sample.types).map(String::as_str)
     }
 
-    /// What a secret begins with, where that tells how it signs.
-    pub fn key_prefixes(&self) -> impl Iterator<Item = &str> {
-        self.schemes.iter().map(|scheme| &*scheme.signature.key.prefix).filter(|prefix| !prefix.is_empty())
-    }
-
     /// The headers that a signature depends on: where it is, and where its time is.
     pub fn signature_headers(&self) -> impl Iterator<Item = &HeaderName> {
         let places = self.schemes.iter().flat_map(|scheme| {
