@@ -145,6 +145,8 @@ fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let quiet = "wasmtime_wasi=off".parse().map_err(|error| super::Usage::error(format!("--log-level: {error}")))?;
     let filter = filter.add_directive(quiet);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // Where nobody reads the log any more, there is nobody to tell either: telling would fail too, and end whatever was going on.
+    let log = log.log_internal_errors(false);
     // Colours are for people: not for files and journals, and not where NO_COLOR asks for none.
     let log = log.with_ansi(std::io::stderr().is_terminal() && !hookgate::config::is_set("NO_COLOR"));
     match format {

@@ -3,9 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use hookgate::provider::catalogue;
-use hookgate_tests::{Guest, Home, Process, Ran, State, eventually, run_hookgate, spawn_hookgate};
+use hookgate_tests::{
+    Guest, Home, Process, Ran, State, Webhook, eventually, exchange, from_environment, run_hookgate, spawn_hookgate,
+};
 use serde_json::Value;
 
 const FAILED: i32 = 1;
@@ -348,4 +351,23 @@ fn try_does_it_again_at_each_change_of_the_file() {
     assert!(second.contains("guest 2.0.0") && second.contains("done in"), "{second}");
     trying.kill().unwrap();
     trying.wait().unwrap();
+}
+
+#[test]
+fn a_gateway_whose_log_nobody_reads_any_more_takes_webhooks_and_stops() {
+    let home = Home::new();
+    let mut command = std::process::Command::new(from_environment("HOOKGATE_BIN"));
+    command.args(["serve"]).current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut gateway = command.spawn().unwrap();
+    drop(gateway.stderr.take());
+    let mut lines = BufReader::new(gateway.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let hooks = lines.find(|line| line.trim_start().starts_with("hooks")).unwrap();
+    let address = hooks.split("http://").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+    let post = |webhook: Webhook| exchange(address, &webhook.request()).unwrap().map(|answer| answer.status);
+    // What is refused is logged.
+    assert_eq!(post(home.sender("github").webhook("push").without("x-hub-signature-256")), Some(401));
+    assert_eq!(post(home.sender("github").webhook("push")), Some(200));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&gateway), rustix::process::Signal::TERM).unwrap();
+    eventually("it stops", || gateway.try_wait().unwrap().is_some());
+    assert!(gateway.wait().unwrap().success());
 }
