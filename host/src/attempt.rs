@@ -95,8 +95,28 @@ pub struct Attempt {
     pub took: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// What it used, where something ran.
+    pub spent: Option<Spent>,
+    /// The end of what it logged, a line each; nothing, where it logged nothing.
+    pub log: Option<String>,
     /// What a receiver answered, where the subscriber is a webhook and one did.
     pub reply: Option<Reply>,
+}
+
+impl Attempt {
+    /// One in which no plugin ran.
+    pub fn without_call(started_at_ms: UnixMs, took: Duration, outcome: Outcome, reply: Option<Reply>) -> Attempt {
+        Attempt { generation: 0, started_at_ms, took, outcome, spent: None, log: None, reply }
+    }
+}
+
+/// What a call used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Computing in the plugin's own code and for it.
+    pub cpu: Duration,
+    /// The most linear memory that there was, in bytes.
+    pub memory_bytes: usize,
 }
 
 /// What a receiver answered.

@@ -361,9 +361,12 @@ fn millis(section: &mut Section, key: &str, default: u64) -> Duration {
 fn delivery(mut section: Section) -> (Schedule, Keep) {
     let schedule = schedule(&mut section, &[1, 5, 30, 120, 600, 3600, 21600]);
     let days = |days: u64| Duration::from_secs(days * 86_400);
+    let mebibytes = |section: &mut Section, key| section.optional_number(key, 16..=1 << 30).map(|number| number << 20);
     let keep = Keep {
-        // The keys that tell repeats are in the events' rows, so these stay as long at the least.
-        events: days(section.number("keep_days", 14, 3..=3650)),
+        events: days(section.number("keep_days", 14, 1..=3650)),
+        bytes: mebibytes(&mut section, "keep_mib"),
+        open_deliveries: section.number("open_deliveries", 10_000_000, 1..=1 << 40),
+        data_bytes: mebibytes(&mut section, "data_mib"),
         repeat_keys: days(3),
         subscriptions: Duration::from_secs(section.number("keep_subscriptions_s", 86_400, 1..=31_536_000)),
     };

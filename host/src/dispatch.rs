@@ -1,5 +1,7 @@
 //! Whose turn is it: takes deliveries, calls plugins or has webhooks posted, judges, settles. How many run at a time is what it claims.
 
+mod breaker;
+mod breakers;
 mod counters;
 mod posting;
 
@@ -8,17 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use breakers::{Breakers, Open};
 pub use counters::{Counters, Tally};
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::{Attempt, Outcome};
+use crate::attempt::{Attempt, Outcome, Spent};
 use crate::event::{Event, is_webhook, now_ms};
 use crate::plugins::{Change, Plugins};
 use crate::queue::{Deliveries, Delivery, NotKept, Queue, Settlement};
-use crate::runtime::{Answer, Called, Level, Line, Plugin, Runtime};
+use crate::runtime::{Answer, Called, Cost, Level, Line, Plugin, Runtime};
 use crate::schedule::{Schedules, Verdict, judge};
 use crate::webhooks::Webhooks;
 
@@ -38,6 +41,8 @@ pub struct Dispatch {
     pub counters: Counters,
     /// Who may run beside whom.
     pub lanes: Lanes,
+    /// Who is left alone for a while.
+    pub breakers: Breakers,
 }
 
 /// A lane for each plugin.
@@ -92,10 +97,16 @@ impl Dispatch {
 
     async fn apply_one(&self, change: Change) -> Result<(), crate::queue::AcceptError> {
         match change {
-            Change::Runs { plugin, patterns, calls_at_once } => {
-                self.queue.subscribe(&plugin, Some(patterns), calls_at_once).await?;
+            Change::Runs { plugin, patterns, ordered_by, calls_at_once } => {
+                self.queue.subscribe(&plugin, Some(patterns), ordered_by, calls_at_once).await?;
+                // Other code, or other limits: it is tried anew.
+                if self.breakers.forget(&plugin) {
+                    self.queue.claim(&plugin, calls_at_once);
+                }
             }
-            Change::Waits { plugin, patterns } => self.queue.subscribe(&plugin, patterns, 0).await?,
+            Change::Waits { plugin, patterns, ordered_by } => {
+                self.queue.subscribe(&plugin, patterns, ordered_by, 0).await?
+            }
             Change::Gone { plugin } => self.queue.gone(&plugin),
         }
         Ok(())
@@ -212,8 +223,8 @@ impl Dispatch {
         let Some(answer) = called.answer else { return Err(called.outcome.to_string()) };
         if !called.effects.is_empty() {
             let emitted = called.effects.emitted.len();
-            let (generation, took) = (plugin.generation.short(), called.cost.wall);
-            let attempt = Attempt { generation, started_at_ms, took, outcome: Outcome::Done, reply: None };
+            let ran = Ran::of(&called.cost, &called.lines);
+            let attempt = ran.attempt(plugin.generation.short(), started_at_ms, Outcome::Done);
             if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, attempt, called.effects).await {
                 return Ok(Err(not_kept));
             }
@@ -226,6 +237,7 @@ impl Dispatch {
     fn judge(&self, delivery: &Delivery, attempt: &Attempt) -> Verdict {
         let now = now_ms();
         let verdict = judge(&attempt.outcome, delivery.nth(), self.schedules.of(&delivery.subscriber), now);
+        self.note(&delivery.subscriber, &attempt.outcome, now);
         self.counters.count(delivery, attempt, &verdict);
         let (plugin, event, number, outcome) =
             (&delivery.subscriber, delivery.event.id, delivery.attempt, &attempt.outcome);
@@ -269,18 +281,19 @@ impl<'a> Ending<'a> {
     async fn settle(&mut self, called: Called) {
         if !self.keep(called).await {
             let why = "its state was changed by others again and again".to_owned();
-            self.settle_without(Outcome::Retry { why, after: None }, Duration::ZERO);
+            self.settle_without(Outcome::Retry { why, after: None }, Ran::default());
         }
     }
 
     /// Settles with what the call did, unless it was overtaken: then nothing happened.
     async fn keep(&mut self, called: Called) -> bool {
-        let Called { outcome, cost, effects, .. } = called;
+        let Called { outcome, cost, effects, lines, .. } = called;
+        let ran = Ran::of(&cost, &lines);
         if outcome != Outcome::Done || effects.is_empty() {
-            self.settle_without(outcome, cost.wall);
+            self.settle_without(outcome, ran);
             return true;
         }
-        let attempt = self.attempt(outcome, cost.wall);
+        let attempt = ran.attempt(self.generation, self.begun_at_ms, outcome);
         let settlement = Settlement::Judged { verdict: Verdict::Done, attempt: attempt.clone() };
         let emitted = effects.emitted.len();
         match self.dispatch.queue.settle_with(self.delivery, settlement, effects).await {
@@ -305,26 +318,73 @@ impl<'a> Ending<'a> {
         self.dispatch.queue.settle(self.delivery, Settlement::Returned);
     }
 
-    fn settle_without(&mut self, outcome: Outcome, took: Duration) {
+    fn settle_without(&mut self, outcome: Outcome, ran: Ran) {
         self.over = true;
-        let attempt = self.attempt(outcome, took);
+        let attempt = ran.attempt(self.generation, self.begun_at_ms, outcome);
         let verdict = match is_webhook(&self.delivery.subscriber) {
             true => self.dispatch.judge_post(self.delivery, &attempt),
             false => self.dispatch.judge(self.delivery, &attempt),
         };
         self.dispatch.queue.settle(self.delivery, Settlement::Judged { verdict, attempt });
     }
+}
 
-    fn attempt(&self, outcome: Outcome, took: Duration) -> Attempt {
-        Attempt { generation: self.generation, started_at_ms: self.begun_at_ms, took, outcome, reply: None }
+/// What an attempt took and left behind.
+#[derive(Default)]
+struct Ran {
+    took: Duration,
+    spent: Option<Spent>,
+    log: Option<String>,
+}
+
+/// How much of what an attempt logged is kept with it, from the end, in bytes.
+const LOG_BYTES: usize = 2 << 10;
+
+impl Ran {
+    fn of(cost: &Cost, lines: &[Line]) -> Ran {
+        let spent = Spent { cpu: cost.cpu, memory_bytes: cost.memory_bytes };
+        Ran { took: cost.wall, spent: Some(spent), log: tail(lines) }
     }
+
+    fn attempt(self, generation: u64, started_at_ms: u64, outcome: Outcome) -> Attempt {
+        let Ran { took, spent, log } = self;
+        Attempt { generation, started_at_ms, took, outcome, spent, log, reply: None }
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+/// The last lines, as many of them whole as are kept.
+fn tail(lines: &[Line]) -> Option<String> {
+    let mut kept: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    for line in lines.iter().rev() {
+        let text = format!("{} {}", word(line.level), line.message);
+        bytes += text.len() + 1;
+        if bytes > LOG_BYTES {
+            // A single line that is longer has its beginning kept.
+            kept.extend(kept.is_empty().then(|| text.chars().take(LOG_BYTES / 4).collect()));
+            break;
+        }
+        kept.push(text);
+    }
+    kept.reverse();
+    (!kept.is_empty()).then(|| kept.join("\n"))
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         // Only a panic in the host ends here: one that is dropped with the process is lost, and found at the next start.
         if !self.over && std::thread::panicking() {
-            self.settle_without(Outcome::Trapped { why: "the host failed while it ran".into() }, Duration::ZERO);
+            self.settle_without(Outcome::Trapped { why: "the host failed while it ran".into() }, Ran::default());
         }
     }
 }

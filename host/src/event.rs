@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -11,10 +11,35 @@ use sha2::{Digest, Sha256};
 /// Milliseconds since 1970-01-01 UTC.
 pub type UnixMs = u64;
 
-/// What the wall clock says.
-pub fn now_ms() -> UnixMs {
+/// What the wall clock says, to whatever it was set: for what others sign and read.
+pub fn wall_ms() -> UnixMs {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_epoch.as_millis() as UnixMs
+}
+
+/// The time by which we act: what the wall clock said when this process first asked, and what has passed since, the machine's sleep
+/// included. It never jumps, so that nothing is due early, late or never because somebody set the clock.
+pub fn now_ms() -> UnixMs {
+    static BEGAN: OnceLock<(UnixMs, Duration)> = OnceLock::new();
+    let (wall, passed) = BEGAN.get_or_init(|| (wall_ms(), since_boot()));
+    wall + since_boot().saturating_sub(*passed).as_millis() as UnixMs
+}
+
+/// A time as RFC 3339 has it, to the millisecond.
+pub fn rfc3339(ms: UnixMs) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms as i64).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{time:.3}")
+}
+
+/// Reads a time with its offset, as RFC 3339 has it. Times before 1970 are its beginning.
+pub fn read_rfc3339(text: &str) -> Option<UnixMs> {
+    let time: jiff::Timestamp = text.trim().parse().ok()?;
+    Some(time.as_millisecond().max(0) as UnixMs)
+}
+
+fn since_boot() -> Duration {
+    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(since.tv_sec as u64, since.tv_nsec as u32)
 }
 
 /// Names an event, durably: the same on every attempt and after a crash.
@@ -123,6 +148,8 @@ pub struct NewEvent {
     pub attributes: Vec<(String, String)>,
     /// The body as it was signed.
     pub payload: Bytes,
+    /// The headers of its request for whoever looks, `name: value` in a line each; what authenticates is masked.
+    pub headers: Option<Arc<str>>,
     /// The same for a repeat of the same delivery; nothing where repeats cannot be told.
     pub repeat_key: Option<RepeatKey>,
 }

@@ -85,6 +85,7 @@ pub async fn run(
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
     let (asking, certificates) = (asking(&dispatch, &runtime), Certificates::new(fetching(&outbound)));
     let means = means(&config, &queue, asking, certificates, came_in.clone(), &runtime);
+    let breakers = dispatch.breakers.clone();
     let dispatching = dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain);
     let mut dispatching = runtime.threads().spawn(dispatching);
     let (sources, refused, few) = (means.sources.clone(), means.refused.clone(), few(&bounds));
@@ -98,6 +99,7 @@ pub async fn run(
         came_in: came_in.clone(),
         refused,
         went_out,
+        breakers,
         registry,
         api: api.clone(),
         token: config.server.admin_token.clone(),
@@ -172,7 +174,8 @@ fn new_dispatch(
 ) -> Arc<Dispatch> {
     let (queue, runtime, plugins, schedules) =
         (queue.clone(), runtime.clone(), plugins.clone(), config.schedules.clone());
-    Arc::new(Dispatch { queue, runtime, plugins, webhooks, schedules, counters, lanes: dispatch::Lanes::default() })
+    let (lanes, breakers) = (dispatch::Lanes::default(), dispatch::Breakers::default());
+    Arc::new(Dispatch { queue, runtime, plugins, webhooks, schedules, counters, lanes, breakers })
 }
 
 /// Has plugins answer senders, on threads of their own; a sender that waits no longer ends the call.

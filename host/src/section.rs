@@ -178,6 +178,12 @@ impl<'a> Section<'a> {
         default
     }
 
+    /// A whole number in a range, where there is one.
+    pub fn optional_number(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let start = *range.start();
+        self.has(key).then(|| self.number(key, start, range))
+    }
+
     /// A text in a form of its own, parsed by the form's own rules.
     pub fn parsed<T>(&mut self, key: &str) -> Option<T>
     where

@@ -176,7 +176,7 @@ impl Hit {
         let provider = catalogue::find(provider).unwrap();
         let key = provider.key(&Secret::new(secret)).unwrap();
         let (body, headers) = (self.body.clone().into(), self.headers.clone());
-        let now_ms = hookgate::event::now_ms();
+        let now_ms = hookgate::event::wall_ms();
         provider.verify(Received::new("receiver".into(), headers, body, now_ms), &[key], now_ms).is_ok()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hookgate::event::now_ms;
+use hookgate::event::wall_ms;
 use hookgate::provider::{Key, Provider, catalogue};
 use hookgate::secret::Secret;
 use http::HeaderMap;
@@ -62,7 +62,7 @@ impl Sender {
 
     /// An event with this body, signed now, whatever it is.
     pub fn with_body(&self, event_type: &str, body: impl Into<Bytes>) -> Webhook {
-        self.signed_at(event_type, body, now_ms())
+        self.signed_at(event_type, body, wall_ms())
     }
 
     /// An event with this body, signed at a time.

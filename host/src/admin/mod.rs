@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, only_by_address};
+use crate::event::rfc3339;
 use crate::ingress::{Refused, Sources, Wanted};
 use crate::plugins::Plugins;
 use crate::provider::Source;
@@ -43,6 +44,8 @@ pub struct Admin {
     pub refused: Refused,
     /// What went out.
     pub went_out: dispatch::Counters,
+    /// Which plugins are left alone for a while.
+    pub breakers: dispatch::Breakers,
     /// All metrics.
     pub registry: Registry,
     /// What applications may do, and the keys with which they do it.
@@ -131,7 +134,9 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         }
     };
     let sources: Vec<Value> = admin.faces().iter().map(|source| admin.source(source)).collect();
-    let plugins: Vec<Value> = admin.plugins.standings().iter().map(|standing| admin.plugin(standing)).collect();
+    let paused = admin.queue.paused().await.unwrap_or_default();
+    let plugin = |standing: &crate::plugins::Standing| admin.plugin(standing, paused.contains(&standing.name));
+    let plugins: Vec<Value> = admin.plugins.standings().iter().map(plugin).collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": admin.started.elapsed().as_secs(),
@@ -179,8 +184,12 @@ impl Admin {
         json!({ "active": active, "not_active": all.len() - active, "paused": paused, "unreadable": unreadable })
     }
 
-    fn plugin(&self, standing: &crate::plugins::Standing) -> Value {
+    /// A plugin, and whether an operator holds it.
+    fn plugin(&self, standing: &crate::plugins::Standing, paused: bool) -> Value {
+        let open = self.breakers.open(&standing.name);
+        let left_alone = open.map(|open| json!({ "until": rfc3339(open.until_ms), "failures": open.failures }));
         let face = serde_json::to_value(standing).unwrap_or_default();
+        let face = merged(face, &json!({ "paused": paused, "left_alone": left_alone }));
         merged(face, &self.went_out.tally(&standing.name))
     }
 }

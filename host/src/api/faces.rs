@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::event::UnixMs;
+use crate::event::{UnixMs, rfc3339};
 use crate::queue::{Looked, Standing, Track, Tried};
-use crate::webhooks::{Entry, Exchange, Webhook, rfc3339};
+use crate::webhooks::{Entry, Exchange, Webhook};
 
 /// Why something was not done.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::refusal::{Refusal, read, to_its_end};
 use crate::keys::{Key, NotMade};
-use crate::webhooks::rfc3339;
+use crate::event::rfc3339;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -90,6 +90,7 @@ pub(super) async fn publish(
         received: Instant::now(),
         attributes: attributes(resource)?,
         payload: Bytes::copy_from_slice(data.get().as_bytes()),
+        headers: None,
         repeat_key: id.map(|id| repeat_key(API, id.as_bytes())),
     };
     let receipts = api.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;

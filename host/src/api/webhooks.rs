@@ -12,9 +12,9 @@ use serde_json::json;
 use super::Api;
 use super::faces::*;
 use super::refusal::{Refusal, read, to_its_end};
-use crate::event::{Pattern, TYPE_BYTES, UnixMs, now_ms};
+use crate::event::{Pattern, TYPE_BYTES, UnixMs, now_ms, read_rfc3339};
 use crate::queue::Filter;
-use crate::webhooks::{Change, Draft, read_rfc3339};
+use crate::webhooks::{Change, Draft};
 
 /// How long secrets sign beside their successor where nothing is said.
 const GRACE_S: u64 = 86_400;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use hookgate::config::{Config, FILE, Overrides, cache_folder};
 use hookgate::effects::Blank;
-use hookgate::event::{UnixMs, now_ms};
+use hookgate::event::{UnixMs, wall_ms};
 use hookgate::outbound::Outbound;
 use hookgate::plugins::{Granting, Plugins, Standing};
 use hookgate::provider::Key;
@@ -90,11 +90,11 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
         let secrets = if source.keys.len() == 1 { "secret" } else { "secrets" };
         outln!("  {:<20} {} with {} {secrets}", source.name, source.provider.name, source.keys.len());
         for (n, key) in source.keys.iter().enumerate() {
-            if let Some(told) = told_of_span(key, now_ms()) {
+            if let Some(told) = told_of_span(key, wall_ms()) {
                 outln!("      secret {}: {told}", n + 1);
             }
         }
-        if !source.keys.iter().any(|key| key.is_live(now_ms())) {
+        if !source.keys.iter().any(|key| key.is_live(wall_ms())) {
             outln!("      no secret counts now, so nothing can be verified: every request is answered 503");
         }
     }

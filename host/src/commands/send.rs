@@ -9,7 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
 use hookgate::config::{Config, FILE, Overrides};
-use hookgate::event::now_ms;
+use hookgate::event::wall_ms;
 use hookgate::provider::{Key, Provider, Source};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
@@ -111,7 +111,7 @@ impl Send {
         let default = || format!("{}/hooks/{}", base(config), source.name);
         let url = self.to.clone().unwrap_or_else(default);
         let url = url.parse().map_err(|error| super::Usage::error(format!("--to {url}: {error}")))?;
-        let live = |key: &&Key| key.is_live(now_ms());
+        let live = |key: &&Key| key.is_live(wall_ms());
         let key = source.keys.iter().filter(live).find(|key| key.can_sign()).or(source.keys.iter().find(live));
         let key = key.or(source.keys.first()).context("the source has no secret")?.clone();
         let http = client()?;
@@ -212,7 +212,7 @@ impl Sender {
             Some(body) => body.clone(),
             None => self.provider.sample(&self.event_type, nth).unwrap_or_default(),
         };
-        let signed = self.provider.sign(&self.event_type, body, &self.key, now_ms(), self.signed_url.as_deref());
+        let signed = self.provider.sign(&self.event_type, body, &self.key, wall_ms(), self.signed_url.as_deref());
         let signed = signed.map_err(|error| super::Usage::error(error.to_string()))?;
         let mut request = hyper::Request::post(self.with_query(signed.query)?).body(Full::new(signed.body))?;
         request.headers_mut().extend(signed.headers);

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use hookgate::attempt::Outcome;
 use hookgate::config::{Config, DEFAULT_CALLS, Overrides, cache_folder};
 use hookgate::effects::{Blank, Quota};
-use hookgate::event::{Event, EventId, NewEvent, now_ms};
+use hookgate::event::{Event, EventId, NewEvent, wall_ms};
 use hookgate::outbound::{Hosts, Outbound, Roots};
 use hookgate::plugins::{Grant, asked};
 use hookgate::provider::{Provider, Received, catalogue};
@@ -198,7 +198,7 @@ impl Try {
         };
         let made = as_received(&provider, &event_type, body)?;
         Ok(Event {
-            id: EventId::next(EventId::from_i64(0), now_ms(), 0),
+            id: EventId::next(EventId::from_i64(0), wall_ms(), 0),
             source: made.source,
             provider: made.provider,
             event_type: made.event_type,
@@ -243,9 +243,9 @@ impl Try {
 fn as_received(provider: &Provider, event_type: &str, body: Bytes) -> anyhow::Result<NewEvent> {
     let provider = provider.for_a_trial();
     let key = provider.fresh_key()?;
-    let signed = provider.sign(event_type, body, &key, now_ms(), None)?;
-    let received = Received::new(provider.name.clone(), signed.headers, signed.body, now_ms());
-    let events = provider.parse_events(provider.verify(received, &[key], now_ms())?)?;
+    let signed = provider.sign(event_type, body, &key, wall_ms(), None)?;
+    let received = Received::new(provider.name.clone(), signed.headers, signed.body, wall_ms());
+    let events = provider.parse_events(provider.verify(received, &[key], wall_ms())?)?;
     events.into_iter().next().context("there is no event in it")
 }
 

@@ -1,6 +1,7 @@
 //! What a plugin's section of the config grants, and the limits of calls.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::{HeaderName, Method};
 use toml::Value;
@@ -28,6 +29,7 @@ impl Reading<'_> {
         let emit = emit(&mut section);
         let emit_per_minute = section.number("emit_per_minute", EMIT_PER_MINUTE, 1..=10_000_000);
         let write_mib = section.number("write_mib_per_minute", WRITE_MIB_PER_MINUTE, 1..=1 << 20);
+        let ordered_by = ordered_by(&mut section);
         let sha256 = digests(&mut section);
         section.finish();
         Grant {
@@ -38,6 +40,7 @@ impl Reading<'_> {
             emit,
             emit_per_minute,
             write_bytes_per_minute: write_mib << 20,
+            ordered_by,
             answers: Vec::new(),
             sha256,
         }
@@ -140,6 +143,16 @@ pub(super) fn allow_private(section: &mut Section) -> Vec<SocketAddr> {
         }
     };
     texts.iter().filter_map(read).collect()
+}
+
+/// Reads the name of the attribute that tells deliveries into lanes.
+fn ordered_by(section: &mut Section) -> Option<Arc<str>> {
+    let name: String = section.optional("ordered_by")?;
+    let is_name = !name.is_empty() && name.len() <= 100 && !name.contains(char::is_whitespace);
+    if !is_name {
+        section.mistake("ordered_by", "names an attribute of events, as in \"resource.id\"");
+    }
+    is_name.then(|| name.into())
 }
 
 /// How much a plugin may remember where `state = true` and nothing else is said.

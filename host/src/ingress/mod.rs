@@ -28,7 +28,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-use crate::event::{Event, NewEvent, now_ms};
+use crate::event::{Event, NewEvent, wall_ms};
 use crate::listen::{Peer, Proxies};
 use crate::pace::Lately;
 use crate::provider::{Answering, BadHandshake, HandshakeAnswer, Provider, Received, Source};
@@ -202,14 +202,14 @@ impl Ingress {
         }
         let mut bytes = self.bytes.of(&source.name);
         let mut received = self.receive(asked, head, body, arrival, &mut bytes).await?;
-        if let Some(url) = provider.certificate_url(&received, &source.keys, now_ms()).map_err(Refusal::Unverified)? {
+        if let Some(url) = provider.certificate_url(&received, &source.keys, wall_ms()).map_err(Refusal::Unverified)? {
             let certificate = self.means.certificates.get(url).await;
             received.certificate = Some(certificate.map_err(|_| Refusal::NoCertificate)?);
         }
         // Only now: whoever sends slowly, or makes us ask, holds a connection and a few bytes, and no place.
         let mut place = self.places.of(&source.name);
         place.grow(1, asked.is_only)?;
-        let verified = provider.verify(received, &source.keys, now_ms()).map_err(Refusal::Unverified)?;
+        let verified = provider.verify(received, &source.keys, wall_ms()).map_err(Refusal::Unverified)?;
         self.means.counters.count_verified(&source.name, verified.secret());
         self.rates.take_of_source(source)?;
         if let Some(answer) = provider.handshake(&verified, &source.keys) {
@@ -298,7 +298,7 @@ impl Ingress {
         let mut came = 0;
         let body = whole(body, room, held, &mut came).await;
         arrival.body_bytes = arrival.body_bytes.or(Some(came as u64));
-        let received = Received::new(source.name.clone(), head.headers, body?, now_ms());
+        let received = Received::new(source.name.clone(), head.headers, body?, wall_ms());
         Ok(Received { url: source.url.clone(), query: head.uri.query().map(str::to_owned), at, ..received })
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, HeaderName, Method};
 use serde::Serialize;
 
-use crate::event::{UnixMs, now_ms};
+use crate::event::{UnixMs, wall_ms};
 use crate::listen::Closed;
 
 /// How many are remembered.
@@ -93,7 +93,7 @@ impl Refused {
     pub(super) fn note(&self, cause: &'static str, source: Option<Arc<str>>, arrival: Arrival) {
         let Arrival { address, method, headers, body_bytes } = arrival;
         let method = Some(method);
-        self.lock().push(Entry { at_ms: now_ms(), cause, source, address, method, headers, body_bytes });
+        self.lock().push(Entry { at_ms: wall_ms(), cause, source, address, method, headers, body_bytes });
     }
 
     /// Notes a connection that was closed for what its client did.
@@ -105,7 +105,7 @@ impl Refused {
         }
         ring.connections.insert(cause, now);
         let (source, method, headers, body_bytes) = (None, None, Vec::new(), None);
-        ring.push(Entry { at_ms: now_ms(), cause, source, address, method, headers, body_bytes });
+        ring.push(Entry { at_ms: wall_ms(), cause, source, address, method, headers, body_bytes });
     }
 
     /// Those that are wanted, the newest first.

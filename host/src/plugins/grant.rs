@@ -29,6 +29,8 @@ pub struct Grant {
     pub emit_per_minute: u64,
     /// How many bytes of state and events it may write in a minute.
     pub write_bytes_per_minute: u64,
+    /// The attribute whose values are handled one event after another, in the order of acceptance.
+    pub ordered_by: Option<Arc<str>>,
     /// The sources whose senders it answers.
     pub answers: Vec<String>,
     /// The digests that its file may have, where that counts.
@@ -53,6 +55,7 @@ impl Grant {
             emit: Vec::new(),
             emit_per_minute: EMIT_PER_MINUTE,
             write_bytes_per_minute: WRITE_MIB_PER_MINUTE << 20,
+            ordered_by: None,
             answers: Vec::new(),
             sha256: Vec::new(),
         }

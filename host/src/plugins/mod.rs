@@ -108,6 +108,8 @@ pub enum Change {
         plugin: String,
         /// Its subscriptions.
         patterns: Vec<Pattern>,
+        /// The attribute whose values are handled one event after another.
+        ordered_by: Option<Arc<str>>,
         /// How many calls run at a time.
         calls_at_once: usize,
     },
@@ -117,6 +119,8 @@ pub enum Change {
         plugin: String,
         /// Its subscriptions, where it could say them.
         patterns: Option<Vec<Pattern>>,
+        /// As above.
+        ordered_by: Option<Arc<str>>,
     },
     /// Its file is gone.
     Gone {
@@ -336,9 +340,10 @@ impl Plugins {
         after: Option<PluginSlot>,
         tell: &UnboundedSender<Change>,
     ) {
-        let change = change(name, after.as_ref());
+        let grant = (self.granting().grants)(name);
+        let change = change(name, after.as_ref(), grant.ordered_by.clone());
         match &after {
-            Some(slot) => say(&standing(name, slot, &(self.granting().grants)(name))),
+            Some(slot) => say(&standing(name, slot, &grant)),
             None => {
                 self.hosts.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
                 tracing::info!(plugin = %name, "{name}: its file is gone; its deliveries wait for it");
@@ -351,17 +356,17 @@ impl Plugins {
     }
 }
 
-fn change(name: &str, slot: Option<&PluginSlot>) -> Change {
+fn change(name: &str, slot: Option<&PluginSlot>, ordered_by: Option<Arc<str>>) -> Change {
     let plugin = name.to_owned();
     match slot {
         None => Change::Gone { plugin },
         Some(Slot::Live(live) | Slot::Stale { live, .. }) => {
             let patterns = live.plugin.manifest.subscriptions.clone();
-            Change::Runs { plugin, patterns, calls_at_once: live.calls_at_once }
+            Change::Runs { plugin, patterns, ordered_by, calls_at_once: live.calls_at_once }
         }
         Some(Slot::Broken(refused)) => {
             let patterns = refused.blocked.as_ref().map(|manifest| manifest.subscriptions.clone());
-            Change::Waits { plugin, patterns }
+            Change::Waits { plugin, patterns, ordered_by }
         }
     }
 }

@@ -16,6 +16,7 @@ mod description;
 mod handshake;
 mod json;
 mod key;
+mod masked;
 mod names;
 mod parse;
 mod scheme;

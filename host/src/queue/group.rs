@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::columns::State;
+use super::lanes::lane;
 use super::settling::{Kept, Settling};
-use super::store::StoreError;
-use super::subscriber::Ready;
-use super::writer::{Group, READY, READY_BYTES, REFILL, Writer, Written, not_run};
+use super::store::{Begins, IN_LANE, StoreError};
+use super::subscriber::{BY_HAND, Ready, Subscriber};
+use super::writer::{Accepted, Group, READY, READY_BYTES, REFILL, Writer, Written, not_run};
 use super::{Delivery, Receipt, Settlement};
 use crate::attempt::Outcome;
 use crate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN};
@@ -15,18 +16,18 @@ use crate::schedule::Verdict;
 
 impl Writer {
     /// Writes a group as a whole, and notes what it did.
-    pub(super) fn write_all(&mut self, group: &Group, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
+    pub(super) fn write_all(&mut self, group: &Group, written: &mut Written) -> Result<(), StoreError> {
         self.store.begin()?;
+        self.full = self.why_full();
         for (n, settling) in group.settles.iter().enumerate() {
-            self.write_settling(n, settling, now, written)?;
+            self.write_settling(n, settling, written)?;
         }
         for (events, _) in &group.accepts {
-            let receipts: Result<Vec<_>, _> =
-                events.iter().map(|event| self.write_event(event, now, written)).collect();
-            written.receipts.push(receipts?);
+            let accepted = self.write_request(events, written)?;
+            written.accepted.push(accepted);
         }
         for n in 0..self.subscribers.len() {
-            self.write_claims(n, now, written)?;
+            self.write_claims(n, written)?;
         }
         for (n, track) in &written.tracks {
             self.store.add_track(self.subscribers[*n].id, track)?;
@@ -34,33 +35,45 @@ impl Writer {
         self.store.commit()
     }
 
-    pub(super) fn write_event(
-        &mut self,
-        event: &NewEvent,
-        now: UnixMs,
-        written: &mut Written,
-    ) -> Result<Receipt, StoreError> {
+    /// Writes the events of one request down, all of them, or none where there is no room for what is new.
+    fn write_request(&mut self, events: &[NewEvent], written: &mut Written) -> Result<Accepted, StoreError> {
+        if let Some(why) = self.full {
+            // A repeat takes no room.
+            let firsts: Option<Vec<EventId>> =
+                events.iter().map(|event| self.first_of(event)).collect::<Result<_, _>>()?;
+            let repeats = |firsts: Vec<EventId>| firsts.into_iter().map(|id| Receipt { id, duplicate: true }).collect();
+            return Ok(firsts.map(repeats).ok_or(why));
+        }
+        events.iter().map(|event| self.write_event(event, written)).collect::<Result<_, _>>().map(Ok)
+    }
+
+    pub(super) fn write_event(&mut self, event: &NewEvent, written: &mut Written) -> Result<Receipt, StoreError> {
         if let Some(first) = self.first_of(event)? {
-            self.put_dead_back(first, now)?;
+            self.put_dead_back(first)?;
             return Ok(Receipt { id: first, duplicate: true });
         }
-        let id = EventId::next(self.last_id, event.received_at_ms, salt());
+        let id = EventId::next(self.last_id, self.id_time(event.received_at_ms), self.salts.next());
         self.last_id = id;
-        self.store.insert_event(id, event)?;
+        let wanting: Vec<usize> =
+            (0..self.subscribers.len()).filter(|n| self.subscribers[*n].wants(event)).collect();
+        let line = self.store.insert_event(id, event, wanting.len())?;
         if let Some(key) = event.repeat_key {
             self.seen.insert(&key, id, event.received_at_ms);
             written.keys.push(key);
         }
-        let (mut loaded, mut wanting): (Option<Arc<Event>>, usize) = (None, 0);
-        for n in 0..self.subscribers.len() {
-            if self.subscribers[n].wants(event) {
-                wanting += 1;
-                let event = loaded.get_or_insert_with(|| Arc::new(event.clone().accepted(id)));
-                self.write_delivery(n, event.clone(), now, written)?;
-            }
+        self.fanout = (self.fanout * 7 + wanting.len()) / 8;
+        let mut loaded: Option<Arc<Event>> = None;
+        for n in wanting {
+            let lane = self.subscribers[n].lane_of(event).map(lane);
+            let event = loaded.get_or_insert_with(|| Arc::new(event.clone().accepted(id)));
+            self.write_delivery(n, event.clone(), (line, lane), written)?;
         }
-        self.fanout = (self.fanout * 7 + wanting) / 8;
         Ok(Receipt { id, duplicate: false })
+    }
+
+    /// The time that an event's id tells: when it was received, but not where the wall clock was set to another day since.
+    fn id_time(&self, received_at_ms: UnixMs) -> UnixMs {
+        if received_at_ms.abs_diff(self.now) < CLOCKS_AGREE_MS { received_at_ms } else { self.now }
     }
 
     /// The event that this is a repeat of.
@@ -75,40 +88,91 @@ impl Writer {
         &mut self,
         n: usize,
         event: Arc<Event>,
-        now: UnixMs,
+        (line, lane): (i64, Option<i64>),
         written: &mut Written,
     ) -> Result<(), StoreError> {
-        let subscriber = &self.subscribers[n];
-        let (id, nothing_before) = (event.id, subscriber.ready.is_empty() && !subscriber.is_behind(now));
-        if subscriber.has_slot(now) && nothing_before && self.has_room(subscriber) {
-            self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
+        let (subscriber, id, now) = (&self.subscribers[n], event.id, self.now);
+        if let Some(lane) = lane
+            && !self.store.enter_lane(subscriber.id, lane, id)?
+        {
+            let begins = Begins { state: State::Waiting, attempt: 0, due_ms: IN_LANE, line, lane: Some(lane) };
+            return self.store.insert_delivery(subscriber.id, id, begins);
+        }
+        if subscriber.has_slot(now) && !subscriber.is_waited_for(now) && self.has_room(subscriber) {
+            let begins = Begins { state: State::Running, attempt: 1, due_ms: now, line, lane };
+            self.store.insert_delivery(subscriber.id, id, begins)?;
             self.begun(n, event.bytes());
-            let subscriber = &self.subscribers[n];
-            written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: 1, earlier: 0, event }));
+            let subscriber = self.subscribers[n].name.clone();
+            written.claimed.push((n, Delivery { subscriber, attempt: 1, earlier: 0, line, lane, event }));
             return Ok(());
         }
+        let begins = Begins { state: State::Waiting, attempt: 0, due_ms: now, line, lane };
+        self.store.insert_delivery(subscriber.id, id, begins)?;
         let subscriber = &mut self.subscribers[n];
-        self.store.insert_delivery(subscriber.id, id, State::Waiting, 0, now)?;
+        let has_slots = subscriber.slots > 0;
+        let waiting = subscriber.line(line);
         // What cannot run soon waits on disk.
-        if subscriber.slots > 0 && subscriber.ready.len() < READY && !subscriber.is_behind(now) {
+        if has_slots && waiting.ready.len() < READY && !waiting.is_behind(now) {
             let fits = self.ready_bytes + event.bytes() <= READY_BYTES;
             self.ready_bytes += if fits { event.bytes() } else { 0 };
-            subscriber.ready.push_back(Ready { event: id, attempts: 0, earlier: 0, loaded: fits.then_some(event) });
+            let loaded = fits.then_some(event);
+            waiting.ready.push_back(Ready { event: id, attempts: 0, earlier: 0, lane, loaded });
         } else {
-            subscriber.is_due_at(now);
+            subscriber.is_due_at(line, now);
+        }
+        Ok(())
+    }
+
+    /// A first delivery of an event that was accepted before.
+    pub(super) fn deliver_late(&mut self, n: usize, event: EventId) -> Result<(), StoreError> {
+        let (id, now) = (self.subscribers[n].id, self.now);
+        let value = match self.subscribers[n].ordered_by.clone() {
+            Some(attribute) => self.store.attribute(event, &attribute)?,
+            None => None,
+        };
+        let lane = value.as_deref().map(lane);
+        let is_free = lane.map(|lane| self.store.enter_lane(id, lane, event)).transpose()?.unwrap_or(true);
+        let due_ms = if is_free { now } else { IN_LANE };
+        let begins = Begins { state: State::Waiting, attempt: 0, due_ms, line: BY_HAND, lane };
+        self.store.insert_delivery(id, event, begins)?;
+        if is_free {
+            self.subscribers[n].is_due_at(BY_HAND, now);
         }
         Ok(())
     }
 
     /// A repeat of an event runs nothing again, but for those that had given up on it.
-    fn put_dead_back(&mut self, event: EventId, now: UnixMs) -> Result<(), StoreError> {
+    fn put_dead_back(&mut self, event: EventId) -> Result<(), StoreError> {
         for id in self.store.dead_of(event)? {
-            let subscriber = self.subscribers.iter_mut().find(|one| one.id == id && !one.patterns.is_empty());
-            if let Some(subscriber) = subscriber {
-                self.store.put_back(id, event, now)?;
+            let is_there = |one: &Subscriber| one.id == id && !one.patterns.is_empty();
+            if let Some(n) = self.subscribers.iter().position(is_there) {
+                self.wait_anew(n, event, None)?;
                 self.store.take_off_track(id, 0, 1)?;
-                subscriber.is_due_at(now);
             }
+        }
+        Ok(())
+    }
+
+    /// A delivery that was over waits anew: in its lane, if it has one, and in its line or in another.
+    pub(super) fn wait_anew(&mut self, n: usize, event: EventId, line: Option<i64>) -> Result<(), StoreError> {
+        let (id, now) = (self.subscribers[n].id, self.now);
+        let is_free = match self.store.lane_of(id, event)? {
+            Some(lane) => self.store.enter_lane(id, lane, event)?,
+            None => true,
+        };
+        let line = self.store.put_back(id, event, if is_free { now } else { IN_LANE }, line)?;
+        if is_free {
+            self.subscribers[n].is_due_at(line, now);
+        }
+        Ok(())
+    }
+
+    /// A delivery is over: the next of its lane may begin.
+    pub(super) fn leave_lane(&mut self, n: usize, lane: Option<i64>, event: EventId) -> Result<(), StoreError> {
+        let Some(lane) = lane else { return Ok(()) };
+        let now = self.now;
+        if let Some(line) = self.store.leave_lane(self.subscribers[n].id, lane, event, now)? {
+            self.subscribers[n].is_due_at(line, now);
         }
         Ok(())
     }
@@ -118,9 +182,9 @@ impl Writer {
         &mut self,
         settle: usize,
         settling: &Settling,
-        now: UnixMs,
         written: &mut Written,
     ) -> Result<(), StoreError> {
+        let now = self.now;
         let Some(n) = self.find(&settling.subscriber) else {
             // Whoever wants something kept must not believe that it is.
             written.overtaken.push(settle);
@@ -141,12 +205,12 @@ impl Writer {
             self.store.remember(id, effects)?;
             for emitted in &effects.emitted {
                 let event = emitted_event(&settling.subscriber, settling.event, effects, emitted, now);
-                self.write_event(&event, now, written)?;
+                self.write_event(&event, written)?;
             }
         }
         match &settling.settlement {
             Settlement::Answered { attempt } => self.store.insert_attempt(id, settling.event, ANSWER, attempt),
-            _ => self.write_settlement(n, settling, now, written),
+            _ => self.write_settlement(n, settling, written),
         }
     }
 
@@ -154,11 +218,10 @@ impl Writer {
         &mut self,
         n: usize,
         settling: &Settling,
-        now: UnixMs,
         written: &mut Written,
     ) -> Result<(), StoreError> {
-        let Settling { event, attempt: number, settlement, bytes, .. } = settling;
-        let (event, number) = (*event, *number);
+        let Settling { event, attempt: number, settlement, bytes, line, lane, .. } = settling;
+        let (event, number, now) = (*event, *number, self.now);
         let subscriber = &mut self.subscribers[n];
         let (state, attempts, due) = match settlement {
             // It has no delivery.
@@ -177,29 +240,35 @@ impl Writer {
                 written.tracks.entry(n).or_default().add(number, attempt, state == State::Dead);
             }
         }
-        if state == State::Waiting {
-            subscriber.is_due_at(due);
+        match state {
+            State::Waiting => subscriber.is_due_at(*line, due),
+            _ => self.leave_lane(n, *lane, event)?,
         }
         self.ended(n, *bytes);
         written.settled.push((n, *bytes));
         Ok(())
     }
 
-    /// Begins as many waiting deliveries of a plugin as it has slots.
-    fn write_claims(&mut self, n: usize, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
+    /// Begins as many waiting deliveries of a plugin as it has slots, of its lines in turn.
+    fn write_claims(&mut self, n: usize, written: &mut Written) -> Result<(), StoreError> {
+        let now = self.now;
         while self.subscribers[n].has_slot(now) && self.has_room(&self.subscribers[n]) {
-            if self.subscribers[n].ready.is_empty() && !self.refill(n, now)? {
-                return Ok(());
+            let Some(place) = self.subscribers[n].next_line(now) else { return Ok(()) };
+            if self.subscribers[n].lines[place].ready.is_empty() {
+                self.refill(n, place)?;
             }
-            let Some(ready) = self.subscribers[n].ready.pop_front() else { return Ok(()) };
-            self.write_claim(n, ready, now, written)?;
+            let line = &mut self.subscribers[n].lines[place];
+            let number = line.number;
+            if let Some(ready) = line.ready.pop_front() {
+                self.write_claim(n, number, ready, written)?;
+            }
         }
         Ok(())
     }
 
-    fn write_claim(&mut self, n: usize, ready: Ready, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
-        let subscriber = &mut self.subscribers[n];
-        let (number, earlier) = (ready.attempts + 1, ready.earlier);
+    fn write_claim(&mut self, n: usize, line: i64, ready: Ready, written: &mut Written) -> Result<(), StoreError> {
+        let (subscriber, now) = (&self.subscribers[n], self.now);
+        let (number, earlier, lane) = (ready.attempts + 1, ready.earlier, ready.lane);
         if let Some(event) = &ready.loaded {
             self.ready_bytes = self.ready_bytes.saturating_sub(event.bytes());
         }
@@ -207,33 +276,33 @@ impl Writer {
             Err(StoreError::Damaged(id)) => {
                 tracing::error!(event = %id, subscriber = %subscriber.name, "the stored body is damaged, so it is not delivered");
                 self.store.move_delivery(subscriber.id, id, State::Dead, number, now)?;
-                return self.store.insert_attempt(subscriber.id, id, number, &not_run(Outcome::Damaged, now));
+                self.store.insert_attempt(subscriber.id, id, number, &not_run(Outcome::Damaged, now))?;
+                return self.leave_lane(n, lane, id);
             }
             event => event?,
         };
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
         let subscriber = subscriber.name.clone();
         self.begun(n, event.bytes());
-        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, event }));
+        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, line, lane, event }));
         Ok(())
     }
 
-    /// Reads waiting deliveries that are due from disk. Gives whether there were any.
-    fn refill(&mut self, n: usize, now: UnixMs) -> Result<bool, StoreError> {
-        let subscriber = &mut self.subscribers[n];
-        if !subscriber.is_behind(now) {
-            return Ok(false);
-        }
-        let due = self.store.due(subscriber.id, now, REFILL)?;
+    /// Reads waiting deliveries of a line that are due from disk.
+    fn refill(&mut self, n: usize, place: usize) -> Result<(), StoreError> {
+        let (id, now) = (self.subscribers[n].id, self.now);
+        let line = &mut self.subscribers[n].lines[place];
+        let due = self.store.due(id, line.number, now, REFILL)?;
         let all = due.len() < REFILL;
-        subscriber.next_due_ms = if all { self.store.next_due_after(subscriber.id, Some(now))? } else { Some(now) };
-        subscriber.ready.extend(due.into_iter().map(|(event, attempts, earlier)| Ready {
-            event,
-            attempts,
-            earlier,
+        line.next_due_ms = if all { self.store.next_due_after(id, line.number, now)? } else { Some(now) };
+        line.ready.extend(due.into_iter().map(|stored| Ready {
+            event: stored.event,
+            attempts: stored.attempts,
+            earlier: stored.earlier,
+            lane: stored.lane,
             loaded: None,
         }));
-        Ok(!subscriber.ready.is_empty())
+        Ok(())
     }
 }
 
@@ -252,14 +321,11 @@ fn emitted_event(plugin: &Arc<str>, cause: EventId, effects: &Effects, emitted: 
         received: std::time::Instant::now(),
         attributes: emitted.attributes.iter().cloned().chain(own).collect(),
         payload: emitted.payload.clone(),
+        headers: None,
         // The commit that has it also says that the call is over: it cannot come again.
         repeat_key: None,
     }
 }
 
-/// Spreads ids; nothing depends on it being hard to guess.
-fn salt() -> u32 {
-    let mut bytes = [0u8; 4];
-    let _ = getrandom::fill(&mut bytes);
-    u32::from_le_bytes(bytes)
-}
+/// What the wall clock and ours may differ by before they tell different times.
+const CLOCKS_AGREE_MS: UnixMs = 60_000;

@@ -1,10 +1,12 @@
 //! Looking at what one subscriber was sent, and what it was not.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{State, outcome_name};
-use crate::attempt::Reply;
+use crate::attempt::{Reply, Spent};
 use crate::event::{EventId, Pattern, UnixMs};
 
 // The order is that of the table's own key, from its end.
@@ -12,7 +14,7 @@ const DELIVERIES: &str = "SELECT d.event, t.name, d.state, d.attempt, d.due_ms, 
     FROM delivery d CROSS JOIN event e ON e.id = d.event CROSS JOIN event_type t ON t.id = e.type
     CROSS JOIN source s ON s.id = e.source
     WHERE d.subscriber = ?1 AND d.event < ?2 AND d.event >= ?3 ORDER BY d.event DESC";
-const ATTEMPTS: &str = "SELECT number, started_at_ms, took_us, outcome, why, status, answer FROM attempt
+const ATTEMPTS: &str = "SELECT number, started_at_ms, took_us, outcome, why, status, answer, generation, cpu_us, memory_bytes, log FROM attempt
     WHERE subscriber = ?1 AND event = ?2 ORDER BY number";
 const UNDELIVERED: &str = "SELECT e.id, s.name, s.provider, t.name, d.state FROM event e
     CROSS JOIN source s ON s.id = e.source CROSS JOIN event_type t ON t.id = e.type
@@ -88,6 +90,12 @@ pub struct Tried {
     pub why: Option<String>,
     /// What the receiver answered.
     pub reply: Option<Reply>,
+    /// Which code ran: the first bytes of the SHA-256 of the plugin's file; nothing, where none did.
+    pub generation: Option<u64>,
+    /// What it used, where something ran.
+    pub spent: Option<Spent>,
+    /// The end of what it logged.
+    pub log: Option<String>,
 }
 
 impl From<State> for Standing {
@@ -144,7 +152,7 @@ fn looked(row: &Row) -> rusqlite::Result<Looked> {
     })
 }
 
-fn history(db: &Connection, subscriber: i64, event: EventId) -> rusqlite::Result<Vec<Tried>> {
+pub(super) fn history(db: &Connection, subscriber: i64, event: EventId) -> rusqlite::Result<Vec<Tried>> {
     let mut statement = db.prepare_cached(ATTEMPTS)?;
     let rows = statement.query_map(params![subscriber, event.to_i64()], |row| {
         let (status, body): (Option<u16>, Option<Vec<u8>>) = (row.get(5)?, row.get(6)?);
@@ -156,9 +164,17 @@ fn history(db: &Connection, subscriber: i64, event: EventId) -> rusqlite::Result
             outcome: outcome_name(row.get(3)?),
             why: row.get(4)?,
             reply,
+            generation: Some(row.get::<_, i64>(7)? as u64).filter(|generation| *generation != 0),
+            spent: spent(row.get(8)?, row.get(9)?),
+            log: row.get(10)?,
         })
     })?;
     rows.collect()
+}
+
+fn spent(cpu_us: Option<i64>, memory_bytes: Option<i64>) -> Option<Spent> {
+    let (cpu, memory_bytes) = (Duration::from_micros(cpu_us? as u64), memory_bytes? as usize);
+    Some(Spent { cpu, memory_bytes })
 }
 
 /// How many events are looked through at a time.

@@ -8,12 +8,18 @@
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
 mod columns;
+mod events;
 mod group;
+mod hands;
+mod lanes;
 mod look;
 mod orders;
 mod reader;
 mod records;
 mod registering;
+mod retention;
+mod salts;
+mod schema;
 mod seen;
 mod settling;
 mod state;
@@ -37,21 +43,32 @@ use crate::effects::{Effects, Memory};
 use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, now_ms};
 use crate::schedule::{Schedules, Verdict};
 
+pub use events::{Listed, Page, Shown, Stand, Wanted, Went};
+pub use hands::{Doing, PuttingBack, Which};
+use hands::Dropping;
 pub use look::{Filter, Looked, Standing, Tried};
 pub use reader::Counts;
 use reader::Reader;
+pub use records::Audited;
 pub use registering::{Registration, Subscribing};
+use salts::Salts;
 use settling::{Kept, Settling};
 use state::Remembered;
 use store::Store;
 pub use track::Track;
 use writer::{Order, Subscription, Writer};
 
-/// How long the queue keeps what.
+/// How long the queue keeps what, and how much there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keep {
     /// Events and how they went.
     pub events: Duration,
+    /// How much data is kept at the most, in bytes: beyond that the oldest events go that have nothing open.
+    pub bytes: Option<u64>,
+    /// How many deliveries may be not over; beyond that nothing new is accepted.
+    pub open_deliveries: u64,
+    /// How much data there may be, in bytes; beyond that nothing new is accepted.
+    pub data_bytes: Option<u64>,
     /// The keys that tell repeats.
     pub repeat_keys: Duration,
     /// The subscriptions of a plugin whose file is gone.
@@ -67,6 +84,10 @@ pub struct Delivery {
     pub attempt: u32,
     /// How many attempts there were before it was put back the last time.
     pub earlier: u32,
+    /// Where it waits when it is tried again: in the line of its source, by the queue's number for it.
+    pub line: i64,
+    /// Its lane, where the subscriber's deliveries are told into lanes.
+    pub lane: Option<i64>,
     /// What happened.
     pub event: Arc<Event>,
 }
@@ -172,7 +193,7 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
     let (orders, inbox) = mpsc::channel();
     let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(None);
-    let writer = Writer::take_up(store, schedules, keep, deliver)?;
+    let writer = Writer::take_up(store, schedules, keep, deliver, now_ms(), Salts::fresh())?;
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
         let closed = writer.run(inbox, fail, &marker);
         // Held as long as anything is written, and not longer: whoever hears that it is closed may open it again.
@@ -213,13 +234,17 @@ impl Queue {
 
     /// Says that a subscriber is there, durably what it wants from now on (nothing: what it wanted before), and how many
     /// deliveries it may have in hand. Where that cannot be written down now, it is as soon as it can.
+    ///
+    /// Deliveries with the same value of the attribute `ordered_by` are begun one after another, in the order in which their events were
+    /// accepted, each only when the one before is over.
     pub async fn subscribe(
         &self,
         subscriber: &str,
         patterns: Option<Vec<Pattern>>,
+        ordered_by: Option<Arc<str>>,
         slots: usize,
     ) -> Result<(), AcceptError> {
-        let subscription = Subscription { subscriber: subscriber.into(), patterns, slots };
+        let subscription = Subscription { subscriber: subscriber.into(), patterns, ordered_by, slots };
         self.ask(|done| Order::Subscribe(subscription, done)).await
     }
 
@@ -229,9 +254,52 @@ impl Queue {
     }
 
     /// Has a subscriber get events again, for the first time, or sooner than they are due, and gives how many: not those that are due
-    /// already, nor those that are not kept any more, nor those that it neither got before nor subscribes to. At most 1,024 at a time.
-    pub async fn put_back(&self, subscriber: &str, events: Vec<EventId>) -> Result<usize, AcceptError> {
-        self.ask(|answer| Order::PutBack { subscriber: subscriber.into(), events, answer }).await
+    /// already, nor those that are not kept any more, nor those that it neither got before nor subscribes to. They wait in a line of
+    /// their own beside those of the sources.
+    pub async fn put_back(&self, putting: PuttingBack) -> Result<usize, AcceptError> {
+        self.ask(|answer| Order::PutBack(putting, answer)).await
+    }
+
+    /// Drops a subscriber's dead deliveries of events, but for what is kept of their attempts, and gives how many that were.
+    pub async fn drop_dead(&self, subscriber: &str, events: Vec<EventId>) -> Result<usize, AcceptError> {
+        let dropping = Dropping { subscriber: subscriber.into(), events };
+        self.ask(|answer| Order::Drop(dropping, answer)).await
+    }
+
+    /// Begins nothing for a subscriber any more, durably, until [`Queue::resume`]: what it has in hand ends, the rest waits. Gives
+    /// whether there is such a subscriber.
+    pub async fn pause(&self, subscriber: &str) -> Result<bool, AcceptError> {
+        self.ask(|answer| Order::Pause { subscriber: subscriber.into(), is_paused: true, answer }).await
+    }
+
+    /// Lets a subscriber go on. Gives whether there is one of that name.
+    pub async fn resume(&self, subscriber: &str) -> Result<bool, AcceptError> {
+        self.ask(|answer| Order::Pause { subscriber: subscriber.into(), is_paused: false, answer }).await
+    }
+
+    /// Keeps who changed what by hand.
+    pub async fn note(&self, who: String, what: String) -> Result<(), AcceptError> {
+        self.ask(|answer| Order::Note { who, what, answer }).await
+    }
+
+    /// Who changed what by hand, the newest first.
+    pub async fn audit(&self, limit: usize) -> anyhow::Result<Vec<Audited>> {
+        look(&self.looker, move |reader| records::audit(&reader.0, limit)).await
+    }
+
+    /// Looks for events, the newest first, for a bounded time.
+    pub async fn events(&self, wanted: Wanted) -> anyhow::Result<Page> {
+        look(&self.looker, move |reader| events::events(&reader.0, &wanted)).await
+    }
+
+    /// One event with all that is kept of it; nothing, where there is none of that id.
+    pub async fn show(&self, event: EventId) -> anyhow::Result<Option<Shown>> {
+        look(&self.looker, move |reader| events::show(&reader.0, event)).await
+    }
+
+    /// Those that an operator holds.
+    pub async fn paused(&self) -> anyhow::Result<Vec<String>> {
+        look(&self.reader, |reader| records::paused(&reader.0)).await
     }
 
     async fn ask<T>(
@@ -266,7 +334,8 @@ impl Queue {
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
         let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let settling = Settling { subscriber, event, attempt, settlement, bytes: delivery.event.bytes(), kept: None };
+        let (bytes, line, lane) = (delivery.event.bytes(), delivery.line, delivery.lane);
+        let settling = Settling { subscriber, event, attempt, settlement, bytes, line, lane, kept: None };
         let _ = self.orders.send(Order::Settle(settling));
     }
 
@@ -279,8 +348,8 @@ impl Queue {
         effects: Effects,
     ) -> Result<(), NotKept> {
         let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let bytes = delivery.event.bytes();
-        self.keep(Settling { subscriber, event, attempt, settlement, bytes, kept: None }, effects).await
+        let (bytes, line, lane) = (delivery.event.bytes(), delivery.line, delivery.lane);
+        self.keep(Settling { subscriber, event, attempt, settlement, bytes, line, lane, kept: None }, effects).await
     }
 
     /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does, once for each event: a sender that
@@ -293,8 +362,9 @@ impl Queue {
         effects: Effects,
     ) -> Result<(), NotKept> {
         let settlement = Settlement::Answered { attempt };
-        self.keep(Settling { subscriber: plugin.clone(), event, attempt: 0, settlement, bytes: 0, kept: None }, effects)
-            .await
+        let subscriber = plugin.clone();
+        let settling = Settling { subscriber, event, attempt: 0, settlement, bytes: 0, line: 0, lane: None, kept: None };
+        self.keep(settling, effects).await
     }
 
     async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {

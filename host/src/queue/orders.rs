@@ -4,7 +4,6 @@ use super::AcceptError;
 use super::store::StoreError;
 use super::subscriber::Subscriber;
 use super::writer::{Group, Order, POSTING_BYTES, Writer, only_not_now};
-use crate::event::now_ms;
 
 impl Writer {
     /// What could not be written now is taken back, and whoever asked is told so.
@@ -84,7 +83,7 @@ impl Writer {
                     let subscriber = &mut self.subscribers[n];
                     // It may have been gone for long when this process began.
                     if subscriber.gone_at_ms.is_none() {
-                        subscriber.gone_at_ms = Some(now_ms());
+                        subscriber.gone_at_ms = Some(self.now);
                         self.store.set_gone(subscriber.id, subscriber.gone_at_ms).or_else(only_not_now)?;
                     }
                 }
@@ -94,10 +93,23 @@ impl Writer {
                 (0..self.subscribers.len()).for_each(|n| self.set_slots(n, 0));
                 self.held_subscriptions.iter_mut().for_each(|held| held.slots = 0);
             }
-            Order::PutBack { subscriber, events, answer } => {
-                let put_back = self.put_back(&subscriber, &events);
+            Order::PutBack(putting, answer) => {
+                let put_back = self.put_back(&putting);
                 let _ = answer.send(self.only_for_now(put_back)?);
                 self.write(Group::default())?;
+            }
+            Order::Drop(dropping, answer) => {
+                let dropped = self.drop_dead(&dropping);
+                let _ = answer.send(self.only_for_now(dropped)?);
+            }
+            Order::Pause { subscriber, is_paused, answer } => {
+                let paused = self.pause(&subscriber, is_paused);
+                let _ = answer.send(self.only_for_now(paused)?);
+                self.write(Group::default())?;
+            }
+            Order::Note { who, what, answer } => {
+                let noted = self.store.note(self.now, &who, &what);
+                let _ = answer.send(self.only_for_now(noted)?);
             }
             Order::Register(registration, answer) => {
                 let named = registration.subscribing.as_ref().map(|subscribing| subscribing.subscriber().clone());

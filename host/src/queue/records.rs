@@ -6,8 +6,19 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::State;
-use super::store::{Result, Store};
+use super::store::{Result, Store, StoreError};
 use crate::event::{EventId, UnixMs};
+
+/// A change that somebody made by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// When.
+    pub at_ms: UnixMs,
+    /// By which token.
+    pub who: String,
+    /// What, in a sentence or in JSON.
+    pub what: String,
+}
 
 impl Store {
     /// Keeps what is registered, or takes it out.
@@ -35,12 +46,48 @@ impl Store {
         Ok(self.db.prepare_cached(sql)?.query_row(params![subscriber, event.to_i64()], row).optional()?)
     }
 
-    /// Has a delivery that waits be due at a time.
-    pub fn hurry(&self, subscriber: i64, event: EventId, due_ms: UnixMs) -> Result<()> {
-        self.run(
-            "UPDATE delivery SET due_ms = ?3 WHERE subscriber = ?1 AND event = ?2",
-            params![subscriber, event.to_i64(), due_ms as i64],
-        )
+    /// Has a delivery that waits be due at a time. Gives its line.
+    pub fn hurry(&self, subscriber: i64, event: EventId, due_ms: UnixMs) -> Result<i64> {
+        let sql = "UPDATE delivery SET due_ms = ?3 WHERE subscriber = ?1 AND event = ?2 RETURNING line";
+        self.number(sql, params![subscriber, event.to_i64(), due_ms as i64])
+    }
+
+    /// Deletes a delivery that is dead. Gives how many that were.
+    pub fn drop_dead(&self, subscriber: i64, event: EventId) -> Result<usize> {
+        let sql = "DELETE FROM delivery WHERE subscriber = ?1 AND event = ?2 AND state = 3";
+        self.change(sql, params![subscriber, event.to_i64()])
+    }
+
+    /// Notes since when an operator has held a subscriber, or that it goes on.
+    pub fn set_paused(&self, subscriber: i64, at_ms: Option<UnixMs>) -> Result<()> {
+        let sql = "UPDATE subscriber SET paused_at_ms = ?2 WHERE id = ?1";
+        self.run(sql, params![subscriber, at_ms.map(|ms| ms as i64)])
+    }
+
+    /// Notes by which attribute a subscriber's deliveries are told into lanes.
+    pub fn set_ordered_by(&self, subscriber: i64, attribute: Option<&str>) -> Result<()> {
+        self.run("UPDATE subscriber SET ordered_by = ?2 WHERE id = ?1", params![subscriber, attribute])
+    }
+
+    /// Notes who changed what by hand.
+    pub fn note(&self, at_ms: UnixMs, who: &str, what: &str) -> Result<()> {
+        let sql = "INSERT INTO audit (at_ms, who, what) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![at_ms as i64, who, what])
+    }
+
+    /// Whether the body of an event is still kept.
+    pub fn has_body(&self, event: EventId) -> Result<bool> {
+        Ok(self.number("SELECT count(*) FROM body WHERE event = ?1", [event.to_i64()])? > 0)
+    }
+
+    /// An attribute of an event that is kept, by its name.
+    pub fn attribute(&self, event: EventId, name: &str) -> Result<Option<String>> {
+        let attributes = match self.event(event) {
+            // Found out again when it is to be delivered, and said then.
+            Err(StoreError::Damaged(_)) => return Ok(None),
+            event => event?.attributes,
+        };
+        Ok(attributes.into_iter().find(|(known, _)| known == name).map(|(_, value)| value))
     }
 
     /// The source, the provider and the type of an event; nothing, where it is not kept.
@@ -50,6 +97,22 @@ impl Store {
         let row = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         Ok(self.db.prepare_cached(sql)?.query_row([event.to_i64()], row).optional()?)
     }
+}
+
+/// The names of those that an operator holds.
+pub(super) fn paused(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT name FROM subscriber WHERE paused_at_ms IS NOT NULL ORDER BY name")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Who changed what by hand, the newest first.
+pub(super) fn audit(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Audited>> {
+    let mut statement = db.prepare_cached("SELECT at_ms, who, what FROM audit ORDER BY id DESC LIMIT ?1")?;
+    let rows = statement.query_map([limit as i64], |row| {
+        Ok(Audited { at_ms: row.get::<_, i64>(0)? as UnixMs, who: row.get(1)?, what: row.get(2)? })
+    })?;
+    rows.collect()
 }
 
 /// What is kept of all that is registered of a kind, by id.

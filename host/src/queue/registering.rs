@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::columns::State;
 use super::store::Result;
 use super::writer::{Group, Writer, Written};
-use crate::event::{EventId, NewEvent, Pattern, UnixMs, now_ms};
+use crate::event::{NewEvent, Pattern, UnixMs};
 
 /// A change of who is registered. All of it is written, or nothing.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl Subscribing {
 impl Writer {
     /// Writes a change of who is registered.
     pub(super) fn register(&mut self, registration: Registration) -> Result<()> {
-        let (now, mut written) = (now_ms(), Written::default());
+        let (now, mut written) = (self.now, Written::default());
         let registered = self.write_registration(&registration, now, &mut written);
         match registered.and_then(|id| self.store.commit().map(|()| id)) {
             Ok(id) => {
@@ -99,7 +98,7 @@ impl Writer {
             None => None,
         };
         if let Some(event) = event {
-            self.write_event(event, now, written)?;
+            self.write_event(event, written)?;
         }
         Ok(number)
     }
@@ -140,42 +139,5 @@ impl Writer {
         one.patterns.clear();
         one.gone_at_ms = Some(now);
         Some(n)
-    }
-
-    /// Has a subscriber get events again, or for the first time. Gives how many; see [`super::Queue::put_back`].
-    pub(super) fn put_back(&mut self, subscriber: &str, events: &[EventId]) -> Result<usize> {
-        let there = |n: &usize| !self.subscribers[*n].is_forgotten;
-        let Some(n) = self.find(subscriber).filter(there) else { return Ok(0) };
-        let (number, now, mut put_back) = (self.subscribers[n].id, now_ms(), 0);
-        let (mut undone, mut revived) = (0, 0);
-        self.store.begin()?;
-        for event in events {
-            match self.store.standing_of(number, *event)? {
-                Some((State::Waiting, due)) if due > now => self.store.hurry(number, *event, now)?,
-                Some((State::Waiting | State::Running, _)) => continue,
-                Some((state, _)) => {
-                    self.store.put_back(number, *event, now)?;
-                    undone += u64::from(state == State::Done);
-                    revived += u64::from(state == State::Dead);
-                }
-                None if self.would_get(n, *event)? => {
-                    self.store.insert_delivery(number, *event, State::Waiting, 0, now)?;
-                }
-                None => continue,
-            }
-            put_back += 1;
-        }
-        self.store.take_off_track(number, undone, revived)?;
-        self.store.commit()?;
-        if put_back > 0 {
-            self.subscribers[n].is_due_at(now);
-        }
-        Ok(put_back)
-    }
-
-    /// Whether an event is kept that a subscriber asked for.
-    fn would_get(&self, n: usize, event: EventId) -> Result<bool> {
-        let Some((source, provider, event_type)) = self.store.kind_of(event)? else { return Ok(false) };
-        Ok(self.subscribers[n].patterns.iter().any(|pattern| pattern.matches(&source, &provider, &event_type)))
     }
 }

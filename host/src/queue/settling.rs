@@ -16,6 +16,9 @@ pub(super) struct Settling {
     pub settlement: Settlement,
     /// How much memory its event took.
     pub bytes: usize,
+    /// Where it waits when it waits again, and its lane.
+    pub line: i64,
+    pub lane: Option<i64>,
     /// What the call wants kept, if anything.
     pub kept: Option<Kept>,
 }

@@ -1,5 +1,6 @@
 //! The engine: SQLite, and the only file that knows SQL.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +13,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::columns::{State, outcome_columns};
+use super::schema;
 use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, Pattern, RepeatKey, UnixMs};
-
-/// The version of the schema that this code writes.
-const SCHEMA: i64 = 3;
 
 /// Half of an ordinary page: events of a few kilobytes then fill their pages instead of leaving the rest of each empty,
 /// and the narrow tables' last pages, written with every commit, are half as large. `cargo xtask bench` prints the bytes.
@@ -24,9 +23,6 @@ const PAGE_BYTES: u32 = 2048;
 
 /// How long another program, an operator's, may hold the file before events are refused.
 const OTHERS_MAY_HOLD: Duration = Duration::from_secs(1);
-
-/// About how much work deleting old events may be in one step: rows that are looked for, and those that are deleted, each as 16.
-const TIDY_ROWS: usize = 20_000;
 
 /// How many types of events are known by heart.
 const TYPES: usize = 10_000;
@@ -36,22 +32,23 @@ const CACHE_KIB: i32 = 32 * 1024;
 
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
-const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0)";
+const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)";
 const MOVE_DELIVERY: &str =
     "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2";
 const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload 
     FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
     WHERE e.id = ?1";
 const DUE: &str =
-    "SELECT event, attempt, earlier FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
-    ORDER BY due_ms LIMIT ?3";
-const NEXT_DUE: &str =
-    "SELECT min(due_ms) FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms > ?2";
-const RUNNING: &str = "SELECT subscriber, event, attempt, earlier FROM delivery WHERE state <> 2 AND state = 1";
+    "SELECT event, attempt, earlier, lane FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms <= ?3
+    ORDER BY due_ms LIMIT ?4";
+const NEXT_DUE: &str = "SELECT min(due_ms) FROM delivery
+    WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms > ?3 AND due_ms < ?4";
+const WAITING: &str = "SELECT line, min(due_ms) FROM delivery
+    WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms < ?2 GROUP BY line";
+const OPEN: &str = "SELECT count(*) FROM delivery WHERE state <> 2 AND state IN (0, 1)";
+const RUNNING: &str = "SELECT subscriber, event, attempt, earlier, lane FROM delivery WHERE state <> 2 AND state = 1";
 const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
 const DEAD_OF: &str = "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
-const OPEN_OF: &str =
-    "SELECT count(*) FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state < 2";
 
 /// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +93,39 @@ pub struct StoredSubscriber {
     pub patterns: Vec<String>,
     /// Since when its file has been missing.
     pub gone_at_ms: Option<UnixMs>,
+    /// The attribute by which its deliveries are told into lanes.
+    pub ordered_by: Option<Arc<str>>,
+    /// Whether an operator holds it.
+    pub is_paused: bool,
+}
+
+/// A delivery that waits, as it is stored.
+pub struct StoredDelivery {
+    /// Of which event.
+    pub event: EventId,
+    /// How many attempts it had, and how many of them in earlier rounds.
+    pub attempts: u32,
+    /// See above.
+    pub earlier: u32,
+    /// Its lane, if it has one.
+    pub lane: Option<i64>,
+}
+
+/// When a delivery is due that is not the first of its lane: never, until it is.
+pub(super) const IN_LANE: UnixMs = i64::MAX as UnixMs;
+
+/// A delivery at its beginning.
+pub struct Begins {
+    /// Waiting, or running at once.
+    pub state: State,
+    /// How many attempts were begun.
+    pub attempt: u32,
+    /// When it is due.
+    pub due_ms: UnixMs,
+    /// Where it waits.
+    pub line: i64,
+    /// Its lane, if it has one.
+    pub lane: Option<i64>,
 }
 
 /// A connection that writes. There is one.
@@ -104,6 +134,9 @@ pub struct Store {
     sources: HashMap<(Arc<str>, Arc<str>), i64>,
     types: HashMap<Arc<str>, i64>,
     log_pages: Arc<AtomicU64>,
+    /// How many deliveries are not over, and how many were not when the group began.
+    open: Cell<i64>,
+    open_before: Cell<i64>,
 }
 
 impl Store {
@@ -125,7 +158,7 @@ impl Store {
         // A plan that holds whatever is bound: otherwise, for the index of what is open, each binding has the statement planned anew.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(64);
-        migrate(&mut db)?;
+        schema::bring_up(&mut db)?;
         // What is in the log is written into the file anew: after a failure the system may think it on disk when it is not.
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         let log_pages = Arc::new(AtomicU64::new(0));
@@ -134,7 +167,9 @@ impl Store {
             counted.store(pages as u64, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Store { db, sources: HashMap::new(), types: HashMap::new(), log_pages })
+        let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
+        let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
+        Ok(Store { db, sources, types, log_pages, open, open_before })
     }
 
     /// Reads all of the file and makes sure that it is whole.
@@ -146,6 +181,7 @@ impl Store {
 
     /// Begins a group of writes that is on disk as a whole or not at all.
     pub fn begin(&self) -> Result<()> {
+        self.open_before.set(self.open.get());
         self.run("BEGIN IMMEDIATE", [])
     }
 
@@ -159,6 +195,7 @@ impl Store {
         // Numbers that were given out in the group are not there any more.
         self.sources.clear();
         self.types.clear();
+        self.open.set(self.open_before.get());
         if !self.db.is_autocommit() {
             let _ = self.db.execute_batch("ROLLBACK");
         }
@@ -175,25 +212,45 @@ impl Store {
     }
 
     pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        self.db.prepare_cached(sql)?.execute(params)?;
-        Ok(())
+        self.change(sql, params).map(drop)
     }
 
-    /// Writes an event under an id.
-    pub fn insert_event(&mut self, id: EventId, event: &NewEvent) -> Result<()> {
+    /// Runs a change and gives how many rows it changed.
+    pub(super) fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
+        Ok(self.db.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// How many deliveries are not over.
+    pub fn open_deliveries(&self) -> u64 {
+        self.open.get().max(0) as u64
+    }
+
+    fn opened(&self, deliveries: i64) {
+        self.open.set(self.open.get() + deliveries);
+    }
+
+    /// How much of the file holds something, in bytes.
+    pub fn used_bytes(&self) -> Result<u64> {
+        let pages = self.number("PRAGMA page_count", [])? - self.number("PRAGMA freelist_count", [])?;
+        Ok(pages.max(0) as u64 * self.number("PRAGMA page_size", [])? as u64)
+    }
+
+    /// Writes an event under an id, and how many want it. Gives its source's number.
+    pub fn insert_event(&mut self, id: EventId, event: &NewEvent, wanting: usize) -> Result<i64> {
         let source = self.source_number(&event.source, &event.provider)?;
         let event_type = self.type_number(&event.event_type)?;
         let key = event.repeat_key.as_ref().map(|key| &key[..]);
         self.run(
-            "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id.to_i64(), source, event_type, event.received_at_ms as i64, key],
+            "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![id.to_i64(), source, event_type, event.received_at_ms as i64, key, i64::from(wanting == 0)],
         )?;
         let attributes = attributes_text(&event.attributes);
         let checksum = checksum(attributes.as_bytes(), &event.payload);
         self.run(
-            "INSERT INTO body VALUES (?1, ?2, ?3, ?4)",
-            params![id.to_i64(), checksum, attributes, &event.payload[..]],
-        )
+            "INSERT INTO body VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
+            params![id.to_i64(), checksum, attributes, &event.payload[..], event.headers.as_deref()],
+        )?;
+        Ok(source)
     }
 
     fn source_number(&mut self, name: &Arc<str>, provider: &Arc<str>) -> Result<i64> {
@@ -221,7 +278,7 @@ impl Store {
         Ok(number)
     }
 
-    fn number(&self, sql: &str, params: impl rusqlite::Params) -> Result<i64> {
+    pub(super) fn number(&self, sql: &str, params: impl rusqlite::Params) -> Result<i64> {
         Ok(self.db.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
     }
 
@@ -259,18 +316,16 @@ impl Store {
     }
 
     /// Writes a delivery for the first time.
-    pub fn insert_delivery(
-        &self,
-        subscriber: i64,
-        event: EventId,
-        state: State,
-        attempt: u32,
-        due_ms: UnixMs,
-    ) -> Result<()> {
-        self.run(INSERT_DELIVERY, params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64])
+    pub fn insert_delivery(&self, subscriber: i64, event: EventId, begins: Begins) -> Result<()> {
+        self.opened(1);
+        let Begins { state, attempt, due_ms, line, lane } = begins;
+        self.run(
+            INSERT_DELIVERY,
+            params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64, line, lane],
+        )
     }
 
-    /// Moves a delivery to another state.
+    /// Moves a delivery that is not over to another state.
     pub fn move_delivery(
         &self,
         subscriber: i64,
@@ -279,6 +334,7 @@ impl Store {
         attempt: u32,
         due_ms: UnixMs,
     ) -> Result<()> {
+        self.opened(-i64::from(matches!(state, State::Done | State::Dead)));
         self.run(MOVE_DELIVERY, params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64])
     }
 
@@ -287,7 +343,7 @@ impl Store {
         let (outcome, why) = outcome_columns(&attempt.outcome);
         let reply = attempt.reply.as_ref();
         self.run(
-            "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 subscriber,
                 event.to_i64(),
@@ -299,6 +355,9 @@ impl Store {
                 why,
                 reply.map(|reply| reply.status),
                 reply.map(|reply| &reply.body[..]),
+                attempt.spent.map(|spent| spent.cpu.as_micros() as i64),
+                attempt.spent.map(|spent| spent.memory_bytes as i64),
+                attempt.log.as_deref(),
             ],
         )
     }
@@ -309,37 +368,51 @@ impl Store {
         Ok(self.number(sql, params![subscriber, event.to_i64(), number])? > 0)
     }
 
-    /// Has a delivery wait anew. Its attempts until now are those of earlier rounds.
-    pub fn put_back(&self, subscriber: i64, event: EventId, due_ms: UnixMs) -> Result<()> {
-        self.run(
-            "UPDATE delivery SET state = 0, due_ms = ?3, earlier = attempt WHERE subscriber = ?1 AND event = ?2",
-            params![subscriber, event.to_i64(), due_ms as i64],
-        )
+    /// Has a delivery that is over wait anew, in the line of its source or in another. Its attempts until now are those of earlier
+    /// rounds. Gives its line.
+    pub fn put_back(&self, subscriber: i64, event: EventId, due_ms: UnixMs, line: Option<i64>) -> Result<i64> {
+        self.opened(1);
+        let sql = "UPDATE delivery SET state = 0, due_ms = ?3, earlier = attempt, line = ifnull(?4, line)
+            WHERE subscriber = ?1 AND event = ?2 RETURNING line";
+        self.number(sql, params![subscriber, event.to_i64(), due_ms as i64, line])
     }
 
-    /// The waiting deliveries that are due, the longest waiting first: each event, the attempts that it had, and how many of them in
-    /// earlier rounds.
-    pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32, u32)>> {
+    /// The waiting deliveries of a line that are due, the longest waiting first.
+    pub fn due(&self, subscriber: i64, line: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<StoredDelivery>> {
         let mut statement = self.db.prepare_cached(DUE)?;
-        let rows = statement.query_map(params![subscriber, now_ms as i64, limit as i64], |row| {
-            Ok((EventId::from_i64(row.get(0)?), row.get(1)?, row.get(2)?))
+        let rows = statement.query_map(params![subscriber, line, now_ms as i64, limit as i64], |row| {
+            let event = EventId::from_i64(row.get(0)?);
+            Ok(StoredDelivery { event, attempts: row.get(1)?, earlier: row.get(2)?, lane: row.get(3)? })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// When the next waiting delivery after a time is due.
-    pub fn next_due_after(&self, subscriber: i64, after_ms: Option<UnixMs>) -> Result<Option<UnixMs>> {
-        let after = after_ms.map_or(-1, |ms| ms as i64);
-        let due: Option<i64> =
-            self.db.prepare_cached(NEXT_DUE)?.query_row(params![subscriber, after], |row| row.get(0))?;
+    /// When the next waiting delivery of a line after a time is due.
+    pub fn next_due_after(&self, subscriber: i64, line: i64, after_ms: UnixMs) -> Result<Option<UnixMs>> {
+        let due: Option<i64> = self
+            .db
+            .prepare_cached(NEXT_DUE)?
+            .query_row(params![subscriber, line, after_ms as i64, IN_LANE as i64], |row| row.get(0))?;
         Ok(due.map(|ms| ms as UnixMs))
     }
 
-    /// The deliveries that were running when the gateway last stopped.
-    pub fn running(&self) -> Result<Vec<(i64, EventId, u32, u32)>> {
-        let mut statement = self.db.prepare(RUNNING)?;
+    /// The lines in which something waits for a subscriber, each with when the first of it is due.
+    pub fn waiting(&self, subscriber: i64) -> Result<Vec<(i64, UnixMs)>> {
+        let mut statement = self.db.prepare_cached(WAITING)?;
         let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, EventId::from_i64(row.get(1)?), row.get(2)?, row.get(3)?)))?;
+            .query_map(params![subscriber, IN_LANE as i64], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as UnixMs)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The deliveries that were running when the gateway last stopped, each with its subscriber.
+    pub fn running(&self) -> Result<Vec<(i64, StoredDelivery)>> {
+        let mut statement = self.db.prepare(RUNNING)?;
+        let rows = statement.query_map([], |row| {
+            let event = EventId::from_i64(row.get(1)?);
+            let delivery =
+                StoredDelivery { event, attempts: row.get(2)?, earlier: row.get(3)?, lane: row.get(4)? };
+            Ok((row.get(0)?, delivery))
+        })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -374,20 +447,21 @@ impl Store {
 
     /// Everyone who ever subscribed.
     pub fn subscribers(&self) -> Result<Vec<StoredSubscriber>> {
-        let mut statement = self.db.prepare("SELECT id, name, gone_at_ms FROM subscriber ORDER BY id")?;
+        let sql = "SELECT id, name, gone_at_ms, ordered_by, paused_at_ms IS NOT NULL FROM subscriber ORDER BY id";
+        let mut statement = self.db.prepare(sql)?;
         let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?))
+            Ok(StoredSubscriber {
+                id: row.get(0)?,
+                name: row.get::<_, String>(1)?.into(),
+                patterns: Vec::new(),
+                gone_at_ms: row.get::<_, Option<i64>>(2)?.map(|ms| ms as UnixMs),
+                ordered_by: row.get::<_, Option<String>>(3)?.map(Into::into),
+                is_paused: row.get(4)?,
+            })
         })?;
-        let mut subscribers = Vec::new();
-        for row in rows {
-            let (id, name, gone) = row?;
-            let patterns = self.patterns(id)?;
-            subscribers.push(StoredSubscriber {
-                id,
-                name: name.into(),
-                patterns,
-                gone_at_ms: gone.map(|ms| ms as UnixMs),
-            });
+        let mut subscribers: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+        for subscriber in &mut subscribers {
+            subscriber.patterns = self.patterns(subscriber.id)?;
         }
         Ok(subscribers)
     }
@@ -420,59 +494,10 @@ impl Store {
     /// Ends a subscriber's subscriptions; what still waits for it is dead.
     pub fn forget(&self, subscriber: i64) -> Result<()> {
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
-        let dead = self.db.prepare_cached(FORGET)?.execute([subscriber])?;
+        self.run("DELETE FROM lane WHERE subscriber = ?1", [subscriber])?;
+        let dead = self.change(FORGET, [subscriber])?;
+        self.opened(-(dead as i64));
         self.count_dead(subscriber, dead)
-    }
-
-    /// Deletes some of the events before an id that have nothing open. Gives how far it came, or nothing at the end.
-    pub fn delete_old(&self, from: EventId, before: EventId, limit: usize) -> Result<Option<EventId>> {
-        let sql = "SELECT id FROM event WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
-        let mut statement = self.db.prepare_cached(sql)?;
-        let rows = statement.query_map(params![from.to_i64(), before.to_i64(), limit as i64], |row| row.get(0))?;
-        let ids: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
-        let asked = self.number("SELECT count(*) FROM subscriber", [])? as usize;
-        let mut rows = 0;
-        for id in &ids {
-            // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
-            rows += asked;
-            if self.number(OPEN_OF, [id])? > 0 {
-                continue;
-            }
-            for sql in [
-                "DELETE FROM attempt WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
-                "DELETE FROM delivery WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
-                "DELETE FROM body WHERE event = ?1",
-                "DELETE FROM event WHERE id = ?1",
-            ] {
-                rows += 16 * self.db.prepare_cached(sql)?.execute([id])?;
-            }
-            if rows > TIDY_ROWS {
-                return Ok(Some(EventId::from_i64(*id)));
-            }
-        }
-        Ok(ids.last().map(|id| EventId::from_i64(*id)))
-    }
-}
-
-fn migrate(db: &mut Connection) -> anyhow::Result<()> {
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
-        SCHEMA => Ok(()),
-        older @ 0..SCHEMA => {
-            let group = db.transaction()?;
-            if older == 0 {
-                group.execute_batch(include_str!("schema.sql"))?;
-            }
-            if older < 2 {
-                group.execute_batch(include_str!("schema-2.sql"))?;
-            }
-            group.execute_batch(include_str!("schema-3.sql"))?;
-            group.pragma_update(None, "user_version", SCHEMA)?;
-            Ok(group.commit()?)
-        }
-        newer => anyhow::bail!(
-            "its data is of version {newer}, and this hookgate knows version {SCHEMA}: run the hookgate that wrote it, or a newer one"
-        ),
     }
 }
 
@@ -497,11 +522,11 @@ mod tests {
     #[test]
     fn no_query_of_the_hot_path_looks_through_a_whole_table() {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(include_str!("schema.sql")).unwrap();
-        db.execute_batch(include_str!("schema-2.sql")).unwrap();
-        db.execute_batch(include_str!("schema-3.sql")).unwrap();
-        let own = [DUE, NEXT_DUE, RUNNING, FORGET, DEAD_OF, OPEN_OF, super::super::reader::COUNTS];
-        for sql in own.into_iter().chain(super::super::state::HOT).chain(super::super::look::LOOKS) {
+        super::super::schema::BATCHES.iter().for_each(|batch| db.execute_batch(batch).unwrap());
+        let own = [DUE, NEXT_DUE, WAITING, OPEN, RUNNING, FORGET, DEAD_OF, super::super::reader::COUNTS];
+        let others = [&super::super::state::HOT[..], &super::super::look::LOOKS, &super::super::retention::DELETES];
+        let others = others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
+        for sql in own.iter().chain(others) {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = statement.parameter_count();
             let plan: Vec<String> = statement
@@ -525,11 +550,12 @@ mod tests {
         let store = Store::open(&folder.path().join("t.db")).unwrap();
         for n in 1..100 {
             let id = EventId::from_i64(n);
-            store.insert_delivery(1, id, State::Waiting, 0, n as u64).unwrap();
+            let begins = Begins { state: State::Waiting, attempt: 0, due_ms: n as u64, line: 1, lane: None };
+            store.insert_delivery(1, id, begins).unwrap();
             store.move_delivery(1, id, State::Running, 1, n as u64).unwrap();
             store.move_delivery(1, id, State::Done, 1, n as u64).unwrap();
-            store.due(1, n as u64, 256).unwrap();
-            store.next_due_after(1, Some(n as u64)).unwrap();
+            store.due(1, 1, n as u64, 256).unwrap();
+            store.next_due_after(1, 1, n as u64).unwrap();
             let _ = store.event(id);
             store.dead_of(id).unwrap();
         }
@@ -553,9 +579,10 @@ mod tests {
             received: std::time::Instant::now(),
             attributes: vec![("a".into(), "b".into())],
             payload: Bytes::from_static(b"payload"),
+            headers: None,
             repeat_key: None,
         };
-        store.insert_event(id, &event).unwrap();
+        store.insert_event(id, &event, 1).unwrap();
         assert_eq!(store.event(id).unwrap().attributes, event.attributes);
         for damage in [
             "UPDATE body SET payload = CAST('Payload' AS BLOB)",
@@ -565,28 +592,5 @@ mod tests {
             store.db.execute_batch(damage).unwrap();
             assert!(matches!(store.event(id), Err(StoreError::Damaged(_))), "{damage}");
         }
-    }
-
-    #[test]
-    fn a_file_of_the_first_version_is_upgraded() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("t.db");
-        let db = Connection::open(&file).unwrap();
-        db.execute_batch(include_str!("schema.sql")).unwrap();
-        db.execute_batch("INSERT INTO subscriber VALUES (7, 'before', NULL); PRAGMA user_version = 1").unwrap();
-        drop(db);
-        let store = Store::open(&file).unwrap();
-        assert_eq!(store.subscribe("before", &[]).unwrap(), 7);
-        assert_eq!(store.db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), SCHEMA);
-        store.delete_expired(1, 1).unwrap();
-    }
-
-    #[test]
-    fn a_file_of_a_newer_version_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("t.db");
-        Store::open(&file).unwrap().db.pragma_update(None, "user_version", 99).unwrap();
-        let told = Store::open(&file).err().unwrap().to_string();
-        assert!(told.contains("version 99"), "{told}");
     }
 }

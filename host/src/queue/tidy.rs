@@ -1,14 +1,16 @@
 //! What the writer does beside the path of an event: subscriptions, and letting go of what is old.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::store::StoreError;
 use super::subscriber::Subscriber;
 use super::writer::{
-    CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY, TIDY_EVENTS, TIDY_EVERY, Writer, oldest, only_not_now,
+    CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVENTS, TIDY_EVERY_MS, Writer, oldest, only_not_now,
 };
-use crate::event::{EventId, Pattern, UnixMs, now_ms};
+use crate::event::{EventId, Pattern, UnixMs};
+
+/// How soon there is another step where there is more to let go.
+const TIDY_ON_MS: UnixMs = 20;
 
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
@@ -16,10 +18,8 @@ impl Writer {
         let slots = if self.resting { 0 } else { slots };
         let subscriber = &mut self.subscribers[n];
         subscriber.slots = slots;
-        if slots == 0 && !subscriber.ready.is_empty() {
-            let loaded = subscriber.ready.drain(..).filter_map(|ready| ready.loaded);
-            self.ready_bytes = self.ready_bytes.saturating_sub(loaded.map(|event| event.bytes()).sum());
-            subscriber.is_due_at(now_ms());
+        if slots == 0 {
+            self.ready_bytes = self.ready_bytes.saturating_sub(subscriber.forget_ready(self.now));
         }
     }
 
@@ -39,20 +39,24 @@ impl Writer {
     }
 
     pub(super) fn subscribe(&mut self, subscription: &Subscription) -> Result<(), StoreError> {
-        let Subscription { subscriber: name, patterns, slots } = subscription;
+        let Subscription { subscriber: name, patterns, ordered_by, slots } = subscription;
         let known = self.find(name);
         let Some(patterns) = patterns.clone().or_else(|| known.map(|n| self.subscribers[n].patterns.clone())) else {
             return Ok(());
         };
         let is_new = known.is_none_or(|n| {
             let one = &self.subscribers[n];
-            one.gone_at_ms.is_some() || one.patterns != patterns
+            one.gone_at_ms.is_some() || one.patterns != patterns || one.ordered_by != *ordered_by
         });
         if is_new {
             self.store.begin()?;
             let id = self.store.subscribe(name, &patterns)?;
+            self.store.set_ordered_by(id, ordered_by.as_deref())?;
             self.store.commit()?;
             self.subscribed(id, name, patterns, *slots);
+            if let Some(n) = self.find(name) {
+                self.subscribers[n].ordered_by = ordered_by.clone();
+            }
         } else if let Some(n) = known {
             self.set_slots(n, *slots);
         }
@@ -68,58 +72,76 @@ impl Writer {
                 self.set_slots(n, slots);
             }
             None => {
-                let n = self.add(Subscriber::new(id, name.clone(), patterns, 0));
+                let n = self.add(Subscriber::new(id, name.clone(), patterns));
                 self.set_slots(n, slots);
             }
         }
     }
 
+    /// Why nothing new is accepted, where the queue is as full as it may be.
+    pub(super) fn why_full(&self) -> Option<&'static str> {
+        if self.store.open_deliveries() >= self.keep.open_deliveries {
+            return Some("as many deliveries wait as may (open_deliveries)");
+        }
+        let most = self.keep.data_bytes?;
+        (self.used_bytes >= most).then_some("the data takes as much room as it may (data_mib)")
+    }
+
     /// Lets go of what has been kept long enough, a little at a time.
     pub(super) fn tidy(&mut self) -> Result<(), StoreError> {
-        if Instant::now() < self.tidy_at {
+        if self.now < self.tidy_at_ms {
             return Ok(());
         }
-        let now = now_ms();
+        let now = self.now;
         self.store.checkpoint(CHECKPOINT_BYTES / 4).or_else(only_not_now)?;
         self.forget_gone(now).or_else(only_not_now)?;
-        let before = oldest(now, self.keep.events);
-        let came_to = match self.delete_old(before) {
-            Err(StoreError::NotNow(_)) => {
-                self.store.roll_back();
-                None
-            }
-            came_to => came_to?,
-        };
-        let expired = match self.delete_expired(now) {
-            Err(StoreError::NotNow(_)) => {
-                self.store.roll_back();
-                0
-            }
-            expired => expired?,
-        };
-        self.tidied_to = came_to.unwrap_or(EventId::from_i64(0));
-        // At once where there is more to do and nobody waits, after a while where not.
-        self.tidy_at = Instant::now()
-            + if came_to.is_some() || expired == TIDY_EVENTS { Duration::from_millis(20) } else { TIDY_EVERY };
-        if Instant::now() >= self.thin_at {
+        let goes_on = [self.let_go(), self.forget_events(), self.delete_expired(now)];
+        let mut more = false;
+        for goes_on in goes_on {
+            more |= match goes_on {
+                Err(StoreError::NotNow(_)) => {
+                    self.store.roll_back();
+                    false
+                }
+                goes_on => goes_on?,
+            };
+        }
+        // Soon where there is more to do, so that whoever waits goes first; after a while where not.
+        self.tidy_at_ms = now + if more { TIDY_ON_MS } else { TIDY_EVERY_MS };
+        if now >= self.thin_at_ms {
             self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
-            self.thin_at = Instant::now() + THIN_KEYS_EVERY;
+            self.thin_at_ms = now + THIN_KEYS_EVERY_MS;
         }
         Ok(())
     }
 
-    fn delete_expired(&mut self, now: UnixMs) -> Result<usize, StoreError> {
+    fn delete_expired(&mut self, now: UnixMs) -> Result<bool, StoreError> {
         self.store.begin()?;
         let expired = self.store.delete_expired(now, TIDY_EVENTS)?;
         self.store.commit()?;
-        Ok(expired)
+        Ok(expired == TIDY_EVENTS)
     }
 
-    fn delete_old(&mut self, before: EventId) -> Result<Option<EventId>, StoreError> {
+    /// Lets go of bodies that are old, or the oldest where they are too many. Gives whether there are more.
+    fn let_go(&mut self) -> Result<bool, StoreError> {
+        self.used_bytes = self.store.used_bytes()?;
+        let is_over = self.keep.bytes.is_some_and(|most| self.used_bytes > most);
+        let before = if is_over { EventId::from_i64(i64::MAX) } else { oldest(self.now, self.keep.events) };
         self.store.begin()?;
-        let came_to = self.store.delete_old(self.tidied_to, before, TIDY_EVENTS)?;
+        let came_to = self.store.let_go(self.let_go_to, before, TIDY_EVENTS)?;
         self.store.commit()?;
-        Ok(came_to)
+        self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
+        Ok(came_to.is_some())
+    }
+
+    /// Forgets events whose bodies are gone and whose keys tell no repeats any more. Gives whether there are more.
+    fn forget_events(&mut self) -> Result<bool, StoreError> {
+        let before = oldest(self.now, self.keep.events.max(self.keep.repeat_keys));
+        self.store.begin()?;
+        let came_to = self.store.forget_events(self.forgot_to, before, TIDY_EVENTS)?;
+        self.store.commit()?;
+        self.forgot_to = came_to.unwrap_or(EventId::from_i64(0));
+        Ok(came_to.is_some())
     }
 
     fn forget_gone(&mut self, now: UnixMs) -> Result<(), StoreError> {

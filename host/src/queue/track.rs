@@ -135,13 +135,7 @@ mod tests {
     fn sums_of_groups_add_up() {
         let store = Store::open(&tempfile::tempdir().unwrap().path().join("t.db")).unwrap();
         let id = store.subscribe("webhook:a", &[]).unwrap();
-        let attempt = |at, outcome| Attempt {
-            generation: 0,
-            started_at_ms: at,
-            took: Duration::from_micros(10),
-            outcome,
-            reply: None,
-        };
+        let attempt = |at, outcome| Attempt::without_call(at, Duration::from_micros(10), outcome, None);
         let failed = || Outcome::Retry { why: "busy".into(), after: None };
         let group = |attempts: &[(u32, Attempt, bool)]| {
             let mut track = Track::default();

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use super::columns::State;
+use super::hands::{Dropping, PuttingBack};
+use super::salts::Salts;
 use super::seen::Seen;
 use super::settling::Settling;
 use super::store::{Store, StoreError};
@@ -40,13 +42,13 @@ pub(super) const REFILL: usize = 256;
 
 /// How soon a full disk is tried again, and how often old events are looked for.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
-pub(super) const TIDY_EVERY: Duration = Duration::from_secs(1);
+pub(super) const TIDY_EVERY_MS: UnixMs = 1_000;
 
 /// How many old events are deleted in one step.
 pub(super) const TIDY_EVENTS: usize = 128;
 
 /// How often the keys that tell repeats are thinned out.
-pub(super) const THIN_KEYS_EVERY: Duration = Duration::from_secs(600);
+pub(super) const THIN_KEYS_EVERY_MS: UnixMs = 600_000;
 
 type Answer<T> = oneshot::Sender<Result<T, AcceptError>>;
 
@@ -59,7 +61,10 @@ pub(super) enum Order {
     Claim { subscriber: Arc<str>, slots: usize },
     Hold { subscriber: Arc<str>, until_ms: UnixMs, slots: usize },
     Rest,
-    PutBack { subscriber: Arc<str>, events: Vec<EventId>, answer: Answer<usize> },
+    PutBack(PuttingBack, Answer<usize>),
+    Drop(Dropping, Answer<usize>),
+    Pause { subscriber: Arc<str>, is_paused: bool, answer: Answer<bool> },
+    Note { who: String, what: String, answer: Answer<()> },
     Register(Registration, Answer<()>),
     Subscribers { answer: oneshot::Sender<Vec<Arc<str>>> },
     Close { done: oneshot::Sender<()> },
@@ -70,8 +75,13 @@ pub(super) struct Subscription {
     pub subscriber: Arc<str>,
     /// Nothing: what it wanted before.
     pub patterns: Option<Vec<Pattern>>,
+    /// The attribute by which its deliveries are told into lanes.
+    pub ordered_by: Option<Arc<str>>,
     pub slots: usize,
 }
+
+/// What was accepted of a request, or why nothing was.
+pub(super) type Accepted = Result<Vec<Receipt>, &'static str>;
 
 type Accepting = (Vec<NewEvent>, Answer<Vec<Receipt>>);
 
@@ -95,7 +105,7 @@ impl Group {
 /// What a group did, to be told once it is committed or taken back if it is not.
 #[derive(Default)]
 pub(super) struct Written {
-    pub receipts: Vec<Vec<Receipt>>,
+    pub accepted: Vec<Accepted>,
     pub keys: Vec<RepeatKey>,
     pub claimed: Vec<(usize, Delivery)>,
     /// Whose deliveries were settled, with the bytes of their events.
@@ -109,6 +119,13 @@ pub(super) struct Written {
 pub(super) struct Writer {
     pub store: Store,
     pub keep: Keep,
+    /// The time by which everything of a step happens.
+    pub now: UnixMs,
+    pub salts: Salts,
+    /// Why nothing new is accepted, where the queue is as full as it may be.
+    pub full: Option<&'static str>,
+    /// How much of the file holds something, as it was a moment ago.
+    pub used_bytes: u64,
     deliver: UnboundedSender<Delivery>,
     pub subscribers: Vec<Subscriber>,
     pub by_name: HashMap<Arc<str>, usize>,
@@ -126,9 +143,11 @@ pub(super) struct Writer {
     pub held_subscriptions: Vec<Subscription>,
     /// Whether the last group could not be written.
     refusing: bool,
-    pub tidied_to: EventId,
-    pub tidy_at: Instant,
-    pub thin_at: Instant,
+    /// How far old bodies were let go, and old events.
+    pub let_go_to: EventId,
+    pub forgot_to: EventId,
+    pub tidy_at_ms: UnixMs,
+    pub thin_at_ms: UnixMs,
 }
 
 impl Writer {
@@ -138,22 +157,26 @@ impl Writer {
         schedules: &Schedules,
         keep: Keep,
         deliver: UnboundedSender<Delivery>,
+        now: UnixMs,
+        salts: Salts,
     ) -> anyhow::Result<Writer> {
-        let now = now_ms();
         recover(&mut store, schedules, now)?;
         store.forget_taken_out()?;
         let mut subscribers = Vec::new();
         for stored in store.subscribers()? {
-            let next_due_ms = store.next_due_after(stored.id, None)?;
-            subscribers.push(Subscriber::stored(stored, next_due_ms));
+            let waiting = store.waiting(stored.id)?;
+            subscribers.push(Subscriber::stored(stored, waiting));
         }
         let mut seen = Seen::default();
         store.repeat_keys_since(oldest(now, keep.repeat_keys), |key, id, at_ms| seen.insert(&key, id, at_ms))?;
-        let (last_id, tidied_to) = (store.last_id()?, EventId::from_i64(0));
-        let (tidy_at, thin_at) = (Instant::now() + TIDY_EVERY, Instant::now() + THIN_KEYS_EVERY);
+        let (last_id, used_bytes, start) = (store.last_id()?, store.used_bytes()?, EventId::from_i64(0));
         Ok(Writer {
             store,
             keep,
+            now,
+            salts,
+            full: None,
+            used_bytes,
             deliver,
             by_name: subscribers.iter().enumerate().map(|(n, one)| (one.name.clone(), n)).collect(),
             subscribers,
@@ -166,9 +189,10 @@ impl Writer {
             held: Vec::new(),
             held_subscriptions: Vec::new(),
             refusing: false,
-            tidied_to,
-            tidy_at,
-            thin_at,
+            let_go_to: start,
+            forgot_to: start,
+            tidy_at_ms: now + TIDY_EVERY_MS,
+            thin_at_ms: now + THIN_KEYS_EVERY_MS,
         })
     }
 
@@ -201,37 +225,50 @@ impl Writer {
         loop {
             let order = match next.take() {
                 Some(order) => Some(order),
-                None => match inbox.recv_timeout(self.patience()) {
+                None => match inbox.recv_timeout(self.patience(now_ms())) {
                     Ok(order) => Some(order),
                     Err(RecvTimeoutError::Timeout) => None,
                     Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 },
             };
-            let (group, then) = gather(order, inbox, self.fanout);
-            self.write(group)?;
-            match then {
-                None => {}
-                Some(Order::Close { done }) => {
-                    self.write(Group::default())?;
-                    return Ok(Some(done));
-                }
-                Some(other) => self.obey(other)?,
+            if let Some(done) = self.step(order, &mut || inbox.try_recv().ok(), now_ms())? {
+                return Ok(Some(done));
             }
-            self.subscribe_held()?;
-            self.tidy()?;
             next = inbox.try_recv().ok();
         }
     }
 
+    /// Does all that is to be done at a time: what was said, what is due, what is old. Gives whom to tell where it is to close.
+    pub(super) fn step(
+        &mut self,
+        first: Option<Order>,
+        more: &mut dyn FnMut() -> Option<Order>,
+        now: UnixMs,
+    ) -> Result<Option<oneshot::Sender<()>>, StoreError> {
+        self.now = now;
+        let (group, then) = gather(first, more, self.fanout);
+        self.write(group)?;
+        match then {
+            None => {}
+            Some(Order::Close { done }) => {
+                self.write(Group::default())?;
+                return Ok(Some(done));
+            }
+            Some(other) => self.obey(other)?,
+        }
+        self.subscribe_held()?;
+        self.tidy()?;
+        Ok(None)
+    }
+
     /// How long there is nothing to do unless something is said.
-    fn patience(&self) -> Duration {
-        let now = now_ms();
+    pub(super) fn patience(&self, now: UnixMs) -> Duration {
         let due = self.subscribers.iter().filter(|one| self.has_room(one));
         let due = due.filter_map(Subscriber::next_turn_ms).min();
         let until_due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
         let holding = !self.held.is_empty() || !self.held_subscriptions.is_empty();
         let until_room = holding.then_some(TRY_AGAIN);
-        let until_tidy = self.tidy_at.saturating_duration_since(Instant::now());
+        let until_tidy = Duration::from_millis(self.tidy_at_ms.saturating_sub(now));
         [until_due, until_room].into_iter().flatten().fold(until_tidy, Duration::min)
     }
 
@@ -239,7 +276,7 @@ impl Writer {
     pub(super) fn write(&mut self, mut group: Group) -> Result<(), StoreError> {
         group.settles.extend(std::mem::take(&mut self.held));
         std::mem::take(&mut group.turns).into_iter().for_each(|turn| self.turn(turn));
-        let now = now_ms();
+        let now = self.now;
         let idle = group.accepts.is_empty() && group.settles.is_empty();
         let claimable = |one: &Subscriber| one.next_turn_ms().is_some_and(|turn| turn <= now);
         let claimable = |one: &Subscriber| claimable(one) && self.has_room(one);
@@ -247,7 +284,7 @@ impl Writer {
             return Ok(());
         }
         let mut written = Written::default();
-        match self.write_all(&group, now, &mut written) {
+        match self.write_all(&group, &mut written) {
             Ok(()) => {
                 if std::mem::take(&mut self.refusing) {
                     tracing::info!("events are taken again");
@@ -269,9 +306,9 @@ impl Writer {
 
     /// The group is on disk: answers go out, and deliveries with them.
     pub(super) fn tell(&mut self, group: Group, written: Written) {
-        for ((_, answer), receipts) in group.accepts.into_iter().zip(written.receipts) {
+        for ((_, answer), accepted) in group.accepts.into_iter().zip(written.accepted) {
             // Whoever asked may have hung up: the event is ours all the same.
-            let _ = answer.send(Ok(receipts));
+            let _ = answer.send(accepted.map_err(AcceptError::NotNow));
         }
         for (n, settling) in group.settles.into_iter().enumerate() {
             if let Some(kept) = settling.kept {
@@ -307,15 +344,16 @@ impl Writer {
     fn forget_ready(&mut self) {
         self.ready_bytes = 0;
         for subscriber in &mut self.subscribers {
-            subscriber.ready.clear();
             // Soon rather than now: the disk was full a moment ago.
-            subscriber.next_due_ms = Some(now_ms() + TRY_AGAIN.as_millis() as UnixMs);
+            let soon = self.now + TRY_AGAIN.as_millis() as UnixMs;
+            subscriber.forget_ready(soon);
+            subscriber.lines.iter_mut().for_each(|line| line.next_due_ms = Some(soon));
         }
     }
 }
 
 /// Takes what has gathered, up to a group's size or to the first order that goes alone.
-fn gather(first: Option<Order>, inbox: &Receiver<Order>, fanout: usize) -> (Group, Option<Order>) {
+fn gather(first: Option<Order>, more: &mut dyn FnMut() -> Option<Order>, fanout: usize) -> (Group, Option<Order>) {
     let mut group = Group::default();
     let mut next = first;
     while let Some(order) = next {
@@ -335,7 +373,7 @@ fn gather(first: Option<Order>, inbox: &Receiver<Order>, fanout: usize) -> (Grou
             turn @ (Order::Hold { .. } | Order::Claim { .. }) => group.turns.push(turn),
             alone => return (group, Some(alone)),
         }
-        next = if group.is_full() { None } else { inbox.try_recv().ok() };
+        next = if group.is_full() { None } else { more() };
     }
     (group, None)
 }
@@ -345,7 +383,8 @@ fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), 
     let running = store.running()?;
     store.begin()?;
     let names: HashMap<i64, Arc<str>> = store.subscribers()?.into_iter().map(|one| (one.id, one.name)).collect();
-    for (subscriber, event, number, earlier) in running {
+    for (subscriber, lost) in running {
+        let (event, number, earlier) = (lost.event, lost.attempts, lost.earlier);
         let schedule = schedules.of(names.get(&subscriber).map_or("", |name| name));
         let (state, due) = match judge(&Outcome::Lost, number - earlier, schedule, now) {
             Verdict::Again { at_ms } => (State::Waiting, at_ms),
@@ -354,12 +393,15 @@ fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), 
         store.move_delivery(subscriber, event, state, number, due)?;
         store.count_dead(subscriber, usize::from(state == State::Dead))?;
         store.insert_attempt(subscriber, event, number, &not_run(Outcome::Lost, now))?;
+        if let (State::Dead, Some(lane)) = (state, lost.lane) {
+            store.leave_lane(subscriber, lane, event, now)?;
+        }
     }
     store.commit()
 }
 
 pub(super) fn not_run(outcome: Outcome, now: UnixMs) -> Attempt {
-    Attempt { generation: 0, started_at_ms: now, took: Duration::ZERO, outcome, reply: None }
+    Attempt::without_call(now, Duration::ZERO, outcome, None)
 }
 
 /// The first id that is not older than this.

@@ -14,7 +14,7 @@ use super::engine::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::lines::{Level, Lines, Log, OnLine, Output, Program, locked};
 use super::powers::{self, Draft, Powers};
 use super::wasi_http::WasiHttp;
-use crate::event::now_ms;
+use crate::event::wall_ms;
 
 /// The most random bytes in one call, as the contract says.
 const RANDOM_BYTES: u32 = 4096;
@@ -119,7 +119,7 @@ impl settings::Host for Guest {
 
 impl clock::Host for Guest {
     fn now_ms(&mut self) -> u64 {
-        now_ms()
+        wall_ms()
     }
 }
 

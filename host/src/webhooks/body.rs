@@ -5,19 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::event::{Event, UnixMs};
-
-/// A time as RFC 3339 has it, to the millisecond.
-pub fn rfc3339(ms: UnixMs) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms as i64).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{time:.3}")
-}
-
-/// Reads a time with its offset, as RFC 3339 has it. Times before 1970 are its beginning.
-pub fn read_rfc3339(text: &str) -> Option<UnixMs> {
-    let time: jiff::Timestamp = text.trim().parse().ok()?;
-    Some(time.as_millisecond().max(0) as UnixMs)
-}
+use crate::event::{Event, rfc3339};
 
 /// The body of the requests for an event: the same on each attempt.
 pub fn body(event: &Event) -> Vec<u8> {

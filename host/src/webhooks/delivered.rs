@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{NotChanged, Webhook, Webhooks};
 use crate::event::{EventId, UnixMs};
-use crate::queue::{Filter, Looked, Track};
+use crate::queue::{Doing, Filter, Looked, PuttingBack, Track, Which};
 
 impl Webhooks {
     /// What one was sent, the newest first.
@@ -28,7 +28,7 @@ impl Webhooks {
     /// Delivers one event again, whether or not it went well before.
     pub async fn redeliver(&self, id: &str, event: EventId) -> Result<usize, NotChanged> {
         let subscriber = self.active(id)?.subscriber();
-        match self.queue.put_back(&subscriber, vec![event]).await? {
+        match self.queue.put_back(again(&subscriber, vec![event])).await? {
             0 => {
                 let told = "it is on its way already, or not kept any more, or none that this webhook subscribes to";
                 Err(NotChanged::Conflict(told.to_owned()))
@@ -45,7 +45,7 @@ impl Webhooks {
         while let Some(next) = from {
             let (events, goes_on) = self.queue.undelivered(&subscriber, webhook.patterns(), next, until_ms).await?;
             if !events.is_empty() {
-                put_back += self.queue.put_back(&subscriber, events).await?;
+                put_back += self.queue.put_back(again(&subscriber, events)).await?;
             }
             from = goes_on;
         }
@@ -59,4 +59,9 @@ impl Webhooks {
             false => Err(NotChanged::Conflict("it is not active: set is_active to true first".to_owned())),
         }
     }
+}
+
+/// Whatever of these events is not on its way.
+fn again(subscriber: &str, events: Vec<EventId>) -> PuttingBack {
+    PuttingBack { subscriber: subscriber.into(), events, which: Which::All, doing: Doing::ForReal }
 }

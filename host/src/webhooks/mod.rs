@@ -18,14 +18,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-pub use body::{read_rfc3339, rfc3339};
 pub use draft::{Change, Draft, NotChanged};
 pub use posting::{Exchange, Tried};
 pub use signing::{Signer, check_secret};
 pub use vault::{KEY_FILE, Vault};
 pub use webhook::{Webhook, Wrong};
 
-use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms};
+use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms, rfc3339};
 use crate::outbound::Poster;
 use crate::queue::{Queue, Registration, Subscribing};
 use crate::secret::{random_bytes, random_letters};
@@ -137,7 +136,7 @@ impl Webhooks {
             let webhook = entry.webhook();
             if webhook.is_active {
                 let (subscriber, patterns) = (webhook.subscriber(), webhook.patterns());
-                let subscribed = self.queue.subscribe(&subscriber, Some(patterns), self.limits.calls_at_once).await;
+                let subscribed = self.queue.subscribe(&subscriber, Some(patterns), None, self.limits.calls_at_once).await;
                 if let Err(error) = subscribed {
                     tracing::warn!(webhook = %webhook.id, "the webhook {} is taken up later: {error}", webhook.id);
                 }
@@ -388,6 +387,7 @@ fn disabled_event(webhook: &Webhook, why: &str) -> NewEvent {
         received: Instant::now(),
         attributes: named.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
         payload: Bytes::from(data.to_string()),
+        headers: None,
         repeat_key: None,
     }
 }

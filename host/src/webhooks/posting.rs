@@ -11,7 +11,7 @@ use super::health::{Next, Turn};
 use super::signing::{Keys, Subject, headers};
 use super::{Entry, Webhook, Webhooks, body};
 use crate::attempt::{Attempt, Outcome, Reply};
-use crate::event::{Event, now_ms};
+use crate::event::{Event, now_ms, wall_ms};
 use crate::outbound::{NoAnswer, Posted};
 
 /// What became of an attempt.
@@ -83,7 +83,7 @@ impl Webhooks {
         }
         let disable = self.why_disable(&entry, &exchange, now);
         let Exchange { outcome, took, reply, .. } = exchange;
-        Tried::Ended { attempt: Attempt { generation: 0, started_at_ms: begun_at_ms, took, outcome, reply }, disable }
+        Tried::Ended { attempt: Attempt::without_call(begun_at_ms, took, outcome, reply), disable }
     }
 
     /// Nobody is there to get it right now, and asking again at once is of no use.
@@ -101,7 +101,7 @@ impl Webhooks {
         event_type: &str,
         body: Bytes,
     ) -> Exchange {
-        let (begun, now) = (Instant::now(), now_ms());
+        let (begun, now) = (Instant::now(), wall_ms());
         let secrets = webhook.secrets(now);
         // The header that has room for one signature: by the secret that the receiver took last.
         let alone = entry.alone.load(Ordering::Relaxed) % secrets.len().max(1);

@@ -45,7 +45,7 @@ fn an_event_is_sent_as_soundhash_and_standard_webhooks_say() {
     assert_eq!((&sent["id"], &sent["type"], &sent["event"]), (&event.into(), &"video.processed".into(), &sent["type"]));
     assert_eq!((&sent["data"]["title"], &sent["resource_id"]), (&"Grüße".into(), &"456".into()));
     assert_eq!(sent["resource_type"], "video");
-    assert!(hookgate::webhooks::read_rfc3339(sent["created_at"].as_str().unwrap()).is_some());
+    assert!(hookgate::event::read_rfc3339(sent["created_at"].as_str().unwrap()).is_some());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use clap::Args;
-use hookgate::event::now_ms;
+use hookgate::event::wall_ms;
 use hookgate::provider::{Key, Provider, Received, catalogue};
 use hookgate::secret::Secret;
 use tokio::net::TcpListener;
@@ -115,8 +115,8 @@ impl Receiver {
         }
         let mut verified = Vec::new();
         for (header, provider, key) in self.ways.iter().filter(|(header, ..)| headers.contains_key(*header)) {
-            let received = Received::new("listen".into(), headers.clone(), body.clone(), now_ms());
-            let done = provider.verify(received, std::slice::from_ref(key), now_ms());
+            let received = Received::new("listen".into(), headers.clone(), body.clone(), wall_ms());
+            let done = provider.verify(received, std::slice::from_ref(key), wall_ms());
             done.map_err(|error| format!("{header}: {error}"))?;
             verified.push(*header);
         }

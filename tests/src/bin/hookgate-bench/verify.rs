@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
-use hookgate::event::now_ms;
+use hookgate::event::wall_ms;
 use hookgate::provider::{Key, Provider, Received, Signed, catalogue};
 use hookgate::secret::Secret;
 use hookgate_tests::sns;
@@ -28,7 +28,7 @@ pub fn measure(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         let key = key(&provider)?;
         let signed = signed(&provider, &key)?;
         let keys = [key];
-        let at_ms = now_ms();
+        let at_ms = wall_ms();
         let requests = || (0..256).map(|_| received(&signed, at_ms)).collect::<Vec<_>>();
         provider
             .verify(received(&signed, at_ms), &keys, at_ms)
@@ -79,7 +79,7 @@ fn signed(provider: &Provider, key: &Key) -> anyhow::Result<Signed> {
         Some(open) => format!("{open},\"filler\":\"{}\"}}", "x".repeat(missing)),
         None => format!("{text}&filler={}", "x".repeat(missing)),
     };
-    Ok(provider.sign(event_type, Bytes::from(body), key, now_ms(), Some(URL))?)
+    Ok(provider.sign(event_type, Bytes::from(body), key, wall_ms(), Some(URL))?)
 }
 
 fn received(signed: &Signed, at_ms: u64) -> Received {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hookgate::event::now_ms;
+use hookgate::event::wall_ms;
 use hookgate::provider::catalogue;
 use hookgate::secret::Secret;
 use http_body_util::Full;
@@ -24,9 +24,9 @@ fn file_ready(host: &str) -> anyhow::Result<MakeRequest> {
     Ok(Arc::new(move |nth| {
         let body = format!(
             r#"{{"type":"file.ready","resource":{{"id":"{nth:016x}-{:016x}","type":"file"}},"account":{{"id":"a"}},"note":"{filler}"}}"#,
-            now_ms()
+            wall_ms()
         );
-        let signed = provider.sign_as_is("file.ready", Bytes::from(body), &key, now_ms(), None);
+        let signed = provider.sign_as_is("file.ready", Bytes::from(body), &key, wall_ms(), None);
         let mut request =
             Request::post("/hooks/frameio").header("host", &host).body(Full::new(signed.body)).unwrap_or_default();
         request.headers_mut().extend(signed.headers);

@@ -1,0 +1,430 @@
+//! Looking at events, the newest first: what came in, how it went, and one of them whole.
+//!
+//! Whatever is asked for, one look takes a bounded time: where that is over before enough was found, it says where to look on.
+
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::State;
+use super::look::{Standing, Tried, history};
+use crate::event::{EventId, Pattern, UnixMs, is_webhook};
+
+const WALK: &str = "SELECT id, source, type, received_at_ms FROM event WHERE id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
+const ONE: &str = "SELECT source, type, received_at_ms FROM event WHERE id = ?1";
+const OF_KIND: &str = "SELECT id FROM event WHERE source = ?1 AND type = ?2 AND id < ?3 AND id >= ?4 ORDER BY id DESC LIMIT ?5";
+const UNROUTED: &str = "SELECT id FROM event WHERE unrouted = 1 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
+const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = ?1 LIMIT ?2";
+const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
+const TRIED_BY: &str = "SELECT s.name, s.id FROM subscriber s WHERE EXISTS (SELECT 1 FROM attempt a WHERE a.subscriber = s.id AND a.event = ?1)";
+// Each pair by one step through the index, however many events there are.
+const KINDS: &str = "WITH RECURSIVE kind (source, type) AS (
+        SELECT * FROM (SELECT source, type FROM event ORDER BY source, type LIMIT 1)
+        UNION ALL
+        SELECT (SELECT source FROM event WHERE (source, type) > (kind.source, kind.type) ORDER BY source, type LIMIT 1),
+               (SELECT type FROM event WHERE (source, type) > (kind.source, kind.type) ORDER BY source, type LIMIT 1)
+        FROM kind WHERE kind.source IS NOT NULL)
+    SELECT kind.source, kind.type, s.name, s.provider, t.name FROM kind
+    JOIN source s ON s.id = kind.source JOIN event_type t ON t.id = kind.type";
+
+/// The queries that must not look through a table, for the test of their plans.
+#[cfg(test)]
+pub(super) const EVENTS: [&str; 6] = [WALK, ONE, OF_KIND, UNROUTED, IN_STATE, DELIVERIES];
+
+/// How long one look takes at the most, but for its last step.
+const LOOK: Duration = Duration::from_millis(30);
+
+/// How many ids are read at once.
+const STEP: usize = 256;
+
+/// The most deliveries in a state that are sorted; where there are more, they are met soon enough.
+const SORTED: usize = 20_000;
+
+/// Which events are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Those of a source or a provider of this name.
+    pub source: Option<String>,
+    /// Those of a type.
+    pub event_type: Option<Pattern>,
+    /// Those that went so.
+    pub went: Option<Went>,
+    /// Those that this plugin or webhook has a delivery of; with `went`, one that went so.
+    pub subscriber: Option<String>,
+    /// Those that were received from this time on,
+    pub since_ms: Option<UnixMs>,
+    /// and before this one.
+    pub until_ms: Option<UnixMs>,
+    /// Those with this text in their payload.
+    pub text: Option<String>,
+    /// Only those that came before this one,
+    pub before: Option<EventId>,
+    /// and after this one.
+    pub after: Option<EventId>,
+    /// The most of them.
+    pub limit: usize,
+}
+
+/// How an event went, all its deliveries together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Went {
+    /// Nobody wanted it.
+    Unrouted,
+    /// Something is still to be done.
+    Pending,
+    /// All of it is done.
+    Done,
+    /// Nothing is to be done any more, and something of it is dead.
+    Dead,
+    /// It is so old that only its key is kept.
+    LetGo,
+}
+
+impl Went {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Went::Unrouted => "unrouted",
+            Went::Pending => "pending",
+            Went::Done => "done",
+            Went::Dead => "dead",
+            Went::LetGo => "let_go",
+        }
+    }
+}
+
+/// An event, as it is listed.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its id.
+    pub id: EventId,
+    /// Its source.
+    pub source: String,
+    /// Its source's provider.
+    pub provider: String,
+    /// Its type.
+    pub event_type: String,
+    /// When it was received.
+    pub received_at_ms: UnixMs,
+    /// How it went.
+    pub went: Went,
+    /// Its deliveries.
+    pub deliveries: Vec<Stand>,
+}
+
+/// How a delivery stands.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    /// Whose it is.
+    pub subscriber: String,
+    /// Where it stands; nothing, where an operator dropped it.
+    pub standing: Option<Standing>,
+    /// How many attempts were begun.
+    pub attempts: u32,
+    /// When it is due, where it waits by itself and not for others of its lane.
+    pub due_ms: Option<UnixMs>,
+}
+
+/// Events that were found, and where to look on.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The newest first.
+    pub events: Vec<Listed>,
+    /// All from this one on were looked at: what comes before it was not. Nothing, where that was the end.
+    pub next: Option<EventId>,
+}
+
+/// An event, whole.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// As it is listed.
+    pub listed: Listed,
+    /// What its provider's description found, by name.
+    pub attributes: Vec<(String, String)>,
+    /// The headers of its request, what authenticates masked: `name: value` in a line each.
+    pub headers: Option<String>,
+    /// Its body; nothing, where that is not kept any more.
+    pub payload: Option<Bytes>,
+    /// Each delivery with its attempts, those to the sender's question as number 0.
+    pub deliveries: Vec<(Stand, Vec<Tried>)>,
+}
+
+/// What a kind of event is called.
+struct Kind {
+    source: String,
+    provider: String,
+    event_type: String,
+}
+
+/// The kinds of events that there are, by the numbers of source and type.
+type Kinds = HashMap<(i64, i64), Kind>;
+
+fn kinds(db: &Connection) -> rusqlite::Result<Kinds> {
+    let mut statement = db.prepare_cached(KINDS)?;
+    let rows = statement.query_map([], |row| {
+        let kind = Kind { source: row.get(2)?, provider: row.get(3)?, event_type: row.get(4)? };
+        Ok(((row.get(0)?, row.get(1)?), kind))
+    })?;
+    rows.collect()
+}
+
+impl Wanted {
+    fn means(&self, kind: &Kind) -> bool {
+        let of_source = |name: &String| *name == kind.source || *name == kind.provider;
+        self.source.as_ref().is_none_or(of_source)
+            && self
+                .event_type
+                .as_ref()
+                .is_none_or(|pattern| pattern.matches(&kind.source, &kind.provider, &kind.event_type))
+    }
+
+    /// The ids between which it may be: from the first on, before the second.
+    fn bounds(&self) -> (i64, i64) {
+        let first = self.since_ms.map_or(0, |ms| EventId::first_at(ms).to_i64());
+        let first = self.after.map_or(first, |event| first.max(event.to_i64() + 1));
+        let end = self.until_ms.map_or(i64::MAX, |ms| EventId::first_at(ms).to_i64());
+        (first, self.before.map_or(end, |event| end.min(event.to_i64())))
+    }
+}
+
+/// Where ids come from, the newest first.
+enum Ids {
+    /// All events.
+    All,
+    /// Those of some kinds: the next of each, to be read on behind it.
+    OfKinds { next: BinaryHeap<(i64, (i64, i64))>, read: HashMap<(i64, i64), Vec<i64>> },
+    /// Those that nobody wanted.
+    Unrouted,
+    /// Those with a delivery in a state, sorted, the newest last.
+    Sorted(Vec<i64>),
+}
+
+struct Looking<'a> {
+    db: &'a Connection,
+    wanted: &'a Wanted,
+    kinds: Kinds,
+    meant: HashSet<(i64, i64)>,
+    first: i64,
+    end: i64,
+    ids: Ids,
+}
+
+/// Looks for events.
+pub(super) fn events(db: &Connection, wanted: &Wanted) -> rusqlite::Result<Page> {
+    let (begun, mut found) = (Instant::now(), Vec::new());
+    let mut looking = Looking::begin(db, wanted)?;
+    loop {
+        let ids = looking.some()?;
+        if ids.is_empty() {
+            return Ok(Page { events: found, next: None });
+        }
+        for id in ids {
+            found.extend(looking.look(id)?);
+            if found.len() >= wanted.limit || begun.elapsed() > LOOK {
+                return Ok(Page { events: found, next: Some(EventId::from_i64(id)) });
+            }
+        }
+    }
+}
+
+impl<'a> Looking<'a> {
+    fn begin(db: &'a Connection, wanted: &'a Wanted) -> rusqlite::Result<Looking<'a>> {
+        let kinds = kinds(db)?;
+        let meant = kinds.iter().filter(|(_, kind)| wanted.means(kind)).map(|(numbers, _)| *numbers).collect();
+        let (first, end) = wanted.bounds();
+        let mut looking = Looking { db, wanted, kinds, meant, first, end, ids: Ids::All };
+        looking.ids = looking.cheapest()?;
+        Ok(looking)
+    }
+
+    fn cheapest(&self) -> rusqlite::Result<Ids> {
+        if self.wanted.went == Some(Went::Unrouted) {
+            return Ok(Ids::Unrouted);
+        }
+        let states = match self.wanted.went {
+            Some(Went::Pending) => &[State::Waiting, State::Running][..],
+            Some(Went::Dead) => &[State::Dead],
+            _ => &[],
+        };
+        if !states.is_empty() {
+            let mut ids = Vec::new();
+            for state in states {
+                let mut statement = self.db.prepare_cached(IN_STATE)?;
+                let rows = statement.query_map(params![*state as i64, SORTED as i64], |row| row.get::<_, i64>(0))?;
+                ids.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            if ids.len() < SORTED {
+                ids.retain(|id| (self.first..self.end).contains(id));
+                ids.sort_unstable();
+                ids.dedup();
+                return Ok(Ids::Sorted(ids));
+            }
+        }
+        if self.meant.len() < self.kinds.len() {
+            let next = self.meant.iter().map(|kind| (self.end, *kind)).collect();
+            return Ok(Ids::OfKinds { next, read: HashMap::new() });
+        }
+        Ok(Ids::All)
+    }
+
+    /// The next ids, the newest first.
+    fn some(&mut self) -> rusqlite::Result<Vec<i64>> {
+        let ids = match &mut self.ids {
+            Ids::All => ids(self.db, WALK, params![self.end, self.first, STEP as i64])?,
+            Ids::Unrouted => ids(self.db, UNROUTED, params![self.end, self.first, STEP as i64])?,
+            Ids::Sorted(sorted) => sorted.pop().into_iter().collect(),
+            Ids::OfKinds { next, read } => merged(self.db, next, read, self.first)?.into_iter().collect(),
+        };
+        self.end = ids.last().copied().unwrap_or(self.end);
+        Ok(ids)
+    }
+
+    /// An event, if it is wanted.
+    fn look(&self, id: i64) -> rusqlite::Result<Option<Listed>> {
+        let mut statement = self.db.prepare_cached(ONE)?;
+        let row = statement.query_row([id], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)));
+        let Some((numbers, received_at)) = row.optional()? else { return Ok(None) };
+        if !self.meant.contains(&numbers) || !self.has_text(id)? {
+            return Ok(None);
+        }
+        let Some(kind) = self.kinds.get(&numbers) else { return Ok(None) };
+        let deliveries = stands(self.db, id)?;
+        let went = went(self.db, id, &deliveries)?;
+        let is_meant = match (&self.wanted.subscriber, self.wanted.went) {
+            (None, wanted) => wanted.is_none_or(|wanted| wanted == went),
+            (Some(name), wanted) => {
+                let own = deliveries.iter().filter(|stand| stand.subscriber == *name);
+                own.into_iter().any(|stand| wanted.is_none_or(|wanted| alone(stand) == wanted))
+            }
+        };
+        Ok(is_meant.then(|| Listed {
+            id: EventId::from_i64(id),
+            source: kind.source.clone(),
+            provider: kind.provider.clone(),
+            event_type: kind.event_type.clone(),
+            received_at_ms: received_at as UnixMs,
+            went,
+            deliveries,
+        }))
+    }
+
+    fn has_text(&self, id: i64) -> rusqlite::Result<bool> {
+        let Some(text) = &self.wanted.text else { return Ok(true) };
+        let sql = "SELECT payload FROM body WHERE event = ?1";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let found = statement.query_row([id], |row| {
+            let payload = row.get_ref(0)?.as_blob().unwrap_or_default();
+            Ok(memchr::memmem::find(payload, text.as_bytes()).is_some())
+        });
+        Ok(found.optional()?.unwrap_or(false))
+    }
+}
+
+fn ids(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params, |row| row.get(0))?;
+    rows.collect()
+}
+
+/// The newest of what is left of several kinds.
+fn merged(
+    db: &Connection,
+    next: &mut BinaryHeap<(i64, (i64, i64))>,
+    read: &mut HashMap<(i64, i64), Vec<i64>>,
+    first: i64,
+) -> rusqlite::Result<Option<i64>> {
+    loop {
+        let Some((before, kind)) = next.pop() else { return Ok(None) };
+        let known = read.entry(kind).or_default();
+        // What is on top was read before, or is a bound behind which nothing was read yet.
+        let is_read = known.last() == Some(&before);
+        if is_read {
+            known.pop();
+        }
+        if known.is_empty() {
+            *known = ids(db, OF_KIND, params![kind.0, kind.1, before, first, STEP as i64])?;
+            known.reverse();
+        }
+        next.extend(known.last().map(|id| (*id, kind)));
+        if is_read {
+            return Ok(Some(before));
+        }
+    }
+}
+
+fn stands(db: &Connection, event: i64) -> rusqlite::Result<Vec<Stand>> {
+    let mut statement = db.prepare_cached(DELIVERIES)?;
+    let rows = statement.query_map([event], |row| {
+        let (state, due): (State, i64) = (State::from_i64(row.get(1)?), row.get(3)?);
+        let due_ms = (state == State::Waiting && due != i64::MAX).then_some(due as UnixMs);
+        Ok(Stand { subscriber: row.get(0)?, standing: Some(state.into()), attempts: row.get(2)?, due_ms })
+    })?;
+    rows.collect()
+}
+
+/// How a delivery went by itself.
+fn alone(stand: &Stand) -> Went {
+    match stand.standing {
+        Some(Standing::Pending | Standing::Running) => Went::Pending,
+        Some(Standing::Dead) => Went::Dead,
+        Some(Standing::Done) | None => Went::Done,
+    }
+}
+
+fn went(db: &Connection, id: i64, deliveries: &[Stand]) -> rusqlite::Result<Went> {
+    let any = |wanted: Went| deliveries.iter().any(|stand| alone(stand) == wanted);
+    Ok(match () {
+        () if any(Went::Pending) => Went::Pending,
+        () if any(Went::Dead) => Went::Dead,
+        () if !deliveries.is_empty() => Went::Done,
+        () => {
+            let kept: Option<i64> =
+                db.prepare_cached("SELECT 1 FROM body WHERE event = ?1")?.query_row([id], |row| row.get(0)).optional()?;
+            if kept.is_some() { Went::Unrouted } else { Went::LetGo }
+        }
+    })
+}
+
+/// One event, whole; nothing, where there is none of that id.
+pub(super) fn show(db: &Connection, id: EventId) -> rusqlite::Result<Option<Shown>> {
+    let wanted = Wanted { limit: 1, ..Wanted::default() };
+    let looking = Looking::begin(db, &wanted)?;
+    let Some(listed) = looking.look(id.to_i64())? else { return Ok(None) };
+    let sql = "SELECT attributes, headers, payload FROM body WHERE event = ?1";
+    let body = db.prepare_cached(sql)?.query_row([id.to_i64()], |row| {
+        let attributes = row.get_ref(0)?.as_str().map(str::to_owned).unwrap_or_default();
+        Ok((attributes, row.get::<_, Option<String>>(1)?, row.get::<_, Vec<u8>>(2)?))
+    });
+    let (attributes, headers, payload) = match body.optional()? {
+        Some((attributes, headers, payload)) => (attributes, headers, Some(Bytes::from(payload))),
+        None => (String::new(), None, None),
+    };
+    let attributes = serde_json::from_str(&attributes).unwrap_or_default();
+    let mut deliveries = Vec::new();
+    for (subscriber, number) in tried_or_not(db, id.to_i64())? {
+        let stand = listed.deliveries.iter().find(|stand| stand.subscriber == subscriber).cloned();
+        let history = history(db, number, id)?;
+        let attempts = history.iter().map(|tried| tried.number).max().unwrap_or_default();
+        let dropped = Stand { subscriber, standing: None, attempts, due_ms: None };
+        deliveries.push((stand.unwrap_or(dropped), history));
+    }
+    // Plugins first.
+    deliveries.sort_by_key(|(stand, _)| (is_webhook(&stand.subscriber), stand.subscriber.clone()));
+    Ok(Some(Shown { listed, attributes, headers, payload, deliveries }))
+}
+
+/// Who has a delivery of an event, or had an attempt at it.
+fn tried_or_not(db: &Connection, event: i64) -> rusqlite::Result<HashMap<String, i64>> {
+    let mut all = HashMap::new();
+    for (sql, number) in [(DELIVERIES, 4), (TRIED_BY, 1)] {
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement.query_map([event], |row| Ok((row.get(0)?, row.get(number)?)))?;
+        for row in rows {
+            let (name, number) = row?;
+            all.insert(name, number);
+        }
+    }
+    Ok(all)
+}

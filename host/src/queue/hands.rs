@@ -1,0 +1,130 @@
+//! What an operator does by hand: has events delivered again, drops what is dead, holds a subscriber.
+
+use std::sync::Arc;
+
+use super::columns::State;
+use super::store::{IN_LANE, Result};
+use super::subscriber::BY_HAND;
+use super::writer::Writer;
+use crate::event::EventId;
+
+/// Which deliveries of the events that are named are put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All that are over or wait for their next attempt, and those that there never were.
+    All,
+    /// Only those that are dead.
+    Dead,
+    /// Only those that there never were.
+    Missing,
+}
+
+/// Whether something is done, or only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// It is done.
+    ForReal,
+    /// It is found out what would be done.
+    OnTrial,
+}
+
+/// Events that a subscriber is to get again, or for the first time.
+#[derive(Debug, Clone)]
+pub struct PuttingBack {
+    /// Its name.
+    pub subscriber: Arc<str>,
+    /// The events, at most 1,024.
+    pub events: Vec<EventId>,
+    /// Which of its deliveries.
+    pub which: Which,
+    /// Whether that is done.
+    pub doing: Doing,
+}
+
+/// Dead deliveries that are to be dropped.
+#[derive(Debug, Clone)]
+pub(super) struct Dropping {
+    pub subscriber: Arc<str>,
+    pub events: Vec<EventId>,
+}
+
+impl Writer {
+    /// Puts deliveries back. Gives how many; see [`super::Queue::put_back`].
+    pub(super) fn put_back(&mut self, putting: &PuttingBack) -> Result<usize> {
+        let PuttingBack { subscriber, events, which, doing } = putting;
+        let there = |n: &usize| !self.subscribers[*n].is_forgotten;
+        let Some(n) = self.find(subscriber).filter(there) else { return Ok(0) };
+        let (number, mut undone, mut revived, mut put_back) = (self.subscribers[n].id, 0, 0, 0);
+        self.store.begin()?;
+        for event in events {
+            let stands = self.store.standing_of(number, *event)?;
+            let is_put_back = self.put_one_back(n, *event, stands, *which)?;
+            put_back += usize::from(is_put_back);
+            if let (Some((state, _)), true) = (stands, is_put_back) {
+                undone += u64::from(state == State::Done);
+                revived += u64::from(state == State::Dead);
+            }
+        }
+        if *doing == Doing::OnTrial {
+            self.store.roll_back();
+            return Ok(put_back);
+        }
+        self.store.take_off_track(number, undone, revived)?;
+        self.store.commit()?;
+        Ok(put_back)
+    }
+
+    fn put_one_back(
+        &mut self,
+        n: usize,
+        event: EventId,
+        stands: Option<(State, u64)>,
+        which: Which,
+    ) -> Result<bool> {
+        let (number, now) = (self.subscribers[n].id, self.now);
+        match (stands, which) {
+            (Some((State::Waiting, due)), Which::All) if due > now && due != IN_LANE => {
+                let line = self.store.hurry(number, event, now)?;
+                self.subscribers[n].is_due_at(line, now);
+            }
+            (Some((State::Done, _)), Which::All) | (Some((State::Dead, _)), Which::All | Which::Dead) => {
+                if !self.store.has_body(event)? {
+                    return Ok(false);
+                }
+                self.wait_anew(n, event, Some(BY_HAND))?;
+            }
+            (None, Which::All | Which::Missing) if self.would_get(n, event)? => self.deliver_late(n, event)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Whether an event is kept that a subscriber asked for.
+    fn would_get(&self, n: usize, event: EventId) -> Result<bool> {
+        let Some((source, provider, event_type)) = self.store.kind_of(event)? else { return Ok(false) };
+        let wanted = |pattern: &crate::event::Pattern| pattern.matches(&source, &provider, &event_type);
+        Ok(self.subscribers[n].patterns.iter().any(wanted) && self.store.has_body(event)?)
+    }
+
+    /// Drops dead deliveries: nothing is left of them but their attempts. Gives how many.
+    pub(super) fn drop_dead(&mut self, dropping: &Dropping) -> Result<usize> {
+        let Some(n) = self.find(&dropping.subscriber) else { return Ok(0) };
+        let number = self.subscribers[n].id;
+        self.store.begin()?;
+        let mut dropped = 0;
+        for event in &dropping.events {
+            dropped += self.store.drop_dead(number, *event)?;
+        }
+        self.store.take_off_track(number, 0, dropped as u64)?;
+        self.store.commit()?;
+        Ok(dropped)
+    }
+
+    /// Holds a subscriber, durably, or lets it go on. Gives whether there is one.
+    pub(super) fn pause(&mut self, subscriber: &str, is_paused: bool) -> Result<bool> {
+        let Some(n) = self.find(subscriber) else { return Ok(false) };
+        self.store.set_paused(self.subscribers[n].id, is_paused.then_some(self.now))?;
+        self.subscribers[n].is_paused = is_paused;
+        Ok(true)
+    }
+}
