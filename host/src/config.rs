@@ -468,7 +468,7 @@ mod tests {
             call_mss = 3
             idle_ms = 0
             [delivery]
-            keep_days = 1
+            keep_days = 0
             [nonsense]
             "#,
         )
@@ -495,7 +495,7 @@ mod tests {
             "plugins.p.hosts.\"*\": every host there is cannot be granted",
             "plugins.p.hosts.\"*\".allow_private: 8.8.8.8:1 is on the public internet",
             "plugins.p.hosts.\"*\".schemes: with http the credential would cross",
-            "delivery.keep_days: 1 is out of range: take 3 to 3650",
+            "delivery.keep_days: 0 is out of range: take 1 to 3650",
             "nonsense: is no key that there is",
         ] {
             assert!(all.contains(expected), "{expected:?} is not in\n{all}");

@@ -4,6 +4,9 @@ mod breaker;
 mod breakers;
 mod counters;
 mod posting;
+mod ran;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,16 +15,17 @@ use std::time::Duration;
 
 pub use breakers::{Breakers, Open};
 pub use counters::{Counters, Tally};
+use ran::Ran;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::attempt::{Attempt, Outcome, Spent};
+use crate::attempt::{Attempt, Outcome};
 use crate::event::{Event, is_webhook, now_ms};
 use crate::plugins::{Change, Plugins};
 use crate::queue::{Deliveries, Delivery, NotKept, Queue, Settlement};
-use crate::runtime::{Answer, Called, Cost, Level, Line, Plugin, Runtime};
+use crate::runtime::{Answer, Called, Level, Line, Plugin, Runtime};
 use crate::schedule::{Schedules, Verdict, judge};
 use crate::webhooks::Webhooks;
 
@@ -327,57 +331,6 @@ impl<'a> Ending<'a> {
         };
         self.dispatch.queue.settle(self.delivery, Settlement::Judged { verdict, attempt });
     }
-}
-
-/// What an attempt took and left behind.
-#[derive(Default)]
-struct Ran {
-    took: Duration,
-    spent: Option<Spent>,
-    log: Option<String>,
-}
-
-/// How much of what an attempt logged is kept with it, from the end, in bytes.
-const LOG_BYTES: usize = 2 << 10;
-
-impl Ran {
-    fn of(cost: &Cost, lines: &[Line]) -> Ran {
-        let spent = Spent { cpu: cost.cpu, memory_bytes: cost.memory_bytes };
-        Ran { took: cost.wall, spent: Some(spent), log: tail(lines) }
-    }
-
-    fn attempt(self, generation: u64, started_at_ms: u64, outcome: Outcome) -> Attempt {
-        let Ran { took, spent, log } = self;
-        Attempt { generation, started_at_ms, took, outcome, spent, log, reply: None }
-    }
-}
-
-fn word(level: Level) -> &'static str {
-    match level {
-        Level::Trace => "trace",
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    }
-}
-
-/// The last lines, as many of them whole as are kept.
-fn tail(lines: &[Line]) -> Option<String> {
-    let mut kept: Vec<String> = Vec::new();
-    let mut bytes = 0;
-    for line in lines.iter().rev() {
-        let text = format!("{} {}", word(line.level), line.message);
-        bytes += text.len() + 1;
-        if bytes > LOG_BYTES {
-            // A single line that is longer has its beginning kept.
-            kept.extend(kept.is_empty().then(|| text.chars().take(LOG_BYTES / 4).collect()));
-            break;
-        }
-        kept.push(text);
-    }
-    kept.reverse();
-    (!kept.is_empty()).then(|| kept.join("\n"))
 }
 
 impl Drop for Ending<'_> {

@@ -95,6 +95,22 @@ impl Ledger {
         rows.map(Result::unwrap).collect()
     }
 
+    /// Every attempt of a plugin in the order in which they began: the event, when it began and when it ended, in milliseconds.
+    pub fn attempts_in_order(&self, plugin: &str) -> Vec<(String, u64, u64)> {
+        let db = self.read();
+        let sql = "SELECT event, started_at_ms, started_at_ms + took_us / 1000 FROM attempt a
+                   JOIN subscriber s ON s.id = a.subscriber WHERE s.name = ?1 ORDER BY started_at_ms, event, number";
+        let mut statement = db.prepare(sql).unwrap();
+        let time = |row: &rusqlite::Row, n| row.get::<_, i64>(n).map(|ms| ms as u64);
+        let rows = statement.query_map([plugin], |row| Ok((text(row.get(0)?), time(row, 1)?, time(row, 2)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// How many bodies there are.
+    pub fn bodies(&self) -> i64 {
+        self.read().query_row("SELECT count(*) FROM body", [], |row| row.get(0)).unwrap()
+    }
+
     /// How each attempt of a plugin at an event ended, in order.
     pub fn outcomes(&self, plugin: &str, id: &str) -> Vec<&'static str> {
         self.attempts(plugin).into_iter().filter(|attempt| attempt.event == id).map(|attempt| attempt.outcome).collect()

@@ -37,7 +37,7 @@ impl Breakers {
     }
 
     /// Notes how an attempt went.
-    fn note(&self, plugin: &Arc<str>, outcome: &Outcome, now: UnixMs) -> Next {
+    pub(super) fn note(&self, plugin: &Arc<str>, outcome: &Outcome, now: UnixMs) -> Next {
         match outcome {
             Outcome::Retry { .. } | Outcome::Trapped { .. } | Outcome::Overran { .. } | Outcome::OutOfMemory => {
                 self.lock().entry(plugin.clone()).or_default().failed(now)

@@ -5,20 +5,18 @@
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::State;
-use super::look::{Standing, Tried, history};
-use crate::event::{EventId, Pattern, UnixMs, is_webhook};
+use super::look::Standing;
+use crate::event::{EventId, Pattern, UnixMs};
 
 const WALK: &str = "SELECT id, source, type, received_at_ms FROM event WHERE id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
 const ONE: &str = "SELECT source, type, received_at_ms FROM event WHERE id = ?1";
 const OF_KIND: &str = "SELECT id FROM event WHERE source = ?1 AND type = ?2 AND id < ?3 AND id >= ?4 ORDER BY id DESC LIMIT ?5";
 const UNROUTED: &str = "SELECT id FROM event WHERE unrouted = 1 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
 const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = ?1 LIMIT ?2";
-const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
-const TRIED_BY: &str = "SELECT s.name, s.id FROM subscriber s WHERE EXISTS (SELECT 1 FROM attempt a WHERE a.subscriber = s.id AND a.event = ?1)";
+pub(super) const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
 // Each pair by one step through the index, however many events there are.
 const KINDS: &str = "WITH RECURSIVE kind (source, type) AS (
         SELECT * FROM (SELECT source, type FROM event ORDER BY source, type LIMIT 1)
@@ -136,21 +134,6 @@ pub struct Page {
     pub next: Option<EventId>,
 }
 
-/// An event, whole.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    /// As it is listed.
-    pub listed: Listed,
-    /// What its provider's description found, by name.
-    pub attributes: Vec<(String, String)>,
-    /// The headers of its request, what authenticates masked: `name: value` in a line each.
-    pub headers: Option<String>,
-    /// Its body; nothing, where that is not kept any more.
-    pub payload: Option<Bytes>,
-    /// Each delivery with its attempts, those to the sender's question as number 0.
-    pub deliveries: Vec<(Stand, Vec<Tried>)>,
-}
-
 /// What a kind of event is called.
 struct Kind {
     source: String,
@@ -209,6 +192,12 @@ struct Looking<'a> {
     first: i64,
     end: i64,
     ids: Ids,
+}
+
+/// One event as it is listed; nothing, where there is none of that id.
+pub(super) fn listed(db: &Connection, id: EventId) -> rusqlite::Result<Option<Listed>> {
+    let wanted = Wanted { limit: 1, ..Wanted::default() };
+    Looking::begin(db, &wanted)?.look(id.to_i64())
 }
 
 /// Looks for events.
@@ -385,46 +374,4 @@ fn went(db: &Connection, id: i64, deliveries: &[Stand]) -> rusqlite::Result<Went
             if kept.is_some() { Went::Unrouted } else { Went::LetGo }
         }
     })
-}
-
-/// One event, whole; nothing, where there is none of that id.
-pub(super) fn show(db: &Connection, id: EventId) -> rusqlite::Result<Option<Shown>> {
-    let wanted = Wanted { limit: 1, ..Wanted::default() };
-    let looking = Looking::begin(db, &wanted)?;
-    let Some(listed) = looking.look(id.to_i64())? else { return Ok(None) };
-    let sql = "SELECT attributes, headers, payload FROM body WHERE event = ?1";
-    let body = db.prepare_cached(sql)?.query_row([id.to_i64()], |row| {
-        let attributes = row.get_ref(0)?.as_str().map(str::to_owned).unwrap_or_default();
-        Ok((attributes, row.get::<_, Option<String>>(1)?, row.get::<_, Vec<u8>>(2)?))
-    });
-    let (attributes, headers, payload) = match body.optional()? {
-        Some((attributes, headers, payload)) => (attributes, headers, Some(Bytes::from(payload))),
-        None => (String::new(), None, None),
-    };
-    let attributes = serde_json::from_str(&attributes).unwrap_or_default();
-    let mut deliveries = Vec::new();
-    for (subscriber, number) in tried_or_not(db, id.to_i64())? {
-        let stand = listed.deliveries.iter().find(|stand| stand.subscriber == subscriber).cloned();
-        let history = history(db, number, id)?;
-        let attempts = history.iter().map(|tried| tried.number).max().unwrap_or_default();
-        let dropped = Stand { subscriber, standing: None, attempts, due_ms: None };
-        deliveries.push((stand.unwrap_or(dropped), history));
-    }
-    // Plugins first.
-    deliveries.sort_by_key(|(stand, _)| (is_webhook(&stand.subscriber), stand.subscriber.clone()));
-    Ok(Some(Shown { listed, attributes, headers, payload, deliveries }))
-}
-
-/// Who has a delivery of an event, or had an attempt at it.
-fn tried_or_not(db: &Connection, event: i64) -> rusqlite::Result<HashMap<String, i64>> {
-    let mut all = HashMap::new();
-    for (sql, number) in [(DELIVERIES, 4), (TRIED_BY, 1)] {
-        let mut statement = db.prepare_cached(sql)?;
-        let rows = statement.query_map([event], |row| Ok((row.get(0)?, row.get(number)?)))?;
-        for row in rows {
-            let (name, number) = row?;
-            all.insert(name, number);
-        }
-    }
-    Ok(all)
 }

@@ -8,11 +8,13 @@
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
 mod columns;
+mod core;
 mod events;
 mod group;
 mod hands;
 mod lanes;
 mod look;
+mod looking;
 mod orders;
 mod reader;
 mod records;
@@ -22,6 +24,7 @@ mod salts;
 mod schema;
 mod seen;
 mod settling;
+mod shown;
 mod state;
 mod store;
 mod subscriber;
@@ -29,7 +32,6 @@ mod tidy;
 mod track;
 mod writer;
 
-use std::collections::HashMap;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
@@ -43,7 +45,8 @@ use crate::effects::{Effects, Memory};
 use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, now_ms};
 use crate::schedule::{Schedules, Verdict};
 
-pub use events::{Listed, Page, Shown, Stand, Wanted, Went};
+pub use core::{Core, Stepped};
+pub use events::{Listed, Page, Stand, Wanted, Went};
 pub use hands::{Doing, PuttingBack, Which};
 use hands::Dropping;
 pub use look::{Filter, Looked, Standing, Tried};
@@ -51,12 +54,11 @@ pub use reader::Counts;
 use reader::Reader;
 pub use records::Audited;
 pub use registering::{Registration, Subscribing};
-use salts::Salts;
 use settling::{Kept, Settling};
 use state::Remembered;
-use store::Store;
+pub use shown::Shown;
 pub use track::Track;
-use writer::{Order, Subscription, Writer};
+use writer::{Order, Subscription};
 
 /// How long the queue keeps what, and how much there may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,38 +174,21 @@ pub struct Queue {
     failed: watch::Receiver<Option<String>>,
 }
 
-/// Opens the queue in a folder, makes it where it is missing, takes up what the last process left, and starts the writer.
+/// Opens the queue in a folder, makes it where it is missing, takes up what the last process left, and starts the thread that writes.
 ///
 /// Attempts that were running then are judged as lost by the schedules.
 pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<(Queue, Deliveries)> {
-    let lock = lock(folder)?;
-    let file = folder.join("hookgate.db");
-    // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
-    let private = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file);
-    private.with_context(|| format!("cannot write {}", file.display()))?;
-    let store = Store::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
-    let marker = folder.join("failed");
-    if marker.exists() {
-        tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
-        store.check().with_context(|| format!("{} is damaged: restore it from a copy", file.display()))?;
-        std::fs::remove_file(&marker)?;
-    }
-    let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
-    let (reader, looker) = (Arc::new(Mutex::new(open()?)), Arc::new(Mutex::new(open()?)));
-    let (orders, inbox) = mpsc::channel();
-    let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
-    let (fail, failed) = watch::channel(None);
-    let writer = Writer::take_up(store, schedules, keep, deliver, now_ms(), Salts::fresh())?;
-    std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
-        let closed = writer.run(inbox, fail, &marker);
-        // Held as long as anything is written, and not longer: whoever hears that it is closed may open it again.
-        drop(lock);
-        if let Some(closed) = closed {
-            let _ = closed.send(());
-        }
-    })?;
-    let memory = Arc::new(Remembered::new(&file));
-    Ok((Queue { orders, reader, looker, memory, failed }, deliveries))
+    let mut seed = [0u8; 8];
+    // Without randomness ids are spread alike in each process, which only one at a time is.
+    let _ = getrandom::fill(&mut seed);
+    let (core, queue, deliveries) = Core::open(folder, schedules, keep, now_ms(), u64::from_le_bytes(seed))?;
+    std::thread::Builder::new().name("queue-writer".into()).spawn(move || core.run())?;
+    Ok((queue, deliveries))
+}
+
+/// How files are made that are nobody else's business.
+fn private() -> std::fs::OpenOptions {
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).clone()
 }
 
 /// One process owns the folder.
@@ -280,26 +265,6 @@ impl Queue {
     /// Keeps who changed what by hand.
     pub async fn note(&self, who: String, what: String) -> Result<(), AcceptError> {
         self.ask(|answer| Order::Note { who, what, answer }).await
-    }
-
-    /// Who changed what by hand, the newest first.
-    pub async fn audit(&self, limit: usize) -> anyhow::Result<Vec<Audited>> {
-        look(&self.looker, move |reader| records::audit(&reader.0, limit)).await
-    }
-
-    /// Looks for events, the newest first, for a bounded time.
-    pub async fn events(&self, wanted: Wanted) -> anyhow::Result<Page> {
-        look(&self.looker, move |reader| events::events(&reader.0, &wanted)).await
-    }
-
-    /// One event with all that is kept of it; nothing, where there is none of that id.
-    pub async fn show(&self, event: EventId) -> anyhow::Result<Option<Shown>> {
-        look(&self.looker, move |reader| events::show(&reader.0, event)).await
-    }
-
-    /// Those that an operator holds.
-    pub async fn paused(&self) -> anyhow::Result<Vec<String>> {
-        look(&self.reader, |reader| records::paused(&reader.0)).await
     }
 
     async fn ask<T>(
@@ -386,54 +351,6 @@ impl Queue {
         answered.await.unwrap_or_default()
     }
 
-    /// How much there is to do.
-    pub async fn counts(&self) -> anyhow::Result<Counts> {
-        look(&self.reader, |reader| reader.counts(now_ms())).await
-    }
-
-    /// What is kept of all that is registered of a kind, by id.
-    pub async fn records(&self, kind: &'static str) -> anyhow::Result<HashMap<Arc<str>, Vec<u8>>> {
-        look(&self.looker, move |reader| records::records(&reader.0, kind)).await
-    }
-
-    /// A subscriber's deliveries, the newest first.
-    pub async fn deliveries(&self, subscriber: &str, filter: Filter) -> anyhow::Result<Vec<Looked>> {
-        let subscriber = subscriber.to_owned();
-        look(&self.looker, move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
-    }
-
-    /// Some of the events from one on and before a time that a subscriber would have got by these patterns, and that are neither done
-    /// nor being delivered right now; and where to look on, unless that was the end.
-    pub async fn undelivered(
-        &self,
-        subscriber: &str,
-        patterns: Vec<Pattern>,
-        from: EventId,
-        until_ms: UnixMs,
-    ) -> anyhow::Result<(Vec<EventId>, Option<EventId>)> {
-        let subscriber = subscriber.to_owned();
-        look(&self.looker, move |reader| look::undelivered(&reader.0, &subscriber, &patterns, from, until_ms)).await
-    }
-
-    /// How a webhook's deliveries went, and how many of them are not over.
-    pub async fn track(&self, subscriber: &str) -> anyhow::Result<(Track, u64)> {
-        let subscriber = subscriber.to_owned();
-        look(&self.looker, move |reader| {
-            Ok((track::of(&reader.0, &subscriber)?, look::pending(&reader.0, &subscriber)?))
-        })
-        .await
-    }
-
-    /// How the deliveries of all webhooks went, by the names of the subscribers.
-    pub async fn tracks(&self) -> anyhow::Result<HashMap<String, Track>> {
-        Ok(look(&self.looker, |reader| track::all(&reader.0)).await?.into_iter().collect())
-    }
-
-    /// The types of all events that there ever were.
-    pub async fn types(&self) -> anyhow::Result<Vec<String>> {
-        look(&self.looker, |reader| look::types(&reader.0)).await
-    }
-
     /// Whether the writer still writes.
     pub fn is_open(&self) -> bool {
         self.failed.has_changed().is_ok() && self.failed.borrow().is_none()
@@ -452,17 +369,4 @@ impl Queue {
         let _ = self.orders.send(Order::Close { done });
         let _ = closed.await;
     }
-}
-
-async fn look<T: Send + 'static>(
-    reader: &Arc<Mutex<Reader>>,
-    looking: impl FnOnce(&Reader) -> reader::Found<T> + Send + 'static,
-) -> anyhow::Result<T> {
-    let reader = reader.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        // A reader that panicked left nothing half done.
-        let reader = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        looking(&reader)
-    });
-    Ok(looked.await??)
 }

@@ -7,7 +7,25 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::State;
 use super::store::{Result, Store, StoreError};
-use crate::event::{EventId, UnixMs};
+use crate::event::{EventId, Pattern, UnixMs};
+
+pub(super) const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
+
+/// A subscriber as it is stored.
+pub struct StoredSubscriber {
+    /// Its number in other tables.
+    pub id: i64,
+    /// The plugin's name.
+    pub name: Arc<str>,
+    /// Its subscriptions.
+    pub patterns: Vec<String>,
+    /// Since when its file has been missing.
+    pub gone_at_ms: Option<UnixMs>,
+    /// The attribute by which its deliveries are told into lanes.
+    pub ordered_by: Option<Arc<str>>,
+    /// Whether an operator holds it.
+    pub is_paused: bool,
+}
 
 /// A change that somebody made by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +39,61 @@ pub struct Audited {
 }
 
 impl Store {
+    /// Everyone who ever subscribed.
+    pub fn subscribers(&self) -> Result<Vec<StoredSubscriber>> {
+        let sql = "SELECT id, name, gone_at_ms, ordered_by, paused_at_ms IS NOT NULL FROM subscriber ORDER BY id";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(StoredSubscriber {
+                id: row.get(0)?,
+                name: row.get::<_, String>(1)?.into(),
+                patterns: Vec::new(),
+                gone_at_ms: row.get::<_, Option<i64>>(2)?.map(|ms| ms as UnixMs),
+                ordered_by: row.get::<_, Option<String>>(3)?.map(Into::into),
+                is_paused: row.get(4)?,
+            })
+        })?;
+        let mut subscribers: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
+        for subscriber in &mut subscribers {
+            subscriber.patterns = self.patterns(subscriber.id)?;
+        }
+        Ok(subscribers)
+    }
+
+    fn patterns(&self, subscriber: i64) -> Result<Vec<String>> {
+        let mut statement = self.db.prepare_cached("SELECT pattern FROM subscription WHERE subscriber = ?1")?;
+        let rows = statement.query_map([subscriber], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Replaces a subscriber's subscriptions and gives its number.
+    pub fn subscribe(&self, name: &str, patterns: &[Pattern]) -> Result<i64> {
+        self.run(
+            "INSERT INTO subscriber (name) VALUES (?1) ON CONFLICT (name) DO UPDATE SET gone_at_ms = NULL",
+            [name],
+        )?;
+        let id = self.number("SELECT id FROM subscriber WHERE name = ?1", [name])?;
+        self.run("DELETE FROM subscription WHERE subscriber = ?1", [id])?;
+        for pattern in patterns {
+            self.run("INSERT OR IGNORE INTO subscription VALUES (?1, ?2)", params![id, pattern.to_string()])?;
+        }
+        Ok(id)
+    }
+
+    /// Notes since when a subscriber's file has been missing, or that it is there.
+    pub fn set_gone(&self, subscriber: i64, at_ms: Option<UnixMs>) -> Result<()> {
+        self.run("UPDATE subscriber SET gone_at_ms = ?2 WHERE id = ?1", params![subscriber, at_ms.map(|ms| ms as i64)])
+    }
+
+    /// Ends a subscriber's subscriptions; what still waits for it is dead.
+    pub fn forget(&self, subscriber: i64) -> Result<()> {
+        self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
+        self.run("DELETE FROM lane WHERE subscriber = ?1", [subscriber])?;
+        let dead = self.change(FORGET, [subscriber])?;
+        self.opened(-(dead as i64));
+        self.count_dead(subscriber, dead)
+    }
+
     /// Keeps what is registered, or takes it out.
     pub fn put_record(&self, kind: &str, id: &str, body: Option<&[u8]>) -> Result<()> {
         match body {

@@ -9,14 +9,6 @@ impl Salts {
         Salts(seed)
     }
 
-    /// Those of this process.
-    pub fn fresh() -> Salts {
-        let mut seed = [0u8; 8];
-        // Without randomness, the same in each process.
-        let _ = getrandom::fill(&mut seed);
-        Salts::of(u64::from_le_bytes(seed))
-    }
-
     /// The next number.
     pub fn next(&mut self) -> u32 {
         // SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.

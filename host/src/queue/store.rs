@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::columns::{State, outcome_columns};
 use super::schema;
 use crate::attempt::Attempt;
-use crate::event::{Event, EventId, NewEvent, Pattern, RepeatKey, UnixMs};
+use crate::event::{Event, EventId, NewEvent, RepeatKey, UnixMs};
 
 /// Half of an ordinary page: events of a few kilobytes then fill their pages instead of leaving the rest of each empty,
 /// and the narrow tables' last pages, written with every commit, are half as large. `cargo xtask bench` prints the bytes.
@@ -47,7 +47,6 @@ const WAITING: &str = "SELECT line, min(due_ms) FROM delivery
     WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms < ?2 GROUP BY line";
 const OPEN: &str = "SELECT count(*) FROM delivery WHERE state <> 2 AND state IN (0, 1)";
 const RUNNING: &str = "SELECT subscriber, event, attempt, earlier, lane FROM delivery WHERE state <> 2 AND state = 1";
-const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
 const DEAD_OF: &str = "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
 
 /// Why something could not be read or written.
@@ -82,22 +81,6 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 pub(super) type Result<T> = std::result::Result<T, StoreError>;
-
-/// A subscriber as it is stored.
-pub struct StoredSubscriber {
-    /// Its number in other tables.
-    pub id: i64,
-    /// The plugin's name.
-    pub name: Arc<str>,
-    /// Its subscriptions.
-    pub patterns: Vec<String>,
-    /// Since when its file has been missing.
-    pub gone_at_ms: Option<UnixMs>,
-    /// The attribute by which its deliveries are told into lanes.
-    pub ordered_by: Option<Arc<str>>,
-    /// Whether an operator holds it.
-    pub is_paused: bool,
-}
 
 /// A delivery that waits, as it is stored.
 pub struct StoredDelivery {
@@ -225,7 +208,7 @@ impl Store {
         self.open.get().max(0) as u64
     }
 
-    fn opened(&self, deliveries: i64) {
+    pub(super) fn opened(&self, deliveries: i64) {
         self.open.set(self.open.get() + deliveries);
     }
 
@@ -444,61 +427,6 @@ impl Store {
     pub fn last_id(&self) -> Result<EventId> {
         self.number("SELECT ifnull(max(id), 0) FROM event", []).map(EventId::from_i64)
     }
-
-    /// Everyone who ever subscribed.
-    pub fn subscribers(&self) -> Result<Vec<StoredSubscriber>> {
-        let sql = "SELECT id, name, gone_at_ms, ordered_by, paused_at_ms IS NOT NULL FROM subscriber ORDER BY id";
-        let mut statement = self.db.prepare(sql)?;
-        let rows = statement.query_map([], |row| {
-            Ok(StoredSubscriber {
-                id: row.get(0)?,
-                name: row.get::<_, String>(1)?.into(),
-                patterns: Vec::new(),
-                gone_at_ms: row.get::<_, Option<i64>>(2)?.map(|ms| ms as UnixMs),
-                ordered_by: row.get::<_, Option<String>>(3)?.map(Into::into),
-                is_paused: row.get(4)?,
-            })
-        })?;
-        let mut subscribers: Vec<_> = rows.collect::<rusqlite::Result<_>>()?;
-        for subscriber in &mut subscribers {
-            subscriber.patterns = self.patterns(subscriber.id)?;
-        }
-        Ok(subscribers)
-    }
-
-    fn patterns(&self, subscriber: i64) -> Result<Vec<String>> {
-        let mut statement = self.db.prepare_cached("SELECT pattern FROM subscription WHERE subscriber = ?1")?;
-        let rows = statement.query_map([subscriber], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// Replaces a subscriber's subscriptions and gives its number.
-    pub fn subscribe(&self, name: &str, patterns: &[Pattern]) -> Result<i64> {
-        self.run(
-            "INSERT INTO subscriber (name) VALUES (?1) ON CONFLICT (name) DO UPDATE SET gone_at_ms = NULL",
-            [name],
-        )?;
-        let id = self.number("SELECT id FROM subscriber WHERE name = ?1", [name])?;
-        self.run("DELETE FROM subscription WHERE subscriber = ?1", [id])?;
-        for pattern in patterns {
-            self.run("INSERT OR IGNORE INTO subscription VALUES (?1, ?2)", params![id, pattern.to_string()])?;
-        }
-        Ok(id)
-    }
-
-    /// Notes since when a subscriber's file has been missing, or that it is there.
-    pub fn set_gone(&self, subscriber: i64, at_ms: Option<UnixMs>) -> Result<()> {
-        self.run("UPDATE subscriber SET gone_at_ms = ?2 WHERE id = ?1", params![subscriber, at_ms.map(|ms| ms as i64)])
-    }
-
-    /// Ends a subscriber's subscriptions; what still waits for it is dead.
-    pub fn forget(&self, subscriber: i64) -> Result<()> {
-        self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
-        self.run("DELETE FROM lane WHERE subscriber = ?1", [subscriber])?;
-        let dead = self.change(FORGET, [subscriber])?;
-        self.opened(-(dead as i64));
-        self.count_dead(subscriber, dead)
-    }
 }
 
 /// Whether a row was read, and its values are not what they must be.
@@ -522,8 +450,8 @@ mod tests {
     #[test]
     fn no_query_of_the_hot_path_looks_through_a_whole_table() {
         let db = Connection::open_in_memory().unwrap();
-        super::super::schema::BATCHES.iter().for_each(|batch| db.execute_batch(batch).unwrap());
-        let own = [DUE, NEXT_DUE, WAITING, OPEN, RUNNING, FORGET, DEAD_OF, super::super::reader::COUNTS];
+        schema::BATCHES.iter().for_each(|batch| db.execute_batch(batch).unwrap());
+        let own = [DUE, NEXT_DUE, WAITING, OPEN, RUNNING, super::records::FORGET, DEAD_OF, super::super::reader::COUNTS];
         let others = [&super::super::state::HOT[..], &super::super::look::LOOKS, &super::super::retention::DELETES];
         let others = others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
         for sql in own.iter().chain(others) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::store::StoredSubscriber;
+use super::records::StoredSubscriber;
 use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, is_webhook};
 
 /// The line of what an operator put back: it takes its turn beside those of the sources.

@@ -1,13 +1,11 @@
-//! The one thread that writes: gathers orders into groups, commits each group once, and only then answers.
+//! What writes: gathers orders into groups, commits each group once, and only then answers. It knows no clock and no thread.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::columns::State;
 use super::hands::{Dropping, PuttingBack};
@@ -19,7 +17,7 @@ use super::subscriber::Subscriber;
 use super::track::Track;
 use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Registration};
 use crate::attempt::{Attempt, Outcome};
-use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, now_ms};
+use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs};
 use crate::schedule::{Schedules, Verdict, judge};
 
 /// The most events and the most bytes in one commit.
@@ -194,48 +192,6 @@ impl Writer {
             tidy_at_ms: now + TIDY_EVERY_MS,
             thin_at_ms: now + THIN_KEYS_EVERY_MS,
         })
-    }
-
-    /// Writes until it is told to close, everyone who could tell it is gone, or the disk fails.
-    /// Gives whom to tell that it is closed.
-    pub(super) fn run(
-        mut self,
-        inbox: Receiver<Order>,
-        fail: watch::Sender<Option<String>>,
-        marker: &Path,
-    ) -> Option<oneshot::Sender<()>> {
-        match self.work(&inbox) {
-            Ok(done) => {
-                let _ = self.store.checkpoint(0);
-                done
-            }
-            Err(error) => {
-                tracing::error!("the disk failed, so nothing more is acknowledged: {error}");
-                // For the next start, which then reads everything; on a disk that failed it may not be written, either.
-                let _ = std::fs::write(marker, error.to_string());
-                let _ = fail.send(Some(error.to_string()));
-                // Whoever still waits for an answer learns from the closed channel.
-                None
-            }
-        }
-    }
-
-    fn work(&mut self, inbox: &Receiver<Order>) -> Result<Option<oneshot::Sender<()>>, StoreError> {
-        let mut next = None;
-        loop {
-            let order = match next.take() {
-                Some(order) => Some(order),
-                None => match inbox.recv_timeout(self.patience(now_ms())) {
-                    Ok(order) => Some(order),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                },
-            };
-            if let Some(done) = self.step(order, &mut || inbox.try_recv().ok(), now_ms())? {
-                return Ok(Some(done));
-            }
-            next = inbox.try_recv().ok();
-        }
     }
 
     /// Does all that is to be done at a time: what was said, what is due, what is old. Gives whom to tell where it is to close.

@@ -16,6 +16,7 @@ mod compiling;
 mod contract;
 mod crash;
 mod duplicates;
+mod fairness;
 mod files;
 mod hostile;
 mod hostile_files;

@@ -1,0 +1,161 @@
+//! The queue without its thread: it does a step when it is told to, at a time that it is told. One thread runs it, or a simulation.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use tokio::sync::{oneshot, watch};
+
+use super::reader::Reader;
+use super::salts::Salts;
+use super::state::Remembered;
+use super::store::{Store, StoreError};
+use super::writer::{Order, Writer};
+use super::{Deliveries, Keep, Queue, lock};
+use crate::event::{UnixMs, now_ms};
+use crate::schedule::Schedules;
+
+/// The queue of a folder, and what it is told.
+pub struct Core {
+    writer: Writer,
+    inbox: Receiver<Order>,
+    /// What was taken out of it already.
+    next: Option<Order>,
+    fail: watch::Sender<Option<String>>,
+    /// What says to the next start that the disk failed under this one.
+    marker: PathBuf,
+    /// Held as long as anything is written, and not longer.
+    _lock: File,
+}
+
+/// Whether there is another step.
+#[derive(Debug)]
+pub enum Stepped {
+    /// There is.
+    On,
+    /// There is none: it was closed, and who asked for that is told when it is dropped.
+    Closed(oneshot::Sender<()>),
+    /// There is none: the disk failed.
+    Failed,
+}
+
+impl Core {
+    /// Opens the queue in a folder, makes it where it is missing, and takes up what the last process left: attempts that were running
+    /// then are lost, and judged by the schedules. `seed` spreads ids.
+    pub fn open(
+        folder: &Path,
+        schedules: &Schedules,
+        keep: Keep,
+        now: UnixMs,
+        seed: u64,
+    ) -> anyhow::Result<(Core, Queue, Deliveries)> {
+        let lock = lock(folder)?;
+        let file = folder.join("hookgate.db");
+        // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
+        let private = super::private().open(&file);
+        private.with_context(|| format!("cannot write {}", file.display()))?;
+        let store = Store::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
+        let marker = folder.join("failed");
+        if marker.exists() {
+            tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
+            store.check().with_context(|| format!("{} is damaged: restore it from a copy", file.display()))?;
+            std::fs::remove_file(&marker)?;
+        }
+        let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
+        let (reader, looker) = (Arc::new(Mutex::new(open()?)), Arc::new(Mutex::new(open()?)));
+        let (orders, inbox) = mpsc::channel();
+        let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
+        let (fail, failed) = watch::channel(None);
+        let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed))?;
+        let memory = Arc::new(Remembered::new(&file));
+        let core = Core { writer, inbox, next: None, fail, marker, _lock: lock };
+        Ok((core, Queue { orders, reader, looker, memory, failed }, deliveries))
+    }
+
+    /// Does what was said since the last step, as much of it as goes into one commit, and what is due or old at a time.
+    pub fn step(&mut self, now: UnixMs) -> Stepped {
+        let (inbox, first) = (&self.inbox, self.next.take());
+        let first = first.or_else(|| inbox.try_recv().ok());
+        match self.writer.step(first, &mut || inbox.try_recv().ok(), now) {
+            Ok(None) => {
+                self.next = self.inbox.try_recv().ok();
+                Stepped::On
+            }
+            Ok(Some(done)) => Stepped::Closed(done),
+            Err(error) => {
+                self.give_up(&error);
+                Stepped::Failed
+            }
+        }
+    }
+
+    fn give_up(&self, error: &StoreError) {
+        tracing::error!("the disk failed, so nothing more is acknowledged: {error}");
+        // For the next start, which then reads everything; on a disk that failed it may not be written, either.
+        let _ = std::fs::write(&self.marker, error.to_string());
+        let _ = self.fail.send(Some(error.to_string()));
+        // Whoever still waits for an answer learns from the closed channel.
+    }
+
+    /// Works until it is told to close, everyone who could tell it is gone, or the disk fails.
+    pub(super) fn run(mut self) {
+        loop {
+            if self.next.is_none() {
+                self.next = match self.inbox.recv_timeout(self.writer.patience(now_ms())) {
+                    Ok(order) => Some(order),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return self.end(None),
+                };
+            }
+            match self.step(now_ms()) {
+                Stepped::On => {}
+                Stepped::Closed(done) => return self.end(Some(done)),
+                Stepped::Failed => return,
+            }
+        }
+    }
+
+    fn end(self, done: Option<oneshot::Sender<()>>) {
+        let _ = self.writer.store.checkpoint(0);
+        // Whoever hears that it is closed may open it again.
+        drop(self);
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+}
+
+#[cfg(test)]
+impl Core {
+    /// Whether all that was said is done.
+    pub fn is_done(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Fails in the midst of a step, after about so many steps of the engine.
+    pub fn fail_after(&mut self, steps: i32) {
+        let _ = self.writer.store.db.progress_handler(steps, Some(|| true));
+    }
+
+    /// Fails at the next commit.
+    pub fn fail_commit(&mut self) {
+        let _ = self.writer.store.db.commit_hook(Some(|| true));
+    }
+
+    /// Lets the disk be full, until [`Core::free`].
+    pub fn fill(&self) {
+        let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 1", [], |_| Ok(()));
+    }
+
+    /// Gives it room again.
+    pub fn free(&self) {
+        let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 4294967294", [], |_| Ok(()));
+    }
+
+    /// A number that a query gives.
+    pub fn number(&self, sql: &str) -> i64 {
+        self.writer.store.number(sql, []).unwrap()
+    }
+}

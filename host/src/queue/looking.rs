@@ -1,0 +1,96 @@
+//! Looking at the queue: on connections of their own that cannot write, on threads that may wait.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::events::{self, Page, Wanted};
+use super::look::{self, Filter, Looked};
+use super::reader::{Counts, Found, Reader};
+use super::records::{self, Audited};
+use super::shown::{self, Shown};
+use super::track::{self, Track};
+use super::Queue;
+use crate::event::{EventId, Pattern, UnixMs, now_ms};
+
+impl Queue {
+    /// Who changed what by hand, the newest first.
+    pub async fn audit(&self, limit: usize) -> anyhow::Result<Vec<Audited>> {
+        looked(&self.looker, move |reader| records::audit(&reader.0, limit)).await
+    }
+
+    /// Looks for events, the newest first, for a bounded time.
+    pub async fn events(&self, wanted: Wanted) -> anyhow::Result<Page> {
+        looked(&self.looker, move |reader| events::events(&reader.0, &wanted)).await
+    }
+
+    /// One event with all that is kept of it; nothing, where there is none of that id.
+    pub async fn show(&self, event: EventId) -> anyhow::Result<Option<Shown>> {
+        looked(&self.looker, move |reader| shown::show(&reader.0, event)).await
+    }
+
+    /// Those that an operator holds.
+    pub async fn paused(&self) -> anyhow::Result<Vec<String>> {
+        looked(&self.reader, |reader| records::paused(&reader.0)).await
+    }
+
+    /// How much there is to do.
+    pub async fn counts(&self) -> anyhow::Result<Counts> {
+        looked(&self.reader, |reader| reader.counts(now_ms())).await
+    }
+
+    /// What is kept of all that is registered of a kind, by id.
+    pub async fn records(&self, kind: &'static str) -> anyhow::Result<HashMap<Arc<str>, Vec<u8>>> {
+        looked(&self.looker, move |reader| records::records(&reader.0, kind)).await
+    }
+
+    /// A subscriber's deliveries, the newest first.
+    pub async fn deliveries(&self, subscriber: &str, filter: Filter) -> anyhow::Result<Vec<Looked>> {
+        let subscriber = subscriber.to_owned();
+        looked(&self.looker, move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
+    }
+
+    /// Some of the events from one on and before a time that a subscriber would have got by these patterns, and that are neither done
+    /// nor being delivered right now; and where to look on, unless that was the end.
+    pub async fn undelivered(
+        &self,
+        subscriber: &str,
+        patterns: Vec<Pattern>,
+        from: EventId,
+        until_ms: UnixMs,
+    ) -> anyhow::Result<(Vec<EventId>, Option<EventId>)> {
+        let subscriber = subscriber.to_owned();
+        looked(&self.looker, move |reader| look::undelivered(&reader.0, &subscriber, &patterns, from, until_ms)).await
+    }
+
+    /// How a webhook's deliveries went, and how many of them are not over.
+    pub async fn track(&self, subscriber: &str) -> anyhow::Result<(Track, u64)> {
+        let subscriber = subscriber.to_owned();
+        looked(&self.looker, move |reader| {
+            Ok((track::of(&reader.0, &subscriber)?, look::pending(&reader.0, &subscriber)?))
+        })
+        .await
+    }
+
+    /// How the deliveries of all webhooks went, by the names of the subscribers.
+    pub async fn tracks(&self) -> anyhow::Result<HashMap<String, Track>> {
+        Ok(looked(&self.looker, |reader| track::all(&reader.0)).await?.into_iter().collect())
+    }
+
+    /// The types of all events that there ever were.
+    pub async fn types(&self) -> anyhow::Result<Vec<String>> {
+        looked(&self.looker, |reader| look::types(&reader.0)).await
+    }
+}
+
+async fn looked<T: Send + 'static>(
+    reader: &Arc<Mutex<Reader>>,
+    look: impl FnOnce(&Reader) -> Found<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let reader = reader.clone();
+    let looking = tokio::task::spawn_blocking(move || {
+        // A reader that panicked left nothing half done.
+        let reader = reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        look(&reader)
+    });
+    Ok(looking.await??)
+}
