@@ -5,8 +5,6 @@ mod breakers;
 mod counters;
 mod posting;
 mod ran;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -352,3 +350,6 @@ fn log_line(plugin: &str, event: &crate::event::EventId, line: &Line) {
         Level::Error => tracing::error!(target: "plugin", %event, "{plugin}: {message}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

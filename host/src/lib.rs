@@ -30,6 +30,7 @@ pub mod webhooks;
 pub mod admin;
 pub mod api;
 
+mod clock;
 mod reload;
 mod run;
 pub use run::{Running, run};

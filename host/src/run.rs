@@ -25,7 +25,7 @@ use crate::queue::Queue;
 use crate::reload::{Reload, granting};
 use crate::runtime::{EngineLimits, Runtime};
 use crate::webhooks::{Vault, Webhooks};
-use crate::{dispatch, ingress, queue};
+use crate::{clock, dispatch, ingress, queue};
 
 /// What runs, for whoever started it.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub async fn run(
     let plugins = open_plugins(&config, &runtime, &outbound, &queue)?;
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
     let api = open_api(&config, &queue, &outbound).await?;
-    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, api.webhooks.clone(), went_out.clone());
+    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, api.webhooks.clone(), went_out);
     let (tell, mut changes) = mpsc::unbounded_channel();
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
@@ -83,10 +83,8 @@ pub async fn run(
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
-    let (asking, certificates) = (asking(&dispatch, &runtime), Certificates::new(fetching(&outbound)));
-    let means = means(&config, &queue, asking, certificates, came_in.clone(), &runtime);
-    let breakers = dispatch.breakers.clone();
-    let dispatching = dispatch.run(deliveries, changes, dispatch_stop.clone(), config.server.drain);
+    let means = means(&config, &queue, asking(&dispatch, &runtime), &outbound, came_in.clone(), &runtime);
+    let dispatching = dispatch.clone().run(deliveries, changes, dispatch_stop.clone(), config.server.drain);
     let mut dispatching = runtime.threads().spawn(dispatching);
     let (sources, refused, few) = (means.sources.clone(), means.refused.clone(), few(&bounds));
     let (gate, ingress) = (gate(tls, &means, &dispatch_stop), Ingress::new(means, &config.ingress));
@@ -98,8 +96,7 @@ pub async fn run(
         queue: queue.clone(),
         came_in: came_in.clone(),
         refused,
-        went_out,
-        breakers,
+        dispatch,
         registry,
         api: api.clone(),
         token: config.server.admin_token.clone(),
@@ -110,6 +107,7 @@ pub async fn run(
     // What is published is taken for as long as webhooks are.
     let publishing = tokio::spawn(serve_api(api_listener, api, bounds, gate, ingress_stop.clone()));
     let showing = tokio::spawn(serve(admin, shown.router(), few, Gate::open(), dispatch_stop.clone()));
+    tokio::spawn(clock::watch(dispatch_stop.clone()));
     let reload = Reload { config, sources, came_in, plugins, tell };
     let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
     on_ready(&running);
@@ -263,7 +261,7 @@ fn means(
     config: &Config,
     queue: &Queue,
     asking: Asking,
-    certificates: Certificates,
+    outbound: &Outbound,
     counters: ingress::Counters,
     runtime: &Runtime,
 ) -> Means {
@@ -271,7 +269,7 @@ fn means(
         sources: Arc::new(RwLock::new(ingress::by_name(&config.sources))),
         queue: queue.clone(),
         asking,
-        certificates,
+        certificates: Certificates::new(fetching(outbound)),
         counters,
         refused: Refused::default(),
         proxies: Arc::new(config.server.proxies.clone()),

@@ -20,13 +20,14 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, only_by_address};
+use crate::dispatch::Dispatch;
 use crate::event::rfc3339;
 use crate::ingress::{Refused, Sources, Wanted};
 use crate::plugins::Plugins;
 use crate::provider::Source;
 use crate::queue::Queue;
 use crate::secret::Secret;
-use crate::{dispatch, ingress};
+use crate::{clock, ingress};
 
 /// What is shown.
 pub struct Admin {
@@ -42,10 +43,8 @@ pub struct Admin {
     pub came_in: ingress::Counters,
     /// What was refused lately.
     pub refused: Refused,
-    /// What went out.
-    pub went_out: dispatch::Counters,
-    /// Which plugins are left alone for a while.
-    pub breakers: dispatch::Breakers,
+    /// What went out, and which plugins are left alone for a while.
+    pub dispatch: Arc<Dispatch>,
     /// All metrics.
     pub registry: Registry,
     /// What applications may do, and the keys with which they do it.
@@ -186,11 +185,11 @@ impl Admin {
 
     /// A plugin, and whether an operator holds it.
     fn plugin(&self, standing: &crate::plugins::Standing, paused: bool) -> Value {
-        let open = self.breakers.open(&standing.name);
+        let open = self.dispatch.breakers.open(&standing.name);
         let left_alone = open.map(|open| json!({ "until": rfc3339(open.until_ms), "failures": open.failures }));
         let face = serde_json::to_value(standing).unwrap_or_default();
         let face = merged(face, &json!({ "paused": paused, "left_alone": left_alone }));
-        merged(face, &self.went_out.tally(&standing.name))
+        merged(face, &self.dispatch.counters.tally(&standing.name))
     }
 }
 
@@ -236,6 +235,10 @@ impl Admin {
             gauge.set(value as i64);
             now.register(name, help, gauge);
         }
+        let offset: Gauge = Gauge::default();
+        offset.set(clock::offset_ms() / 1000);
+        let help = "By how much the wall clock was set since the start, forward or back";
+        now.register("hookgate_clock_offset_seconds", help, offset);
         let slots: Family<SlotLabels, Gauge> = Family::default();
         for standing in self.plugins.standings() {
             slots.get_or_create(&SlotLabels { plugin: standing.name, slot: standing.slot }).set(1);

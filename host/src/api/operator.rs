@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::refusal::{Refusal, read, to_its_end};
-use crate::keys::{Key, NotMade};
 use crate::event::rfc3339;
+use crate::keys::{Key, NotMade};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

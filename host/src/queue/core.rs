@@ -19,10 +19,10 @@ use crate::schedule::Schedules;
 
 /// The queue of a folder, and what it is told.
 pub struct Core {
-    writer: Writer,
+    pub(super) writer: Writer,
     inbox: Receiver<Order>,
     /// What was taken out of it already.
-    next: Option<Order>,
+    pub(super) next: Option<Order>,
     fail: watch::Sender<Option<String>>,
     /// What says to the next start that the disk failed under this one.
     marker: PathBuf,
@@ -124,38 +124,5 @@ impl Core {
         if let Some(done) = done {
             let _ = done.send(());
         }
-    }
-}
-
-#[cfg(test)]
-impl Core {
-    /// Whether all that was said is done.
-    pub fn is_done(&self) -> bool {
-        self.next.is_none()
-    }
-
-    /// Fails in the midst of a step, after about so many steps of the engine.
-    pub fn fail_after(&mut self, steps: i32) {
-        let _ = self.writer.store.db.progress_handler(steps, Some(|| true));
-    }
-
-    /// Fails at the next commit.
-    pub fn fail_commit(&mut self) {
-        let _ = self.writer.store.db.commit_hook(Some(|| true));
-    }
-
-    /// Lets the disk be full, until [`Core::free`].
-    pub fn fill(&self) {
-        let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 1", [], |_| Ok(()));
-    }
-
-    /// Gives it room again.
-    pub fn free(&self) {
-        let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 4294967294", [], |_| Ok(()));
-    }
-
-    /// A number that a query gives.
-    pub fn number(&self, sql: &str) -> i64 {
-        self.writer.store.number(sql, []).unwrap()
     }
 }

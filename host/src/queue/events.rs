@@ -11,9 +11,11 @@ use super::columns::State;
 use super::look::Standing;
 use crate::event::{EventId, Pattern, UnixMs};
 
-const WALK: &str = "SELECT id, source, type, received_at_ms FROM event WHERE id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
+const WALK: &str =
+    "SELECT id, source, type, received_at_ms FROM event WHERE id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
 const ONE: &str = "SELECT source, type, received_at_ms FROM event WHERE id = ?1";
-const OF_KIND: &str = "SELECT id FROM event WHERE source = ?1 AND type = ?2 AND id < ?3 AND id >= ?4 ORDER BY id DESC LIMIT ?5";
+const OF_KIND: &str =
+    "SELECT id FROM event WHERE source = ?1 AND type = ?2 AND id < ?3 AND id >= ?4 ORDER BY id DESC LIMIT ?5";
 const UNROUTED: &str = "SELECT id FROM event WHERE unrouted = 1 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
 const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = ?1 LIMIT ?2";
 pub(super) const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
@@ -369,8 +371,10 @@ fn went(db: &Connection, id: i64, deliveries: &[Stand]) -> rusqlite::Result<Went
         () if any(Went::Dead) => Went::Dead,
         () if !deliveries.is_empty() => Went::Done,
         () => {
-            let kept: Option<i64> =
-                db.prepare_cached("SELECT 1 FROM body WHERE event = ?1")?.query_row([id], |row| row.get(0)).optional()?;
+            let kept: Option<i64> = db
+                .prepare_cached("SELECT 1 FROM body WHERE event = ?1")?
+                .query_row([id], |row| row.get(0))
+                .optional()?;
             if kept.is_some() { Went::Unrouted } else { Went::LetGo }
         }
     })

@@ -54,8 +54,7 @@ impl Writer {
         }
         let id = EventId::next(self.last_id, self.id_time(event.received_at_ms), self.salts.next());
         self.last_id = id;
-        let wanting: Vec<usize> =
-            (0..self.subscribers.len()).filter(|n| self.subscribers[*n].wants(event)).collect();
+        let wanting: Vec<usize> = (0..self.subscribers.len()).filter(|n| self.subscribers[*n].wants(event)).collect();
         let line = self.store.insert_event(id, event, wanting.len())?;
         if let Some(key) = event.repeat_key {
             self.seen.insert(&key, id, event.received_at_ms);
@@ -178,12 +177,7 @@ impl Writer {
     }
 
     /// Writes what became of a delivery together with all that the call wants kept, or nothing of it.
-    fn write_settling(
-        &mut self,
-        settle: usize,
-        settling: &Settling,
-        written: &mut Written,
-    ) -> Result<(), StoreError> {
+    fn write_settling(&mut self, settle: usize, settling: &Settling, written: &mut Written) -> Result<(), StoreError> {
         let now = self.now;
         let Some(n) = self.find(&settling.subscriber) else {
             // Whoever wants something kept must not believe that it is.
@@ -214,12 +208,7 @@ impl Writer {
         }
     }
 
-    fn write_settlement(
-        &mut self,
-        n: usize,
-        settling: &Settling,
-        written: &mut Written,
-    ) -> Result<(), StoreError> {
+    fn write_settlement(&mut self, n: usize, settling: &Settling, written: &mut Written) -> Result<(), StoreError> {
         let Settling { event, attempt: number, settlement, bytes, line, lane, .. } = settling;
         let (event, number, now) = (*event, *number, self.now);
         let subscriber = &mut self.subscribers[n];

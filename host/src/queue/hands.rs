@@ -74,13 +74,7 @@ impl Writer {
         Ok(put_back)
     }
 
-    fn put_one_back(
-        &mut self,
-        n: usize,
-        event: EventId,
-        stands: Option<(State, u64)>,
-        which: Which,
-    ) -> Result<bool> {
+    fn put_one_back(&mut self, n: usize, event: EventId, stands: Option<(State, u64)>, which: Which) -> Result<bool> {
         let (number, now) = (self.subscribers[n].id, self.now);
         match (stands, which) {
             (Some((State::Waiting, due)), Which::All) if due > now && due != IN_LANE => {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use super::Queue;
 use super::events::{self, Page, Wanted};
 use super::look::{self, Filter, Looked};
 use super::reader::{Counts, Found, Reader};
 use super::records::{self, Audited};
 use super::shown::{self, Shown};
 use super::track::{self, Track};
-use super::Queue;
 use crate::event::{EventId, Pattern, UnixMs, now_ms};
 
 impl Queue {

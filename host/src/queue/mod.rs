@@ -47,16 +47,16 @@ use crate::schedule::{Schedules, Verdict};
 
 pub use core::{Core, Stepped};
 pub use events::{Listed, Page, Stand, Wanted, Went};
-pub use hands::{Doing, PuttingBack, Which};
 use hands::Dropping;
+pub use hands::{Doing, PuttingBack, Which};
 pub use look::{Filter, Looked, Standing, Tried};
 pub use reader::Counts;
 use reader::Reader;
 pub use records::Audited;
 pub use registering::{Registration, Subscribing};
 use settling::{Kept, Settling};
-use state::Remembered;
 pub use shown::Shown;
+use state::Remembered;
 pub use track::Track;
 use writer::{Order, Subscription};
 
@@ -328,7 +328,8 @@ impl Queue {
     ) -> Result<(), NotKept> {
         let settlement = Settlement::Answered { attempt };
         let subscriber = plugin.clone();
-        let settling = Settling { subscriber, event, attempt: 0, settlement, bytes: 0, line: 0, lane: None, kept: None };
+        let settling =
+            Settling { subscriber, event, attempt: 0, settlement, bytes: 0, line: 0, lane: None, kept: None };
         self.keep(settling, effects).await
     }
 
@@ -370,3 +371,6 @@ impl Queue {
         let _ = closed.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,7 +174,8 @@ impl Store {
 
 /// The names of those that an operator holds.
 pub(super) fn paused(db: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = db.prepare_cached("SELECT name FROM subscriber WHERE paused_at_ms IS NOT NULL ORDER BY name")?;
+    let mut statement =
+        db.prepare_cached("SELECT name FROM subscriber WHERE paused_at_ms IS NOT NULL ORDER BY name")?;
     let rows = statement.query_map([], |row| row.get(0))?;
     rows.collect()
 }

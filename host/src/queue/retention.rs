@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use super::store::{Result, Store};
 use crate::event::EventId;
 
-const OLD: &str = "SELECT event FROM body WHERE event > ?1 AND event < ?2 ORDER BY event LIMIT ?3";
+const OLD: &str = "SELECT event, length(payload) FROM body WHERE event > ?1 AND event < ?2 ORDER BY event LIMIT ?3";
 const BARE: &str = "SELECT id FROM event WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 const IS_OPEN: &str = "SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state < 2 LIMIT 1";
 
@@ -17,14 +17,19 @@ const ROWS: usize = 20_000;
 pub(super) const DELETES: [&str; 3] = [OLD, BARE, IS_OPEN];
 
 impl Store {
-    /// Deletes bodies, deliveries and attempts of some of the events between two ids that have nothing open. Gives how far it came, or
-    /// nothing at the end.
-    pub fn let_go(&self, from: EventId, before: EventId, limit: usize) -> Result<Option<EventId>> {
-        let ids = self.ids(OLD, from, before, limit)?;
+    /// Deletes bodies, deliveries and attempts of some of the events between two ids that have nothing open, and no more than it takes to
+    /// free so many bytes. Gives how far it came, or nothing at the end.
+    pub fn let_go(&self, from: EventId, before: EventId, limit: usize, bytes: u64) -> Result<Option<EventId>> {
+        let mut statement = self.db.prepare_cached(OLD)?;
+        let rows = statement.query_map(params![from.to_i64(), before.to_i64(), limit as i64], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as u64))
+        })?;
+        let found: Vec<(i64, u64)> = rows.collect::<rusqlite::Result<_>>()?;
+        let mut freed = 0;
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asked = self.number("SELECT count(*) FROM subscriber", [])? as usize;
         let mut rows = 0;
-        for id in &ids {
+        for (id, body) in &found {
             rows += asked;
             let is_open = self.db.prepare_cached(IS_OPEN)?.query_row([id], |_| Ok(())).optional()?.is_some();
             if is_open {
@@ -37,11 +42,12 @@ impl Store {
             ] {
                 rows += 16 * self.change(sql, [id])?;
             }
-            if rows > ROWS {
+            freed += body;
+            if rows > ROWS || freed >= bytes {
                 return Ok(Some(EventId::from_i64(*id)));
             }
         }
-        Ok(ids.last().map(|id| EventId::from_i64(*id)))
+        Ok(found.last().map(|(id, _)| EventId::from_i64(*id)))
     }
 
     /// Deletes some of the events between two ids whose bodies are gone. Gives how far it came, or nothing at the end.

@@ -302,10 +302,7 @@ impl Store {
     pub fn insert_delivery(&self, subscriber: i64, event: EventId, begins: Begins) -> Result<()> {
         self.opened(1);
         let Begins { state, attempt, due_ms, line, lane } = begins;
-        self.run(
-            INSERT_DELIVERY,
-            params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64, line, lane],
-        )
+        self.run(INSERT_DELIVERY, params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64, line, lane])
     }
 
     /// Moves a delivery that is not over to another state.
@@ -392,8 +389,7 @@ impl Store {
         let mut statement = self.db.prepare(RUNNING)?;
         let rows = statement.query_map([], |row| {
             let event = EventId::from_i64(row.get(1)?);
-            let delivery =
-                StoredDelivery { event, attempts: row.get(2)?, earlier: row.get(3)?, lane: row.get(4)? };
+            let delivery = StoredDelivery { event, attempts: row.get(2)?, earlier: row.get(3)?, lane: row.get(4)? };
             Ok((row.get(0)?, delivery))
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -451,9 +447,19 @@ mod tests {
     fn no_query_of_the_hot_path_looks_through_a_whole_table() {
         let db = Connection::open_in_memory().unwrap();
         schema::BATCHES.iter().for_each(|batch| db.execute_batch(batch).unwrap());
-        let own = [DUE, NEXT_DUE, WAITING, OPEN, RUNNING, super::records::FORGET, DEAD_OF, super::super::reader::COUNTS];
+        let own = [
+            DUE,
+            NEXT_DUE,
+            WAITING,
+            OPEN,
+            RUNNING,
+            super::super::records::FORGET,
+            DEAD_OF,
+            super::super::reader::COUNTS,
+        ];
         let others = [&super::super::state::HOT[..], &super::super::look::LOOKS, &super::super::retention::DELETES];
-        let others = others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
+        let others =
+            others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
         for sql in own.iter().chain(others) {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = statement.parameter_count();

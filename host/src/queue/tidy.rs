@@ -125,10 +125,13 @@ impl Writer {
     /// Lets go of bodies that are old, or the oldest where they are too many. Gives whether there are more.
     fn let_go(&mut self) -> Result<bool, StoreError> {
         self.used_bytes = self.store.used_bytes()?;
-        let is_over = self.keep.bytes.is_some_and(|most| self.used_bytes > most);
-        let before = if is_over { EventId::from_i64(i64::MAX) } else { oldest(self.now, self.keep.events) };
+        let over = self.keep.bytes.map(|most| self.used_bytes.saturating_sub(most)).filter(|over| *over > 0);
+        let (before, bytes) = match over {
+            Some(over) => (EventId::from_i64(i64::MAX), over),
+            None => (oldest(self.now, self.keep.events), u64::MAX),
+        };
         self.store.begin()?;
-        let came_to = self.store.let_go(self.let_go_to, before, TIDY_EVENTS)?;
+        let came_to = self.store.let_go(self.let_go_to, before, TIDY_EVENTS, bytes)?;
         self.store.commit()?;
         self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())

@@ -136,7 +136,8 @@ impl Webhooks {
             let webhook = entry.webhook();
             if webhook.is_active {
                 let (subscriber, patterns) = (webhook.subscriber(), webhook.patterns());
-                let subscribed = self.queue.subscribe(&subscriber, Some(patterns), None, self.limits.calls_at_once).await;
+                let subscribed =
+                    self.queue.subscribe(&subscriber, Some(patterns), None, self.limits.calls_at_once).await;
                 if let Err(error) = subscribed {
                     tracing::warn!(webhook = %webhook.id, "the webhook {} is taken up later: {error}", webhook.id);
                 }

@@ -23,7 +23,8 @@ fn a_source_that_floods_delays_no_other() {
     let ledger = home.ledger();
     eventually("the quiet source's is done", || ledger.state("worker", &quiet) == Some(State::Done));
     let order = begun(&ledger.attempts_in_order("worker"));
-    let (place, behind) = (order[&quiet], flooded.iter().filter(|id| order.get(*id).is_none_or(|at| *at > order[&quiet])));
+    let (place, behind) =
+        (order[&quiet], flooded.iter().filter(|id| order.get(*id).is_none_or(|at| *at > order[&quiet])));
     assert!(behind.count() > 0, "it was number {place} of {}, behind all that came before it", order.len());
 }
 

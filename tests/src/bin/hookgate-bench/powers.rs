@@ -129,8 +129,7 @@ async fn seeded(folder: &std::path::Path) -> anyhow::Result<Arc<dyn Memory>> {
         quota: Quota { bytes: 1 << 20, keys: 10_000 },
         ..Effects::default()
     };
-    let attempt =
-        Attempt::without_call(now_ms(), Duration::ZERO, Outcome::Done, None);
+    let attempt = Attempt::without_call(now_ms(), Duration::ZERO, Outcome::Done, None);
     queue.remember(&"bench".into(), EventId::from_i64(1), attempt, effects).await?;
     Ok(queue.memory())
 }

@@ -1,0 +1,80 @@
+//! What a simulation does to the queue from below, and asks of its file.
+
+use super::core::Core;
+use crate::event::{EventId, UnixMs};
+
+impl Core {
+    /// Whether all that was said is done.
+    pub fn is_done(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Fails in the midst of a step, after about so many steps of the engine.
+    pub fn fail_after(&mut self, steps: i32) {
+        let _ = self.writer.store.db.progress_handler(steps, Some(|| true));
+    }
+
+    /// Fails at the next commit.
+    pub fn fail_commit(&mut self) {
+        let _ = self.writer.store.db.commit_hook(Some(|| true));
+    }
+
+    /// Lets the disk be full, until [`Core::free`].
+    pub fn fill(&self) {
+        let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 1", [], |_| Ok(()));
+    }
+
+    /// Gives it room again.
+    pub fn free(&self) {
+        let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 4294967294", [], |_| Ok(()));
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        self.writer.store.number(sql, []).unwrap()
+    }
+
+    /// How many deliveries are not over.
+    pub fn open_deliveries(&self) -> i64 {
+        let open = self.number("SELECT count(*) FROM delivery WHERE state IN (0, 1)");
+        assert_eq!(open as u64, self.writer.store.open_deliveries(), "it is counted as it is");
+        open
+    }
+
+    /// When the next delivery is due after a time.
+    pub fn next_due(&self, now: UnixMs) -> Option<UnixMs> {
+        let due = self.number(&format!(
+            "SELECT ifnull(min(due_ms), 0) FROM delivery WHERE state = 0 AND due_ms > {now} AND due_ms < {}",
+            i64::MAX
+        ));
+        Some(due as UnixMs).filter(|due| *due > 0)
+    }
+
+    /// How many events there are with a key that another has.
+    pub fn keys_that_are_there_twice(&self) -> i64 {
+        self.number("SELECT count(*) - count(DISTINCT repeat_key) FROM event")
+    }
+
+    /// How many deliveries have a place in a lane.
+    pub fn places_in_lanes(&self) -> i64 {
+        self.number("SELECT count(*) FROM lane")
+    }
+
+    /// Whether an event is there with its body.
+    pub fn has_whole(&self, event: EventId) -> bool {
+        self.writer.store.event(event).is_ok()
+    }
+
+    /// How many deliveries of an event are over and had an attempt that is kept.
+    pub fn over_and_tried(&self, event: EventId) -> i64 {
+        self.number(&format!(
+            "SELECT count(*) FROM delivery d WHERE event = {id} AND state IN (2, 3) AND attempt > 0
+             AND EXISTS (SELECT 1 FROM attempt a WHERE a.subscriber = d.subscriber AND a.event = {id})",
+            id = event.to_i64()
+        ))
+    }
+
+    /// Whether the file is as it must be.
+    pub fn is_intact(&self) -> bool {
+        self.number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") == 0
+    }
+}
