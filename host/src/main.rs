@@ -29,6 +29,8 @@ enum Command {
     Webhooks(commands::webhooks::Webhooks),
     Keys(commands::keys::Keys),
     Refusals(commands::refusals::Refusals),
+    Backup(commands::backup::Backup),
+    Restore(commands::backup::Restore),
     #[command(name = hookgate::runtime::WORKER, hide = true)]
     CompileWorker(commands::compile_worker::CompileWorker),
 }
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Command::Webhooks(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Refusals(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::CompileWorker(command) => command.run(),
     };
     match done {

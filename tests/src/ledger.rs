@@ -47,6 +47,19 @@ impl Ledger {
         Ledger { file: data.join("hookgate.db") }
     }
 
+    /// The ledger in a file of another name.
+    pub fn of_file(file: &Path) -> Ledger {
+        Ledger { file: file.to_owned() }
+    }
+
+    /// The payload of each event.
+    pub fn payloads(&self) -> BTreeMap<String, Vec<u8>> {
+        let db = self.read();
+        let mut statement = db.prepare("SELECT event, payload FROM body").unwrap();
+        let rows = statement.query_map([], |row| Ok((text(row.get(0)?), row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// How many events there are.
     pub fn events(&self) -> i64 {
         self.read().query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()

@@ -10,6 +10,7 @@ macro_rules! outln {
     }};
 }
 
+pub mod backup;
 pub mod check;
 pub mod compile_worker;
 pub mod frameio;

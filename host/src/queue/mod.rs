@@ -8,6 +8,7 @@
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
 mod columns;
+mod copy;
 mod core;
 mod events;
 mod group;
@@ -45,6 +46,7 @@ use crate::effects::{Effects, Memory};
 use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, now_ms};
 use crate::schedule::{Schedules, Verdict};
 
+pub use copy::{Already, Copied, back_up, restore};
 pub use core::{Core, Stepped};
 pub use events::{Listed, Page, Stand, Wanted, Went};
 use hands::Dropping;

@@ -42,18 +42,45 @@ mod tests {
     use super::super::store::Store;
     use super::*;
 
+    /// A file as a version wrote it, with an event that waits for a subscriber and one that nobody wanted.
+    fn of_version(version: usize, file: &std::path::Path) {
+        let db = Connection::open(file).unwrap();
+        BATCHES[..version].iter().for_each(|batch| db.execute_batch(batch).unwrap());
+        db.execute_batch(
+            "INSERT INTO source (id, name, provider) VALUES (5, 's', 'p');
+             INSERT INTO event_type (id, name) VALUES (6, 't');
+             INSERT INTO event (id, source, type, received_at_ms, repeat_key) VALUES (1, 5, 6, 1, NULL), (2, 5, 6, 2, NULL);
+             INSERT INTO subscriber (id, name) VALUES (7, 'before');
+             INSERT INTO delivery (subscriber, event, state, attempt, due_ms) VALUES (7, 1, 0, 2, 9);",
+        )
+        .unwrap();
+        let checksum = crc32c::crc32c(b"[]payload");
+        for event in [1, 2] {
+            let sql = "INSERT INTO body (event, checksum, attributes, payload) VALUES (?1, ?2, '[]', CAST('payload' AS BLOB))";
+            db.execute(sql, rusqlite::params![event, checksum]).unwrap();
+        }
+        db.pragma_update(None, "user_version", version as i64).unwrap();
+    }
+
     #[test]
-    fn a_file_of_the_first_version_is_upgraded() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("t.db");
-        let db = Connection::open(&file).unwrap();
-        db.execute_batch(include_str!("schema.sql")).unwrap();
-        db.execute_batch("INSERT INTO subscriber VALUES (7, 'before', NULL); PRAGMA user_version = 1").unwrap();
-        drop(db);
-        let store = Store::open(&file).unwrap();
-        assert_eq!(store.subscribe("before", &[]).unwrap(), 7);
-        assert_eq!(store.db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap(), SCHEMA);
-        store.delete_expired(1, 1).unwrap();
+    fn a_file_of_each_older_version_is_brought_up_with_all_that_is_in_it() {
+        for version in 1..=BATCHES.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("t.db");
+            of_version(version, &file);
+            let store = Store::open(&file).unwrap();
+            assert_eq!(super::version(&store.db).unwrap(), SCHEMA);
+            assert_eq!(store.subscribe("before", &[]).unwrap(), 7);
+            let first = crate::event::EventId::from_i64(1);
+            assert_eq!(&store.event(first).unwrap().payload[..], b"payload", "version {version}");
+            assert_eq!(store.open_deliveries(), 1);
+            let line = if version < 4 { 5 } else { 0 };
+            let due = store.due(7, line, 9, 10).unwrap();
+            assert_eq!((due.len(), due[0].attempts), (1, 2), "version {version}");
+            let unrouted = store.number("SELECT ifnull(max(id), 0) FROM event WHERE unrouted = 1", []).unwrap();
+            assert_eq!(unrouted, if version < 4 { 2 } else { 0 }, "version {version}");
+            store.delete_expired(1, 1).unwrap();
+        }
     }
 
     #[test]

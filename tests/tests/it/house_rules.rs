@@ -320,6 +320,7 @@ fn only_the_queues_store_and_reader_know_sql() {
             "records",
             "lanes",
             "retention",
+            "copy",
             "track",
             "look",
             "events",

@@ -10,6 +10,7 @@
 mod abuse;
 mod admin;
 mod api;
+mod backup;
 mod bad_requests;
 mod commands;
 mod compiling;
