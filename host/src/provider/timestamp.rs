@@ -65,10 +65,10 @@ impl TimeForm {
         match self {
             TimeForm::Seconds => decimal(text, 12)?.checked_mul(1000),
             TimeForm::Milliseconds => decimal(text, 15),
-            TimeForm::Rfc3339 => {
+            TimeForm::Rfc3339 => in_utc(text).or_else(|| {
                 let at: jiff::Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
                 at.as_millisecond().try_into().ok()
-            }
+            }),
         }
     }
 
@@ -81,6 +81,43 @@ impl TimeForm {
                 jiff::Timestamp::from_millisecond(at_ms as i64).map(|at| format!("{at:.3}")).unwrap_or_default()
             }
         }
+    }
+}
+
+/// A time as nearly all senders write it, `2026-01-31T23:59:59.123Z`: reading it needs no more than arithmetic. Nothing, where it is
+/// written otherwise.
+fn in_utc(text: &[u8]) -> Option<UnixMs> {
+    let (body, fraction) = text.strip_suffix(b"Z")?.split_at_checked(19)?;
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let has_marks = marks.iter().all(|(at, mark)| body[*at] == *mark);
+    let number = |range: std::ops::Range<usize>| decimal(&body[range], 4);
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    let is_time = hour < 24 && minute < 60 && second < 60;
+    if !has_marks || !is_time || year < 1970 || !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day)
+    {
+        return None;
+    }
+    let millis = match fraction {
+        [] => 0,
+        // What is less than a millisecond is left out.
+        [b'.', digits @ ..] => decimal(digits, 9)? * 1000 / 10u64.pow(digits.len() as u32),
+        _ => return None,
+    };
+    let before = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum::<u64>();
+    let days = before + (1..month).map(|month| days_in(year, month)).sum::<u64>() + day - 1;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis)
+}
+
+fn is_leap(year: u64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_in(year: u64, month: u64) -> u64 {
+    match month {
+        2 => 28 + u64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 
@@ -99,5 +136,50 @@ impl fmt::Display for TimeForm {
             TimeForm::Milliseconds => "in milliseconds",
             TimeForm::Rfc3339 => "as a date and time",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn by_the_library(text: &str) -> Option<UnixMs> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        at.as_millisecond().try_into().ok()
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_in_utc_is_what_the_library_reads(seconds in 0u64..253_402_300_799, nanos in 0u32..1_000_000_000, digits in 0usize..=9) {
+            let at = jiff::Timestamp::new(seconds as i64, nanos as i32).unwrap();
+            let text = format!("{at:.digits$}");
+            prop_assert_eq!(in_utc(text.as_bytes()), by_the_library(&text), "{}", text);
+        }
+
+        #[test]
+        fn what_is_no_time_is_none(text in "[0-9TZ:.+-]{0,26}") {
+            if let Some(read) = in_utc(text.as_bytes()) {
+                prop_assert_eq!(Some(read), by_the_library(&text), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn days_that_are_not_are_none() {
+        for text in [
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00.Z",
+            "2026-01-01T00:00:00+00:00",
+        ] {
+            assert_eq!(in_utc(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(in_utc(b"2024-02-29T00:00:00.5Z"), Some(1_709_164_800_500));
+        assert_eq!(TimeForm::Rfc3339.read(b"2024-02-29T01:00:00+01:00"), Some(1_709_164_800_000));
     }
 }

@@ -11,6 +11,7 @@ mod disk;
 mod instance;
 mod languages;
 mod load;
+mod million;
 mod neighbour;
 mod outgoing;
 mod powers;
@@ -36,9 +37,12 @@ struct Cli {
     /// How many rounds; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Which parts: abuse, accepts, instance, languages, wire, neighbour, outgoing, powers, start, tls, verify
+    /// Which parts: abuse, accepts, instance, languages, million, wire, neighbour, outgoing, powers, start, tls, verify
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// How many events are stored in the part `million`
+    #[arg(long, default_value_t = 1_000_000)]
+    stored: u64,
     /// Write the table into this file too
     #[arg(long)]
     write: Option<PathBuf>,
@@ -106,6 +110,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wanted("outgoing") {
             outgoing::measure(&setting, &mut report).await?;
+        }
+        if wanted("million") {
+            million::measure(&setting, &mut report, cli.stored).await?;
         }
         if wanted("start") {
             start::measure(&setting, &mut report).await?;

@@ -139,12 +139,17 @@ impl Server {
 
     /// Its `/status`.
     pub async fn status(&self) -> anyhow::Result<serde_json::Value> {
+        self.get("/status").await
+    }
+
+    /// What an operator gets at a path.
+    pub async fn get(&self, path: &str) -> anyhow::Result<serde_json::Value> {
         use http_body_util::{BodyExt, Empty};
         let stream = tokio::net::TcpStream::connect(&self.admin).await?;
         let (mut http, connection) =
             hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let request = hyper::Request::get("/status").header("host", "bench").body(Empty::<Bytes>::new())?;
+        let request = hyper::Request::get(path).header("host", &self.admin).body(Empty::<Bytes>::new())?;
         let body = http.send_request(request).await?.into_body().collect().await?.to_bytes();
         Ok(serde_json::from_slice(&body)?)
     }
