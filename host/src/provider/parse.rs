@@ -9,7 +9,7 @@ use super::description::{Instead, Provider};
 use super::json;
 use super::template::View;
 use super::verify::{Received, Verified};
-use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES};
+use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES, TraceParent};
 
 /// Why a verified request is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +85,7 @@ impl Provider {
             attributes: self.attributes_in(&view),
             repeat_key: self.repeat_key(&received.source, delivery_id.as_deref(), &view),
             payload: payload.clone(),
+            trace: TraceParent::in_headers(&received.headers),
         })
     }
 

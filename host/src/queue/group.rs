@@ -84,7 +84,10 @@ impl Writer {
             self.store.insert_delivery(subscriber.id, id, State::Running, 1, now)?;
             self.begun(n, event.bytes());
             let subscriber = &self.subscribers[n];
-            written.claimed.push((n, Delivery { subscriber: subscriber.name.clone(), attempt: 1, earlier: 0, event }));
+            written.claimed.push((
+                n,
+                Delivery { subscriber: subscriber.name.clone(), attempt: 1, earlier: 0, due_ms: now, event },
+            ));
             return Ok(());
         }
         let subscriber = &mut self.subscribers[n];
@@ -93,7 +96,13 @@ impl Writer {
         if subscriber.slots > 0 && subscriber.ready.len() < READY && !subscriber.is_behind(now) {
             let fits = self.ready_bytes + event.bytes() <= READY_BYTES;
             self.ready_bytes += if fits { event.bytes() } else { 0 };
-            subscriber.ready.push_back(Ready { event: id, attempts: 0, earlier: 0, loaded: fits.then_some(event) });
+            subscriber.ready.push_back(Ready {
+                event: id,
+                attempts: 0,
+                earlier: 0,
+                due_ms: now,
+                loaded: fits.then_some(event),
+            });
         } else {
             subscriber.is_due_at(now);
         }
@@ -199,7 +208,7 @@ impl Writer {
 
     fn write_claim(&mut self, n: usize, ready: Ready, now: UnixMs, written: &mut Written) -> Result<(), StoreError> {
         let subscriber = &mut self.subscribers[n];
-        let (number, earlier) = (ready.attempts + 1, ready.earlier);
+        let (number, earlier, due_ms) = (ready.attempts + 1, ready.earlier, ready.due_ms);
         if let Some(event) = &ready.loaded {
             self.ready_bytes = self.ready_bytes.saturating_sub(event.bytes());
         }
@@ -214,7 +223,7 @@ impl Writer {
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
         let subscriber = subscriber.name.clone();
         self.begun(n, event.bytes());
-        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, event }));
+        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, due_ms, event }));
         Ok(())
     }
 
@@ -227,10 +236,11 @@ impl Writer {
         let due = self.store.due(subscriber.id, now, REFILL)?;
         let all = due.len() < REFILL;
         subscriber.next_due_ms = if all { self.store.next_due_after(subscriber.id, Some(now))? } else { Some(now) };
-        subscriber.ready.extend(due.into_iter().map(|(event, attempts, earlier)| Ready {
+        subscriber.ready.extend(due.into_iter().map(|(event, attempts, earlier, due_ms)| Ready {
             event,
             attempts,
             earlier,
+            due_ms,
             loaded: None,
         }));
         Ok(!subscriber.ready.is_empty())
@@ -254,6 +264,7 @@ fn emitted_event(plugin: &Arc<str>, cause: EventId, effects: &Effects, emitted: 
         payload: emitted.payload.clone(),
         // The commit that has it also says that the call is over: it cannot come again.
         repeat_key: None,
+        trace: effects.trace,
     }
 }
 

@@ -8,6 +8,7 @@
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
 mod columns;
+mod counters;
 mod group;
 mod look;
 mod orders;
@@ -41,6 +42,7 @@ pub use look::{Filter, Looked, Standing, Tried};
 pub use reader::Counts;
 use reader::Reader;
 pub use registering::{Registration, Subscribing};
+pub use settling::Told;
 use settling::{Kept, Settling};
 use state::Remembered;
 use store::Store;
@@ -67,6 +69,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// How many attempts there were before it was put back the last time.
     pub earlier: u32,
+    /// Since when it could have been begun: when it was written down, or when it was due.
+    pub due_ms: UnixMs,
     /// What happened.
     pub event: Arc<Event>,
 }
@@ -148,6 +152,8 @@ pub struct Queue {
     /// For whoever looks for long, so that counts do not wait.
     looker: Arc<Mutex<Reader>>,
     memory: Arc<Remembered>,
+    counters: counters::Counters,
+    file: Arc<Path>,
     failed: watch::Receiver<Option<String>>,
 }
 
@@ -173,6 +179,7 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
     let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(None);
     let writer = Writer::take_up(store, schedules, keep, deliver)?;
+    let counters = writer.counters.clone();
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
         let closed = writer.run(inbox, fail, &marker);
         // Held as long as anything is written, and not longer: whoever hears that it is closed may open it again.
@@ -182,7 +189,7 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
         }
     })?;
     let memory = Arc::new(Remembered::new(&file));
-    Ok((Queue { orders, reader, looker, memory, failed }, deliveries))
+    Ok((Queue { orders, reader, looker, memory, counters, file: file.into(), failed }, deliveries))
 }
 
 /// One process owns the folder.
@@ -265,9 +272,7 @@ impl Queue {
 
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
-        let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let settling = Settling { subscriber, event, attempt, settlement, bytes: delivery.event.bytes(), kept: None };
-        let _ = self.orders.send(Order::Settle(settling));
+        let _ = self.orders.send(Order::Settle(Settling::of(delivery, settlement)));
     }
 
     /// Says how a delivery ended well, and what of it is to be kept: all of that or nothing. When this returns well, it is on
@@ -278,23 +283,7 @@ impl Queue {
         settlement: Settlement,
         effects: Effects,
     ) -> Result<(), NotKept> {
-        let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let bytes = delivery.event.bytes();
-        self.keep(Settling { subscriber, event, attempt, settlement, bytes, kept: None }, effects).await
-    }
-
-    /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does, once for each event: a sender that
-    /// repeats it changes nothing more.
-    pub async fn remember(
-        &self,
-        plugin: &Arc<str>,
-        event: EventId,
-        attempt: Attempt,
-        effects: Effects,
-    ) -> Result<(), NotKept> {
-        let settlement = Settlement::Answered { attempt };
-        self.keep(Settling { subscriber: plugin.clone(), event, attempt: 0, settlement, bytes: 0, kept: None }, effects)
-            .await
+        self.keep(Settling::of(delivery, settlement), effects).await
     }
 
     async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {

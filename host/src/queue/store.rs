@@ -43,7 +43,7 @@ const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.chec
     FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
     WHERE e.id = ?1";
 const DUE: &str =
-    "SELECT event, attempt, earlier FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
+    "SELECT event, attempt, earlier, due_ms FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms <= ?2
     ORDER BY due_ms LIMIT ?3";
 const NEXT_DUE: &str =
     "SELECT min(due_ms) FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms > ?2";
@@ -255,6 +255,7 @@ impl Store {
             received: None,
             attributes: readable.ok_or(StoreError::Damaged(id))?,
             payload: Bytes::from(payload),
+            trace: None,
         })
     }
 
@@ -317,12 +318,12 @@ impl Store {
         )
     }
 
-    /// The waiting deliveries that are due, the longest waiting first: each event, the attempts that it had, and how many of them in
-    /// earlier rounds.
-    pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32, u32)>> {
+    /// The waiting deliveries that are due, the longest waiting first: each event, the attempts that it had, how many of them in
+    /// earlier rounds, and since when it is due.
+    pub fn due(&self, subscriber: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<(EventId, u32, u32, UnixMs)>> {
         let mut statement = self.db.prepare_cached(DUE)?;
         let rows = statement.query_map(params![subscriber, now_ms as i64, limit as i64], |row| {
-            Ok((EventId::from_i64(row.get(0)?), row.get(1)?, row.get(2)?))
+            Ok((EventId::from_i64(row.get(0)?), row.get(1)?, row.get(2)?, row.get::<_, i64>(3)? as UnixMs))
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -554,6 +555,7 @@ mod tests {
             attributes: vec![("a".into(), "b".into())],
             payload: Bytes::from_static(b"payload"),
             repeat_key: None,
+            trace: None,
         };
         store.insert_event(id, &event).unwrap();
         assert_eq!(store.event(id).unwrap().attributes, event.attributes);

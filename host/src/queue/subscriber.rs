@@ -32,6 +32,8 @@ pub(super) struct Ready {
     pub attempts: u32,
     /// Of them, those of earlier rounds.
     pub earlier: u32,
+    /// Since when it could have been begun.
+    pub due_ms: UnixMs,
     pub loaded: Option<Arc<Event>>,
 }
 

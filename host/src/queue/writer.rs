@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use super::columns::State;
+use super::counters::Counters;
 use super::seen::Seen;
 use super::settling::Settling;
 use super::store::{Store, StoreError};
@@ -109,6 +110,7 @@ pub(super) struct Written {
 pub(super) struct Writer {
     pub store: Store,
     pub keep: Keep,
+    pub counters: Counters,
     deliver: UnboundedSender<Delivery>,
     pub subscribers: Vec<Subscriber>,
     pub by_name: HashMap<Arc<str>, usize>,
@@ -154,6 +156,7 @@ impl Writer {
         Ok(Writer {
             store,
             keep,
+            counters: Counters::default(),
             deliver,
             by_name: subscribers.iter().enumerate().map(|(n, one)| (one.name.clone(), n)).collect(),
             subscribers,
@@ -246,12 +249,13 @@ impl Writer {
         if idle && !self.subscribers.iter().any(claimable) {
             return Ok(());
         }
-        let mut written = Written::default();
+        let (mut written, begun) = (Written::default(), Instant::now());
         match self.write_all(&group, now, &mut written) {
             Ok(()) => {
                 if std::mem::take(&mut self.refusing) {
                     tracing::info!("events are taken again");
                 }
+                self.counters.count(written.receipts.iter().map(Vec::len).sum(), begun.elapsed());
                 self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
             }
@@ -277,6 +281,9 @@ impl Writer {
             if let Some(kept) = settling.kept {
                 let is_overtaken = written.overtaken.contains(&n);
                 let _ = kept.answer.send(if is_overtaken { Err(NotKept::Overtaken) } else { Ok(()) });
+            }
+            if let Some(told) = settling.told {
+                told();
             }
         }
         for (_, delivery) in written.claimed {

@@ -35,6 +35,7 @@ mod reload;
 mod respond;
 mod samples;
 mod slow;
+mod telemetry;
 mod tls;
 mod trust;
 mod vendors;
