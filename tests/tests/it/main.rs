@@ -20,6 +20,7 @@ mod files;
 mod hostile;
 mod hostile_files;
 mod house_rules;
+mod metrics;
 mod new;
 mod outbound;
 mod outgoing;
