@@ -5,6 +5,7 @@ mod grants;
 mod outgoing;
 mod secrets;
 mod sources;
+mod telemetry;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::runtime::{CallLimits, CompileLimits, Compiler};
 use crate::schedule::{Schedule, Schedules};
 use crate::secret::Secret;
 use crate::section::{Mistakes, Section};
+use crate::telemetry::Settings;
 pub use outgoing::Outgoing;
 use secrets::dotenv;
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub outgoing: Outgoing,
     /// Whose certificates are believed by requests that leave.
     pub roots: Roots,
+    /// Who is told of traces, if anybody.
+    pub telemetry: Option<Settings>,
     /// The files that it was read from, those of secrets included.
     files: Files,
     /// How it was read, where it was read from a file.
@@ -179,6 +183,7 @@ impl Config {
             ("delivery", self.schedules.plugins != other.schedules.plugins || self.keep != other.keep),
             ("outgoing", self.outgoing != other.outgoing || self.schedules.webhooks != other.schedules.webhooks),
             ("outbound", self.roots != other.roots),
+            ("telemetry", self.telemetry != other.telemetry),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
@@ -238,6 +243,7 @@ impl Config {
         let (plugins, keep) = delivery(root.section("delivery"));
         let (outgoing, webhooks) = reading.outgoing(root.section("outgoing"));
         let schedules = Schedules { plugins, webhooks };
+        let telemetry = reading.telemetry(root.section("telemetry"));
         let sources = root.section("sources").sections();
         let mut sources: Vec<Source> = sources
             .into_iter()
@@ -264,6 +270,7 @@ impl Config {
                 plugins,
                 trust,
                 roots,
+                telemetry,
                 files: Files::new(),
                 origin: None,
             },

@@ -5,6 +5,7 @@ mod breakers;
 mod counters;
 mod posting;
 mod ran;
+mod spans;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,11 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::{Attempt, Outcome};
+use crate::effects::Effects;
 use crate::event::{Event, is_webhook, now_ms};
 use crate::plugins::{Change, Plugins};
 use crate::queue::{Deliveries, Delivery, NotKept, Queue, Settlement};
 use crate::runtime::{Answer, Called, Level, Line, Plugin, Runtime};
 use crate::schedule::{Schedules, Verdict, judge};
+use crate::telemetry::{Moment, Telemetry};
 use crate::webhooks::Webhooks;
 
 /// Hands deliveries to plugins and webhooks.
@@ -41,6 +44,8 @@ pub struct Dispatch {
     pub schedules: Schedules,
     /// What is counted.
     pub counters: Counters,
+    /// Who is told of what happened when.
+    pub telemetry: Telemetry,
     /// Who may run beside whom.
     pub lanes: Lanes,
     /// Who is left alone for a while.
@@ -225,9 +230,11 @@ impl Dispatch {
         let Some(answer) = called.answer else { return Err(called.outcome.to_string()) };
         if !called.effects.is_empty() {
             let emitted = called.effects.emitted.len();
+            let trace = spans::onward_from_answer(&self.telemetry, event);
+            let effects = Effects { trace, ..called.effects };
             let ran = Ran::of(&called.cost, &called.lines);
             let attempt = ran.attempt(plugin.generation.short(), started_at_ms, Outcome::Done);
-            if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, attempt, called.effects).await {
+            if let Err(not_kept) = self.queue.remember(&plugin.name, event.id, attempt, effects).await {
                 return Ok(Err(not_kept));
             }
             self.counters.count_emitted(&plugin.name, emitted);
@@ -270,13 +277,13 @@ struct Ending<'a> {
     dispatch: &'a Dispatch,
     delivery: &'a Delivery,
     generation: u64,
-    begun_at_ms: u64,
+    begun: Moment,
     over: bool,
 }
 
 impl<'a> Ending<'a> {
     fn begin(dispatch: &'a Dispatch, delivery: &'a Delivery, generation: u64) -> Ending<'a> {
-        Ending { dispatch, delivery, generation, begun_at_ms: now_ms(), over: false }
+        Ending { dispatch, delivery, generation, begun: Moment::now(), over: false }
     }
 
     /// Settles with what the call did. One that was overtaken even now is tried again later.
@@ -295,7 +302,8 @@ impl<'a> Ending<'a> {
             self.settle_without(outcome, ran);
             return true;
         }
-        let attempt = ran.attempt(self.generation, self.begun_at_ms, outcome);
+        let (ended, attempt) = (self.begun.later(), ran.attempt(self.generation, self.begun.unix_ms(), outcome));
+        let effects = Effects { trace: spans::onward(&self.dispatch.telemetry, self.delivery), ..effects };
         let settlement = Settlement::Judged { verdict: Verdict::Done, attempt: attempt.clone() };
         let emitted = effects.emitted.len();
         match self.dispatch.queue.settle_with(self.delivery, settlement, effects).await {
@@ -307,7 +315,8 @@ impl<'a> Ending<'a> {
             }
             Ok(()) => {
                 self.over = true;
-                self.dispatch.judge(self.delivery, &attempt);
+                let verdict = self.dispatch.judge(self.delivery, &attempt);
+                self.tell(ended, &attempt, &verdict)();
                 self.dispatch.counters.count_emitted(&self.delivery.subscriber, emitted);
                 true
             }
@@ -321,13 +330,18 @@ impl<'a> Ending<'a> {
     }
 
     fn settle_without(&mut self, outcome: Outcome, ran: Ran) {
+        self.settle_attempt(ran.attempt(self.generation, self.begun.unix_ms(), outcome));
+    }
+
+    fn settle_attempt(&mut self, attempt: Attempt) {
         self.over = true;
-        let attempt = ran.attempt(self.generation, self.begun_at_ms, outcome);
+        let ended = self.begun.later();
         let verdict = match is_webhook(&self.delivery.subscriber) {
             true => self.dispatch.judge_post(self.delivery, &attempt),
             false => self.dispatch.judge(self.delivery, &attempt),
         };
-        self.dispatch.queue.settle(self.delivery, Settlement::Judged { verdict, attempt });
+        let told = self.tell(ended, &attempt, &verdict);
+        self.dispatch.queue.settle_then(self.delivery, Settlement::Judged { verdict, attempt }, told);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::event::{Pattern, UnixMs, attributes_bytes};
+use crate::event::{Pattern, TraceParent, UnixMs, attributes_bytes};
 
 /// Everything that a call did to what outlives it.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Effects {
     pub quota: Quota,
     /// How many plugins stand between these events and the request that began it all.
     pub depth: u32,
+    /// What these events stand under in a trace.
+    pub trace: Option<TraceParent>,
 }
 
 impl Effects {

@@ -1,5 +1,7 @@
 //! The leaf that every room may use: what an event is, how it is named, and which events a subscription means.
 
+mod trace;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
@@ -7,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+
+pub use trace::{NotATraceParent, TRACEPARENT, TraceParent};
 
 /// Milliseconds since 1970-01-01 UTC.
 pub type UnixMs = u64;
@@ -129,6 +133,8 @@ pub struct Event {
     pub attributes: Vec<(String, String)>,
     /// The body as it was signed.
     pub payload: Bytes,
+    /// Where it stands in its sender's trace, where that is said.
+    pub trace: Option<TraceParent>,
 }
 
 /// One verified webhook on its way to being written down.
@@ -152,6 +158,8 @@ pub struct NewEvent {
     pub headers: Option<Arc<str>>,
     /// The same for a repeat of the same delivery; nothing where repeats cannot be told.
     pub repeat_key: Option<RepeatKey>,
+    /// Where it stands in its sender's trace, where that is said.
+    pub trace: Option<TraceParent>,
 }
 
 /// What the name of a subscriber begins with that is a webhook; no plugin can be called so.
@@ -180,8 +188,8 @@ impl Event {
 impl NewEvent {
     /// The event that it is under an id.
     pub fn accepted(self, id: EventId) -> Event {
-        let NewEvent { source, provider, event_type, received_at_ms, received, attributes, payload, .. } = self;
-        Event { id, source, provider, event_type, received_at_ms, received: Some(received), attributes, payload }
+        let NewEvent { source, provider, event_type, received_at_ms, received, attributes, payload, trace, .. } = self;
+        Event { id, source, provider, event_type, received_at_ms, received: Some(received), attributes, payload, trace }
     }
 }
 

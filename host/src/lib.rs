@@ -30,6 +30,8 @@ pub mod webhooks;
 pub mod admin;
 pub mod api;
 
+pub mod telemetry;
+
 mod clock;
 mod reload;
 mod run;

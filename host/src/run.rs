@@ -24,6 +24,7 @@ use crate::plugins::{Change, Plugins, Standing};
 use crate::queue::Queue;
 use crate::reload::{Reload, granting};
 use crate::runtime::{EngineLimits, Runtime};
+use crate::telemetry::{Flush, Telemetry};
 use crate::webhooks::{Vault, Webhooks};
 use crate::{clock, dispatch, ingress, queue};
 
@@ -71,20 +72,21 @@ pub async fn run(
     let mut registry = Registry::default();
     let api_listener = listen_for_api(&config).await?;
     let outbound = new_outbound(&config, [Some(&hooks), Some(&admin), api_listener.as_ref()], &mut registry)?;
+    let (telemetry, flush) = tell(&config, &queue, &mut registry, &outbound, &runtime);
     let plugins = open_plugins(&config, &runtime, &outbound, &queue)?;
     let (came_in, went_out) = (ingress::Counters::new(&mut registry), dispatch::Counters::new(&mut registry));
-    let api = open_api(&config, &queue, &outbound).await?;
-    let dispatch = new_dispatch(&config, &queue, &runtime, &plugins, api.webhooks.clone(), went_out);
+    let api = open_api(&config, &queue, &outbound, telemetry.clone()).await?;
+    let dispatch = new_dispatch(&config, &runtime, &plugins, &api, went_out);
     let (tell, mut changes) = mpsc::unbounded_channel();
     load_plugins(&config, &plugins, &tell, &stop).await?;
     // Who wants what is written down before the first request is taken.
     tokio::join!(dispatch.take_up(&mut changes), api.webhooks.take_up());
-    let (base, bounds) = (base(&config, &hooks)?, bounds(&config));
+    let (base, bounds, drain) = (base(&config, &hooks)?, bounds(&config), config.server.drain);
     let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
-    let means = means(&config, &queue, asking(&dispatch, &runtime), &outbound, came_in.clone(), &runtime);
-    let dispatching = dispatch.clone().run(deliveries, changes, dispatch_stop.clone(), config.server.drain);
+    let means = means(&config, &api, asking(&dispatch, &runtime), &outbound, came_in.clone(), &runtime);
+    let dispatching = dispatch.clone().run(deliveries, changes, dispatch_stop.clone(), drain);
     let mut dispatching = runtime.threads().spawn(dispatching);
     let (sources, refused, few) = (means.sources.clone(), means.refused.clone(), few(&bounds));
     let (gate, ingress) = (gate(tls, &means, &dispatch_stop), Ingress::new(means, &config.ingress));
@@ -118,13 +120,14 @@ pub async fn run(
         dispatch_stop.cancel();
         anyhow::bail!("the gateway cannot keep its promises any more: {why}");
     }
-    // In the order of the path: nothing new comes in, what runs ends, what is known is written down.
+    // In the order of the path: nothing new comes in, what runs ends, what is known is written down, and told.
     ingress_stop.cancel();
     let _ = tokio::join!(taking, publishing);
     dispatch_stop.cancel();
     tell_of_cut_off(dispatching.await.unwrap_or(0));
     let _ = tokio::join!(watching, reloading, showing);
     queue.close().await;
+    flush.end_within(drain).await;
     Ok(())
 }
 
@@ -164,16 +167,29 @@ async fn load_plugins(
 
 fn new_dispatch(
     config: &Config,
-    queue: &Queue,
     runtime: &Arc<Runtime>,
     plugins: &Arc<Plugins>,
-    webhooks: Arc<Webhooks>,
+    api: &Api,
     counters: dispatch::Counters,
 ) -> Arc<Dispatch> {
-    let (queue, runtime, plugins, schedules) =
-        (queue.clone(), runtime.clone(), plugins.clone(), config.schedules.clone());
+    let (runtime, plugins, schedules) = (runtime.clone(), plugins.clone(), config.schedules.clone());
+    let Api { queue, webhooks, telemetry, .. } = api.clone();
     let (lanes, breakers) = (dispatch::Lanes::default(), dispatch::Breakers::default());
-    Arc::new(Dispatch { queue, runtime, plugins, webhooks, schedules, counters, lanes, breakers })
+    Arc::new(Dispatch { queue, runtime, plugins, webhooks, schedules, counters, telemetry, lanes, breakers })
+}
+
+/// Shows what the queue counts. Gives who is told of traces, and what has the last of them sent: nobody, where the config names none.
+fn tell(
+    config: &Config,
+    queue: &Queue,
+    registry: &mut Registry,
+    outbound: &Outbound,
+    runtime: &Runtime,
+) -> (Telemetry, Flush) {
+    queue.register_metrics(registry);
+    let Some(settings) = &config.telemetry else { return (Telemetry::off(), Flush::nothing()) };
+    let (telemetry, exporting) = Telemetry::new(settings, registry, || outbound.tls());
+    (telemetry, exporting.start(runtime.threads()))
 }
 
 /// Has plugins answer senders, on threads of their own; a sender that waits no longer ends the call.
@@ -199,7 +215,7 @@ fn fetching(outbound: &Outbound) -> Fetching {
     })
 }
 
-async fn open_api(config: &Config, queue: &Queue, outbound: &Outbound) -> anyhow::Result<Api> {
+async fn open_api(config: &Config, queue: &Queue, outbound: &Outbound, telemetry: Telemetry) -> anyhow::Result<Api> {
     let outgoing = &config.outgoing;
     let vault = match &outgoing.key {
         Some(key) => Vault::new(key),
@@ -209,7 +225,7 @@ async fn open_api(config: &Config, queue: &Queue, outbound: &Outbound) -> anyhow
     let webhooks = Webhooks::open(queue.clone(), poster, vault, outgoing.limits.clone()).await;
     let webhooks = webhooks.context("cannot read the webhooks")?;
     let keys = Keys::open(queue.clone()).await.context("cannot read the keys of the API")?;
-    Ok(Api { keys, webhooks, queue: queue.clone(), body_bytes: config.body_bytes })
+    Ok(Api { keys, webhooks, queue: queue.clone(), telemetry, body_bytes: config.body_bytes })
 }
 
 async fn listen_for_api(config: &Config) -> anyhow::Result<Option<TcpListener>> {
@@ -259,7 +275,7 @@ fn running(config: &Config, shown: &Admin, api: Option<&TcpListener>) -> Running
 
 fn means(
     config: &Config,
-    queue: &Queue,
+    api: &Api,
     asking: Asking,
     outbound: &Outbound,
     counters: ingress::Counters,
@@ -267,10 +283,11 @@ fn means(
 ) -> Means {
     Means {
         sources: Arc::new(RwLock::new(ingress::by_name(&config.sources))),
-        queue: queue.clone(),
+        queue: api.queue.clone(),
         asking,
         certificates: Certificates::new(fetching(outbound)),
         counters,
+        telemetry: api.telemetry.clone(),
         refused: Refused::default(),
         proxies: Arc::new(config.server.proxies.clone()),
         traffic: runtime.traffic().clone(),

@@ -89,6 +89,7 @@ pub fn event(provider: &str, event_type: &str, payload: impl Into<Vec<u8>>) -> E
         received: None,
         attributes: Vec::new(),
         payload: payload.into().into(),
+        trace: None,
     }
 }
 

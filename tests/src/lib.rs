@@ -1,7 +1,7 @@
 //! The harness: everything that a test needs to drive the gateway from outside.
 //!
 //! A [`Home`] is a gateway's folder. A [`Gateway`] runs in it inside the test, a [`Process`] is the real binary. Both are
-//! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Receiver`] is where webhooks go out to, and [`sns::Sns`] and [`frameio::Frameio`] are asked for what they serve. A [`Guest`] is a plugin written in
+//! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Receiver`] is where webhooks go out to, a [`Collector`] is told of traces, and [`sns::Sns`] and [`frameio::Frameio`] are asked for what they serve. A [`Guest`] is a plugin written in
 //! WebAssembly text, so that no toolchain is needed. A [`bare::Bare`] plugin is called without
 //! any gateway. The [`Ledger`] reads the queue's file as an operator's tool would.
 
@@ -15,6 +15,7 @@
 mod application;
 pub mod bare;
 mod canary;
+mod collector;
 pub mod frameio;
 mod gateway;
 mod guest;
@@ -29,6 +30,7 @@ pub mod sns;
 mod wait;
 
 pub use application::{Application, WEBHOOK_SECRET};
+pub use collector::{Collector, Told};
 pub use gateway::Gateway;
 pub use guest::{Guest, WIT};
 pub use home::Home;

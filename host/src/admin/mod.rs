@@ -220,7 +220,11 @@ impl Admin {
     /// What was counted, and how the queue and the plugins stand now.
     async fn metrics_text(&self) -> anyhow::Result<String> {
         let (counts, mut now) = (self.queue.counts().await?, Registry::default());
+        let (file_bytes, log_bytes) = self.queue.sizes();
         for (name, help, value) in [
+            ("hookgate_database_bytes", "How large the database is", file_bytes),
+            ("hookgate_database_wal_bytes", "How large the log is that is moved into the database", log_bytes),
+            ("hookgate_open_deliveries", "Deliveries that are not over", counts.pending + counts.running),
             ("hookgate_pending", "Deliveries that wait, due or not", counts.pending),
             ("hookgate_due", "Deliveries that wait and are due", counts.due),
             ("hookgate_running", "Deliveries whose attempt was begun", counts.running),

@@ -21,6 +21,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::keys::Keys;
 use crate::queue::Queue;
+use crate::telemetry::Telemetry;
 use crate::webhooks::Webhooks;
 pub use operator::only_by_address;
 use refusal::Refusal;
@@ -40,6 +41,8 @@ pub struct Api {
     pub webhooks: Arc<Webhooks>,
     /// Where events go.
     pub queue: Queue,
+    /// Who is told of what happened when.
+    pub telemetry: Telemetry,
     /// The most data of an event, in bytes.
     pub body_bytes: usize,
 }

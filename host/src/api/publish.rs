@@ -1,7 +1,5 @@
 //! An application's own events: written down like any other, then delivered to whoever subscribed.
 
-use std::time::Instant;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,7 +12,8 @@ use super::Api;
 use super::faces::Error;
 use super::refusal::{Refusal, read};
 use super::webhooks::check_type;
-use crate::event::{NewEvent, now_ms, repeat_key};
+use crate::event::{NewEvent, TraceParent, repeat_key};
+use crate::telemetry::{Kind, Moment, Origin, Step};
 use crate::webhooks::API;
 
 /// The longest name of anything that an application gives, in bytes.
@@ -72,6 +71,7 @@ pub(super) async fn publish(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Published>), Refusal> {
+    let begun = Moment::now();
     let Publication { event_type, data, id, resource } = read(&headers, &body)?;
     check_type("type", &event_type)?;
     if data.get().len() > api.body_bytes {
@@ -85,16 +85,24 @@ pub(super) async fn publish(
     let event = NewEvent {
         source: API.into(),
         provider: API.into(),
-        event_type: event_type.into(),
-        received_at_ms: now_ms(),
-        received: Instant::now(),
+        event_type: event_type.as_str().into(),
+        received_at_ms: begun.unix_ms(),
+        received: begun.at,
         attributes: attributes(resource)?,
         payload: Bytes::copy_from_slice(data.get().as_bytes()),
         headers: None,
         repeat_key: id.map(|id| repeat_key(API, id.as_bytes())),
+        trace: TraceParent::in_headers(&headers),
     };
+    let (parent, write) = (event.trace, begun.later());
     let receipts = api.queue.accept(vec![event]).await.map_err(Refusal::NotWritten)?;
     let receipt = receipts.first().ok_or(Refusal::Failed)?;
+    if let Some(trace) = api.telemetry.trace(receipt.id, parent, Origin::Sent).filter(|_| !receipt.duplicate) {
+        let written = begun.later();
+        let root = trace.span(Step::ACCEPT, Kind::Server, begun, written).text("hookgate.source", API);
+        root.text("hookgate.event.type", event_type).text("http.route", "/api/v1/events").tell();
+        trace.span(Step::once("commit"), Kind::Internal, write, written).tell();
+    }
     let published = Published { id: receipt.id.to_string(), duplicate: receipt.duplicate };
     Ok((StatusCode::ACCEPTED, Json(published)))
 }

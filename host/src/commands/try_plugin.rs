@@ -206,6 +206,7 @@ impl Try {
             received: None,
             attributes: made.attributes,
             payload: made.payload,
+            trace: None,
         })
     }
 

@@ -8,8 +8,10 @@ use prometheus_client::registry::Registry;
 
 use super::handled_in;
 use crate::attempt::Attempt;
+use crate::event::is_webhook;
 use crate::queue::Delivery;
 use crate::schedule::Verdict;
+use crate::telemetry::Moment;
 
 /// What is counted of attempts since the start.
 #[derive(Clone)]
@@ -22,6 +24,10 @@ pub struct Counters {
     posts: Family<PostLabels, Counter>,
     post_seconds: Histogram,
     delivered_seconds: Histogram,
+    wait_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
+    settle_seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
+    webhook_wait_seconds: Histogram,
+    webhook_settle_seconds: Histogram,
 }
 
 /// Webhooks are too many to have labels of their own.
@@ -70,6 +76,10 @@ impl Counters {
             posts: Family::default(),
             post_seconds: seconds(),
             delivered_seconds: seconds(),
+            wait_seconds: Family::new_with_constructor(seconds),
+            settle_seconds: Family::new_with_constructor(seconds),
+            webhook_wait_seconds: seconds(),
+            webhook_settle_seconds: seconds(),
         };
         registry.register("hookgate_attempts", "Attempts by plugin, outcome and verdict", counters.attempts.clone());
         registry.register("hookgate_call_seconds", "How long calls of a plugin took", counters.call_seconds.clone());
@@ -84,7 +94,19 @@ impl Counters {
         registry.register("hookgate_webhook_seconds", help, counters.post_seconds.clone());
         let help = "From accepting an event to the end of the first attempt that was delivered to a webhook";
         registry.register("hookgate_delivered_seconds", help, counters.delivered_seconds.clone());
+        counters.register_waits(registry);
         counters
+    }
+
+    fn register_waits(&self, registry: &mut Registry) {
+        let help = "From receiving an event to the beginning of its first attempt, by plugin";
+        registry.register("hookgate_wait_seconds", help, self.wait_seconds.clone());
+        let help = "From receiving an event to the beginning of its first attempt, of all webhooks";
+        registry.register("hookgate_webhook_wait_seconds", help, self.webhook_wait_seconds.clone());
+        let help = "From the end of a plugin's call to its verdict on disk";
+        registry.register("hookgate_settle_seconds", help, self.settle_seconds.clone());
+        let help = "From the end of a request to a webhook to its verdict on disk";
+        registry.register("hookgate_webhook_settle_seconds", help, self.webhook_settle_seconds.clone());
     }
 
     /// The sums of one plugin.
@@ -134,6 +156,24 @@ impl Counters {
         }
     }
 
+    /// Counts how long an attempt waited that began then, if it was the first. Gives where its settling is counted.
+    pub(super) fn count_wait(&self, delivery: &Delivery, begun: Moment) -> Histogram {
+        let (wait, settle) = match is_webhook(&delivery.subscriber) {
+            true => (self.webhook_wait_seconds.clone(), self.webhook_settle_seconds.clone()),
+            false => {
+                let label = PluginLabel { plugin: delivery.subscriber.to_string() };
+                let of = |family: &Family<_, Histogram, _>| Histogram::clone(&family.get_or_create(&label));
+                (of(&self.wait_seconds), of(&self.settle_seconds))
+            }
+        };
+        if delivery.attempt == 1 {
+            let received = begun.back_to(delivery.event.received_at_ms).at;
+            let received = delivery.event.received.unwrap_or(received);
+            wait.observe(begun.at.saturating_duration_since(received).as_secs_f64());
+        }
+        settle
+    }
+
     pub(super) fn count_overtaken(&self, plugin: &str) {
         self.overtaken.get_or_create(&PluginLabel { plugin: plugin.to_owned() }).inc();
     }
@@ -148,7 +188,7 @@ impl Counters {
 const OUTCOMES: [&str; 6] = ["done", "retry", "reject", "trapped", "overran", "out_of_memory"];
 const VERDICTS: [&str; 3] = ["done", "again", "dead"];
 
-fn verdict_name(verdict: &Verdict) -> &'static str {
+pub(super) fn verdict_name(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Done => "done",
         Verdict::Again { .. } => "again",

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::spans::onward;
 use super::{Dispatch, Ending};
 use crate::attempt::Attempt;
 use crate::event::{UnixMs, WEBHOOK, now_ms};
-use crate::queue::{Delivery, Settlement};
+use crate::queue::Delivery;
 use crate::schedule::{Verdict, judge};
 use crate::webhooks::Tried;
 
@@ -15,12 +16,11 @@ const JITTER: f64 = 0.1;
 impl Dispatch {
     pub(super) async fn post(&self, delivery: Delivery) {
         let mut ending = Ending::begin(self, &delivery, 0);
-        match self.webhooks.deliver(&delivery.subscriber, &delivery.event).await {
+        let trace = onward(&self.telemetry, &delivery);
+        match self.webhooks.deliver(&delivery.subscriber, &delivery.event, trace).await {
             Tried::NotNow => ending.give_back(),
             Tried::Ended { attempt, disable } => {
-                ending.over = true;
-                let verdict = self.judge_post(&delivery, &attempt);
-                self.queue.settle(&delivery, Settlement::Judged { verdict, attempt });
+                ending.settle_attempt(attempt);
                 if let Some(why) = disable {
                     self.webhooks.disable(&delivery.subscriber, &why).await;
                 }

@@ -229,6 +229,7 @@ impl World {
             payload: Bytes::from(key.to_string()),
             headers: None,
             repeat_key: Some(repeat_key("s", &key.to_be_bytes())),
+            trace: None,
         };
         tell!(self, "event {key} is sent");
         let queue = self.life().queue.clone();

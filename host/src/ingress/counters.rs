@@ -25,7 +25,7 @@ pub struct Counters {
     verified: Family<SecretLabels, Counter>,
     answers: Family<AnswerLabels, Counter>,
     answer_seconds: Histogram,
-    accept_seconds: Histogram,
+    accept_seconds: Family<SourceLabel, Histogram, fn() -> Histogram>,
     handshakes: Family<SourceLabel, Counter>,
 }
 
@@ -81,7 +81,7 @@ impl Counters {
             answers: Family::default(),
             handshakes: Family::default(),
             answer_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
-            accept_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 14)),
+            accept_seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.000_25, 2.0, 14))),
         };
         registry.register("hookgate_accepted", "Events written down", counters.accepted.clone());
         registry.register(
@@ -110,7 +110,7 @@ impl Counters {
         registry.register("hookgate_answers", help, counters.answers.clone());
         let help = "From the commit of an event to the answer of a plugin";
         registry.register("hookgate_answer_seconds", help, counters.answer_seconds.clone());
-        let help = "From a request's headers to the answer that it is on disk";
+        let help = "From a request's headers to the answer that it is on disk, by source";
         registry.register("hookgate_accept_seconds", help, counters.accept_seconds.clone());
         counters
     }
@@ -120,6 +120,7 @@ impl Counters {
         let label = SourceLabel { source: source.name.to_string() };
         drop(self.accepted.get_or_create(&label));
         drop(self.duplicates.get_or_create(&label));
+        drop(self.accept_seconds.get_or_create(&label));
         for cause in Refusal::CAUSES {
             drop(self.refused.get_or_create(&RefusedLabels { source: source.name.to_string(), cause }));
         }
@@ -171,8 +172,9 @@ impl Counters {
         self.handshakes.get_or_create(&SourceLabel { source: source.to_owned() }).inc();
     }
 
-    pub(super) fn note_accepted_in(&self, took: Duration) {
-        self.accept_seconds.observe(took.as_secs_f64());
+    pub(super) fn note_accepted_in(&self, source: &str, took: Duration) {
+        let label = SourceLabel { source: source.to_owned() };
+        self.accept_seconds.get_or_create(&label).observe(took.as_secs_f64());
     }
 
     /// How the question to a plugin ended: `answered`, `late` or `failed`.

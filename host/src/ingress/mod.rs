@@ -3,6 +3,7 @@
 mod body;
 mod certificates;
 mod counters;
+mod course;
 mod quiet;
 mod rates;
 mod refusal;
@@ -33,10 +34,12 @@ use crate::listen::{Peer, Proxies};
 use crate::pace::Lately;
 use crate::provider::{Answering, BadHandshake, HandshakeAnswer, Provider, Received, Source};
 use crate::queue::{Queue, Receipt};
+use crate::telemetry::Telemetry;
 
 use body::{Patience, Room, announced_bytes, discard, discard_briefly, whole};
 pub use certificates::{Certificates, Fetched, Fetching};
 pub use counters::{Counters, Tally};
+use course::Course;
 use quiet::Quiet;
 pub use rates::Rates;
 pub use refusal::Refusal;
@@ -111,6 +114,8 @@ pub struct Means {
     pub certificates: Certificates,
     /// What is counted.
     pub counters: Counters,
+    /// Who is told of what happened when.
+    pub telemetry: Telemetry,
     /// Where refusals are remembered.
     pub refused: Refused,
     /// Who is believed when it says for whom it asks.
@@ -193,7 +198,7 @@ impl Ingress {
     }
 
     async fn take(&self, asked: &Asked, head: Parts, body: Body, arrival: &mut Arrival) -> Result<Response, Refusal> {
-        let begun = Instant::now();
+        let mut course = Course::begin();
         let (source, provider) = (&*asked.source, &asked.source.provider);
         if head.method == Method::GET {
             let token = source.verify_token.as_ref();
@@ -209,7 +214,9 @@ impl Ingress {
         // Only now: whoever sends slowly, or makes us ask, holds a connection and a few bytes, and no place.
         let mut place = self.places.of(&source.name);
         place.grow(1, asked.is_only)?;
+        course.came();
         let verified = provider.verify(received, &source.keys, wall_ms()).map_err(Refusal::Unverified)?;
+        course.verified();
         self.means.counters.count_verified(&source.name, verified.secret());
         self.rates.take_of_source(source)?;
         if let Some(answer) = provider.handshake(&verified, &source.keys) {
@@ -219,17 +226,23 @@ impl Ingress {
         // Where one request holds many, nobody's answer is to all of them.
         let alone = events.first().filter(|_| events.len() == 1);
         let answered = source.answering.as_ref().zip(alone.cloned());
+        let told = course.write(&self.means.telemetry, &events);
         let receipts = self.accept(events).await?;
+        course.written();
         self.means.counters.count_accepted(&source.name, &receipts);
-        self.means.counters.note_accepted_in(begun.elapsed());
-        match (answered, receipts.first()) {
+        self.means.counters.note_accepted_in(&source.name, course.begun().elapsed());
+        let response = match (answered, receipts.first()) {
             (Some((answering, event)), Some(receipt)) => {
                 // What waits for a plugin holds no place of those that are taken at once.
                 drop(place);
-                Ok(self.ask(source, answering, event, receipt).await)
+                self.ask(source, answering, event, receipt, &mut course).await
             }
-            _ => Ok(answer(provider.success, &receipts)),
+            _ => answer(provider.success, &receipts),
+        };
+        if let Some(told) = told {
+            course.tell(&self.means.telemetry, &told, &source.name, response.status(), &receipts);
         }
+        Ok(response)
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Receipt>, Refusal> {
@@ -259,8 +272,15 @@ impl Ingress {
     }
 
     /// Has a plugin answer, for as long as the sender can wait; the event is written down whatever it says.
-    async fn ask(&self, source: &Source, answering: &Answering, event: NewEvent, receipt: &Receipt) -> Response {
-        let (begun, name) = (Instant::now(), &source.name);
+    async fn ask(
+        &self,
+        source: &Source,
+        answering: &Answering,
+        event: NewEvent,
+        receipt: &Receipt,
+        course: &mut Course,
+    ) -> Response {
+        let (begun, name) = (course.begun().later(), &source.name);
         let event = event.accepted(receipt.id);
         let asked = (self.means.asking)(answering.plugin.clone(), event);
         let (result, response) = match tokio::time::timeout(answering.within, asked).await {
@@ -277,6 +297,7 @@ impl Ingress {
             }
         };
         self.means.counters.count_answer(name, result, begun.elapsed());
+        course.asked(&answering.plugin, result, begun);
         response
     }
 

@@ -85,8 +85,8 @@ impl Outbound {
         Outbound::new(roots, Vec::new(), Arc::new(SystemNames), Counters::default())
     }
 
-    /// Read when it is first needed: most gateways' plugins speak to nobody.
-    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+    /// Whose certificates are believed. Read when it is first needed: most gateways' plugins speak to nobody.
+    pub fn tls(&self) -> Arc<ClientConfig> {
         self.tls.get_or_init(|| Arc::new(tls(&self.roots))).clone()
     }
 }

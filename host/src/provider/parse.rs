@@ -10,7 +10,7 @@ use super::json;
 use super::masked::kept;
 use super::template::View;
 use super::verify::{Received, Verified};
-use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES};
+use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES, TraceParent};
 
 /// Why a verified request is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,7 @@ impl Provider {
             repeat_key: self.repeat_key(&received.source, delivery_id.as_deref(), &view),
             payload: payload.clone(),
             headers: Some(headers),
+            trace: TraceParent::in_headers(&received.headers),
         })
     }
 

@@ -69,9 +69,10 @@ impl Core {
         let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
         let (fail, failed) = watch::channel(None);
         let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed))?;
+        let counters = writer.counters.clone();
         let memory = Arc::new(Remembered::new(&file));
         let core = Core { writer, inbox, next: None, fail, marker, _lock: lock };
-        Ok((core, Queue { orders, reader, looker, memory, failed }, deliveries))
+        Ok((core, Queue { orders, reader, looker, memory, counters, file: file.into(), failed }, deliveries))
     }
 
     /// Does what was said since the last step, as much of it as goes into one commit, and what is due or old at a time.

@@ -102,7 +102,8 @@ impl Writer {
             self.store.insert_delivery(subscriber.id, id, begins)?;
             self.begun(n, event.bytes());
             let subscriber = self.subscribers[n].name.clone();
-            written.claimed.push((n, Delivery { subscriber, attempt: 1, earlier: 0, line, lane, event }));
+            let delivery = Delivery { subscriber, attempt: 1, earlier: 0, due_ms: now, line, lane, event };
+            written.claimed.push((n, delivery));
             return Ok(());
         }
         let begins = Begins { state: State::Waiting, attempt: 0, due_ms: now, line, lane };
@@ -115,7 +116,7 @@ impl Writer {
             let fits = self.ready_bytes + event.bytes() <= READY_BYTES;
             self.ready_bytes += if fits { event.bytes() } else { 0 };
             let loaded = fits.then_some(event);
-            waiting.ready.push_back(Ready { event: id, attempts: 0, earlier: 0, lane, loaded });
+            waiting.ready.push_back(Ready { event: id, attempts: 0, earlier: 0, due_ms: now, lane, loaded });
         } else {
             subscriber.is_due_at(line, now);
         }
@@ -257,7 +258,7 @@ impl Writer {
 
     fn write_claim(&mut self, n: usize, line: i64, ready: Ready, written: &mut Written) -> Result<(), StoreError> {
         let (subscriber, now) = (&self.subscribers[n], self.now);
-        let (number, earlier, lane) = (ready.attempts + 1, ready.earlier, ready.lane);
+        let (number, earlier, due_ms, lane) = (ready.attempts + 1, ready.earlier, ready.due_ms, ready.lane);
         if let Some(event) = &ready.loaded {
             self.ready_bytes = self.ready_bytes.saturating_sub(event.bytes());
         }
@@ -273,7 +274,7 @@ impl Writer {
         self.store.move_delivery(subscriber.id, event.id, State::Running, number, now)?;
         let subscriber = subscriber.name.clone();
         self.begun(n, event.bytes());
-        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, line, lane, event }));
+        written.claimed.push((n, Delivery { subscriber, attempt: number, earlier, due_ms, line, lane, event }));
         Ok(())
     }
 
@@ -288,6 +289,7 @@ impl Writer {
             event: stored.event,
             attempts: stored.attempts,
             earlier: stored.earlier,
+            due_ms: stored.due_ms,
             lane: stored.lane,
             loaded: None,
         }));
@@ -313,6 +315,7 @@ fn emitted_event(plugin: &Arc<str>, cause: EventId, effects: &Effects, emitted: 
         headers: None,
         // The commit that has it also says that the call is over: it cannot come again.
         repeat_key: None,
+        trace: effects.trace,
     }
 }
 

@@ -10,6 +10,7 @@
 mod columns;
 mod copy;
 mod core;
+mod counters;
 mod events;
 mod group;
 mod hands;
@@ -56,6 +57,7 @@ pub use reader::Counts;
 use reader::Reader;
 pub use records::Audited;
 pub use registering::{Registration, Subscribing};
+pub use settling::Told;
 use settling::{Kept, Settling};
 pub use shown::Shown;
 use state::Remembered;
@@ -92,6 +94,8 @@ pub struct Delivery {
     pub line: i64,
     /// Its lane, where the subscriber's deliveries are told into lanes.
     pub lane: Option<i64>,
+    /// Since when it could have been begun: when it was written down, or when it was due.
+    pub due_ms: UnixMs,
     /// What happened.
     pub event: Arc<Event>,
 }
@@ -173,6 +177,8 @@ pub struct Queue {
     /// For whoever looks for long, so that counts do not wait.
     looker: Arc<Mutex<Reader>>,
     memory: Arc<Remembered>,
+    counters: counters::Counters,
+    file: Arc<Path>,
     failed: watch::Receiver<Option<String>>,
 }
 
@@ -300,10 +306,7 @@ impl Queue {
 
     /// Says how a delivery ended. It is on disk soon, with the next group.
     pub fn settle(&self, delivery: &Delivery, settlement: Settlement) {
-        let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let (bytes, line, lane) = (delivery.event.bytes(), delivery.line, delivery.lane);
-        let settling = Settling { subscriber, event, attempt, settlement, bytes, line, lane, kept: None };
-        let _ = self.orders.send(Order::Settle(settling));
+        let _ = self.orders.send(Order::Settle(Settling::of(delivery, settlement)));
     }
 
     /// Says how a delivery ended well, and what of it is to be kept: all of that or nothing. When this returns well, it is on
@@ -314,25 +317,7 @@ impl Queue {
         settlement: Settlement,
         effects: Effects,
     ) -> Result<(), NotKept> {
-        let (subscriber, event, attempt) = (delivery.subscriber.clone(), delivery.event.id, delivery.attempt);
-        let (bytes, line, lane) = (delivery.event.bytes(), delivery.line, delivery.lane);
-        self.keep(Settling { subscriber, event, attempt, settlement, bytes, line, lane, kept: None }, effects).await
-    }
-
-    /// Keeps what a plugin did that answered an event's sender, as [`Queue::settle_with`] does, once for each event: a sender that
-    /// repeats it changes nothing more.
-    pub async fn remember(
-        &self,
-        plugin: &Arc<str>,
-        event: EventId,
-        attempt: Attempt,
-        effects: Effects,
-    ) -> Result<(), NotKept> {
-        let settlement = Settlement::Answered { attempt };
-        let subscriber = plugin.clone();
-        let settling =
-            Settling { subscriber, event, attempt: 0, settlement, bytes: 0, line: 0, lane: None, kept: None };
-        self.keep(settling, effects).await
+        self.keep(Settling::of(delivery, settlement), effects).await
     }
 
     async fn keep(&self, settling: Settling, effects: Effects) -> Result<(), NotKept> {

@@ -10,12 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::columns::{State, outcome_columns};
 use super::schema;
 use crate::attempt::Attempt;
-use crate::event::{Event, EventId, NewEvent, RepeatKey, UnixMs};
+use crate::event::{Event, EventId, NewEvent, RepeatKey, TraceParent, UnixMs};
 
 /// Half of an ordinary page: events of a few kilobytes then fill their pages instead of leaving the rest of each empty,
 /// and the narrow tables' last pages, written with every commit, are half as large. `cargo xtask bench` prints the bytes.
@@ -35,18 +35,19 @@ const CACHE_KIB: i32 = 32 * 1024;
 const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)";
 const MOVE_DELIVERY: &str =
     "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2";
-const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload 
+const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace
     FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
     WHERE e.id = ?1";
 const DUE: &str =
-    "SELECT event, attempt, earlier, lane FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms <= ?3
+    "SELECT event, attempt, earlier, lane, due_ms FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms <= ?3
     ORDER BY due_ms LIMIT ?4";
 const NEXT_DUE: &str = "SELECT min(due_ms) FROM delivery
     WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms > ?3 AND due_ms < ?4";
 const WAITING: &str = "SELECT line, min(due_ms) FROM delivery
     WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms < ?2 GROUP BY line";
 const OPEN: &str = "SELECT count(*) FROM delivery WHERE state <> 2 AND state IN (0, 1)";
-const RUNNING: &str = "SELECT subscriber, event, attempt, earlier, lane FROM delivery WHERE state <> 2 AND state = 1";
+const RUNNING: &str =
+    "SELECT subscriber, event, attempt, earlier, lane, due_ms FROM delivery WHERE state <> 2 AND state = 1";
 const DEAD_OF: &str = "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
 
 /// Why something could not be read or written.
@@ -92,6 +93,21 @@ pub struct StoredDelivery {
     pub earlier: u32,
     /// Its lane, if it has one.
     pub lane: Option<i64>,
+    /// Since when it could have been begun.
+    pub due_ms: UnixMs,
+}
+
+impl StoredDelivery {
+    /// In the columns from one on.
+    fn in_row(row: &Row, first: usize) -> rusqlite::Result<StoredDelivery> {
+        Ok(StoredDelivery {
+            event: EventId::from_i64(row.get(first)?),
+            attempts: row.get(first + 1)?,
+            earlier: row.get(first + 2)?,
+            lane: row.get(first + 3)?,
+            due_ms: row.get::<_, i64>(first + 4)? as UnixMs,
+        })
+    }
 }
 
 /// When a delivery is due that is not the first of its lane: never, until it is.
@@ -230,8 +246,15 @@ impl Store {
         let attributes = attributes_text(&event.attributes);
         let checksum = checksum(attributes.as_bytes(), &event.payload);
         self.run(
-            "INSERT INTO body VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
-            params![id.to_i64(), checksum, attributes, &event.payload[..], event.headers.as_deref()],
+            "INSERT INTO body VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                id.to_i64(),
+                checksum,
+                attributes,
+                &event.payload[..],
+                event.headers.as_deref(),
+                event.trace.map(TraceParent::to_bytes)
+            ],
         )?;
         Ok(source)
     }
@@ -277,9 +300,20 @@ impl Store {
                     _ => Vec::new(),
                 })
             };
-            Ok((text(0)?, text(1)?, text(2)?, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?, bytes(5)?, bytes(6)?))
+            // A trace that is damaged is none.
+            let trace = row.get_ref(7)?.as_blob().ok().map(<[u8]>::to_vec);
+            Ok((
+                text(0)?,
+                text(1)?,
+                text(2)?,
+                row.get::<_, i64>(3)?,
+                row.get::<_, i64>(4)?,
+                bytes(5)?,
+                bytes(6)?,
+                trace,
+            ))
         });
-        let (source, provider, event_type, received, sum, attributes, payload) = match row.optional() {
+        let (source, provider, event_type, received, sum, attributes, payload, trace) = match row.optional() {
             Ok(row) => row.ok_or(StoreError::Damaged(id))?,
             Err(error) if is_of_values(&error) => return Err(StoreError::Damaged(id)),
             Err(error) => return Err(error.into()),
@@ -295,6 +329,7 @@ impl Store {
             received: None,
             attributes: readable.ok_or(StoreError::Damaged(id))?,
             payload: Bytes::from(payload),
+            trace: trace.and_then(|bytes| TraceParent::from_bytes(&bytes)),
         })
     }
 
@@ -360,10 +395,8 @@ impl Store {
     /// The waiting deliveries of a line that are due, the longest waiting first.
     pub fn due(&self, subscriber: i64, line: i64, now_ms: UnixMs, limit: usize) -> Result<Vec<StoredDelivery>> {
         let mut statement = self.db.prepare_cached(DUE)?;
-        let rows = statement.query_map(params![subscriber, line, now_ms as i64, limit as i64], |row| {
-            let event = EventId::from_i64(row.get(0)?);
-            Ok(StoredDelivery { event, attempts: row.get(1)?, earlier: row.get(2)?, lane: row.get(3)? })
-        })?;
+        let rows = statement
+            .query_map(params![subscriber, line, now_ms as i64, limit as i64], |row| StoredDelivery::in_row(row, 0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -387,11 +420,7 @@ impl Store {
     /// The deliveries that were running when the gateway last stopped, each with its subscriber.
     pub fn running(&self) -> Result<Vec<(i64, StoredDelivery)>> {
         let mut statement = self.db.prepare(RUNNING)?;
-        let rows = statement.query_map([], |row| {
-            let event = EventId::from_i64(row.get(1)?);
-            let delivery = StoredDelivery { event, attempts: row.get(2)?, earlier: row.get(3)?, lane: row.get(4)? };
-            Ok((row.get(0)?, delivery))
-        })?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, StoredDelivery::in_row(row, 1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -515,6 +544,7 @@ mod tests {
             payload: Bytes::from_static(b"payload"),
             headers: None,
             repeat_key: None,
+            trace: None,
         };
         store.insert_event(id, &event, 1).unwrap();
         assert_eq!(store.event(id).unwrap().attributes, event.attributes);

@@ -50,6 +50,8 @@ pub(super) struct Ready {
     /// Of them, those of earlier rounds.
     pub earlier: u32,
     pub lane: Option<i64>,
+    /// Since when it could have been begun.
+    pub due_ms: UnixMs,
     pub loaded: Option<Arc<Event>>,
 }
 
@@ -175,7 +177,8 @@ mod tests {
     #[test]
     fn lines_take_turns() {
         let mut subscriber = Subscriber::new(1, "a".into(), Vec::new());
-        let ready = || Ready { event: EventId::from_i64(1), attempts: 0, earlier: 0, lane: None, loaded: None };
+        let ready =
+            || Ready { event: EventId::from_i64(1), attempts: 0, earlier: 0, lane: None, due_ms: 0, loaded: None };
         subscriber.line(7).ready.extend((0..100).map(|_| ready()));
         subscriber.line(8).ready.push_back(ready());
         subscriber.is_due_at(9, 50);

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::columns::State;
+use super::counters::Counters;
 use super::hands::{Dropping, PuttingBack};
 use super::salts::Salts;
 use super::seen::Seen;
@@ -117,6 +118,7 @@ pub(super) struct Written {
 pub(super) struct Writer {
     pub store: Store,
     pub keep: Keep,
+    pub counters: Counters,
     /// The time by which everything of a step happens.
     pub now: UnixMs,
     pub salts: Salts,
@@ -171,6 +173,7 @@ impl Writer {
         Ok(Writer {
             store,
             keep,
+            counters: Counters::default(),
             now,
             salts,
             full: None,
@@ -239,12 +242,14 @@ impl Writer {
         if idle && !self.subscribers.iter().any(claimable) {
             return Ok(());
         }
-        let mut written = Written::default();
+        let (mut written, begun) = (Written::default(), Instant::now());
         match self.write_all(&group, &mut written) {
             Ok(()) => {
                 if std::mem::take(&mut self.refusing) {
                     tracing::info!("events are taken again");
                 }
+                let events = written.accepted.iter().filter_map(|accepted| accepted.as_ref().ok());
+                self.counters.count(events.map(Vec::len).sum(), begun.elapsed());
                 self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
             }
@@ -270,6 +275,9 @@ impl Writer {
             if let Some(kept) = settling.kept {
                 let is_overtaken = written.overtaken.contains(&n);
                 let _ = kept.answer.send(if is_overtaken { Err(NotKept::Overtaken) } else { Ok(()) });
+            }
+            if let Some(told) = settling.told {
+                told();
             }
         }
         for (_, delivery) in written.claimed {

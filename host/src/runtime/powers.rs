@@ -125,6 +125,7 @@ impl Draft {
             emitted: self.emitted,
             quota: quota.unwrap_or_default(),
             depth: self.depth.saturating_add(1),
+            trace: None,
         }
     }
 }

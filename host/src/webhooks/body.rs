@@ -53,6 +53,7 @@ mod tests {
             received: None,
             attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             payload: Bytes::from_static(payload),
+            trace: None,
         };
         String::from_utf8(body(&event)).unwrap()
     }

@@ -30,6 +30,7 @@ use crate::queue::{Queue, Registration, Subscribing};
 use crate::secret::{random_bytes, random_letters};
 use draft::read_secret;
 use health::Health;
+use posting::Sent;
 use webhook::{ANY, read_url};
 
 /// What a webhook is in the queue's records.
@@ -359,9 +360,11 @@ impl Webhooks {
             received: None,
             attributes: Vec::new(),
             payload: Bytes::from(data.to_string()),
+            trace: None,
         };
         let (id, body) = (event.id.to_string(), body::body(&event));
-        Ok(self.exchange(&entry, &entry.webhook(), &id, event_type, body.into()).await)
+        let sent = Sent { event: &id, event_type, body: body.into(), trace: None };
+        Ok(self.exchange(&entry, &entry.webhook(), sent).await)
     }
 }
 
@@ -390,5 +393,6 @@ fn disabled_event(webhook: &Webhook, why: &str) -> NewEvent {
         payload: Bytes::from(data.to_string()),
         headers: None,
         repeat_key: None,
+        trace: None,
     }
 }

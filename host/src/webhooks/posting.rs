@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 use super::health::{Next, Turn};
 use super::signing::{Keys, Subject, headers};
 use super::{Entry, Webhook, Webhooks, body};
 use crate::attempt::{Attempt, Outcome, Reply};
-use crate::event::{Event, now_ms, wall_ms};
+use crate::event::{Event, TRACEPARENT, TraceParent, now_ms, wall_ms};
 use crate::outbound::{NoAnswer, Posted};
 
 /// What became of an attempt.
@@ -40,6 +40,18 @@ pub struct Exchange {
     asked: Option<Duration>,
 }
 
+/// What one request is about.
+pub(super) struct Sent<'a> {
+    /// The event's id: the same on each attempt.
+    pub event: &'a str,
+    /// Its type.
+    pub event_type: &'a str,
+    /// What is said of it.
+    pub body: Bytes,
+    /// What the receiver's own spans stand under.
+    pub trace: Option<TraceParent>,
+}
+
 /// The answers that ask for a wait (RFC 9110, section 10.2.3; RFC 6585, section 4).
 const ASKS: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 
@@ -50,8 +62,8 @@ const NOBODY_MS: u64 = 1_000;
 const REFUSES: [u16; 3] = [400, 401, 403];
 
 impl Webhooks {
-    /// Delivers an event to a webhook, by the subscriber's name, if it is its turn.
-    pub async fn deliver(&self, subscriber: &Arc<str>, event: &Event) -> Tried {
+    /// Delivers an event to a webhook, by the subscriber's name, if it is its turn. The receiver is told of the span that it stands under.
+    pub async fn deliver(&self, subscriber: &Arc<str>, event: &Event, trace: Option<TraceParent>) -> Tried {
         let Some(entry) = self.entry_of(subscriber) else { return self.nobody(subscriber) };
         let webhook = entry.webhook();
         if !webhook.is_active {
@@ -66,7 +78,8 @@ impl Webhooks {
             }
         }
         let (id, body) = (event.id.to_string(), body::body(event).into());
-        let exchange = self.exchange(&entry, &webhook, &id, &event.event_type, body).await;
+        let exchange =
+            self.exchange(&entry, &webhook, Sent { event: &id, event_type: &event.event_type, body, trace }).await;
         let now = now_ms();
         {
             // Told to the queue while it is locked: what is told last is what holds.
@@ -93,14 +106,8 @@ impl Webhooks {
     }
 
     /// Sends one request and reads what it means.
-    pub(super) async fn exchange(
-        &self,
-        entry: &Entry,
-        webhook: &Webhook,
-        event: &str,
-        event_type: &str,
-        body: Bytes,
-    ) -> Exchange {
+    pub(super) async fn exchange(&self, entry: &Entry, webhook: &Webhook, sent: Sent<'_>) -> Exchange {
+        let Sent { event, event_type, body, trace } = sent;
         let (begun, now) = (Instant::now(), wall_ms());
         let secrets = webhook.secrets(now);
         // The header that has room for one signature: by the secret that the receiver took last.
@@ -118,6 +125,9 @@ impl Webhooks {
         };
         let mut headers = webhook.headers();
         headers.extend(ours);
+        if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(&trace.to_string()).ok()) {
+            headers.insert(TRACEPARENT, trace);
+        }
         let posted = self.poster.post(&webhook.url, headers, body, self.limits.timeout).await;
         let exchange = read(posted, begun.elapsed());
         if secrets.len() > 1 && exchange.reply.as_ref().is_some_and(|reply| REFUSES.contains(&reply.status)) {

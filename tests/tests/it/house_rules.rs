@@ -14,20 +14,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attempt", &[]),
     ("effects", &[]),
     ("pace", &[]),
+    // Tells of what others did, and knows none of them.
+    ("telemetry", &["secret"]),
     ("outbound", &["pace", "secret"]),
     ("schedule", &["attempt"]),
     ("provider", &["secret", "section"]),
     // Never the runtime and never plugins: what comes in knows nothing of what goes out.
-    ("ingress", &["listen", "pace", "provider", "queue"]),
+    ("ingress", &["listen", "pace", "provider", "queue", "telemetry"]),
     ("queue", &["attempt", "effects", "schedule"]),
     // Outgoing webhooks, and who may register them.
     ("webhooks", &["attempt", "outbound", "queue", "secret"]),
     ("keys", &["queue", "secret"]),
-    ("api", &["attempt", "keys", "queue", "secret", "webhooks"]),
+    ("api", &["attempt", "keys", "queue", "secret", "telemetry", "webhooks"]),
     // Never the queue: code that runs knows nothing of what is promised.
     ("runtime", &["attempt", "effects", "outbound", "pace"]),
     ("plugins", &["effects", "outbound", "pace", "runtime"]),
-    ("dispatch", &["queue", "plugins", "runtime", "schedule", "attempt", "webhooks"]),
+    ("dispatch", &["attempt", "effects", "plugins", "queue", "runtime", "schedule", "telemetry", "webhooks"]),
     ("listen", &[]),
     // What is shown: standings, counts and counters.
     ("admin", &["api", "clock", "queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
@@ -35,8 +37,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "effects", "ingress", "listen", "outbound", "plugins", "provider", "queue", "runtime", "schedule",
-            "secret", "section", "webhooks",
+            "effects",
+            "ingress",
+            "listen",
+            "outbound",
+            "plugins",
+            "provider",
+            "queue",
+            "runtime",
+            "schedule",
+            "secret",
+            "section",
+            "telemetry",
+            "webhooks",
         ],
     ),
     // What of a new config can be taken while it runs.
@@ -45,8 +58,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "admin", "api", "clock", "config", "dispatch", "ingress", "keys", "listen", "outbound", "plugins", "queue",
-            "reload", "runtime", "webhooks",
+            "admin",
+            "api",
+            "clock",
+            "config",
+            "dispatch",
+            "ingress",
+            "keys",
+            "listen",
+            "outbound",
+            "plugins",
+            "queue",
+            "reload",
+            "runtime",
+            "telemetry",
+            "webhooks",
         ],
     ),
 ];

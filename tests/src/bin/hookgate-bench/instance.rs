@@ -145,6 +145,7 @@ fn event() -> Event {
         received: None,
         attributes: attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         payload: payload.into(),
+        trace: None,
     }
 }
 

@@ -64,6 +64,7 @@ fn event(nth: u64, at_ms: u64) -> NewEvent {
         payload: Bytes::from(format!("{{\"nth\":{nth},\"{needle}\":\"{}\"}}", "x".repeat(960))),
         headers: Some("content-type: application/json\nuser-agent: bench\n".into()),
         repeat_key: Some(hookgate::event::repeat_key("bench", &nth.to_be_bytes())),
+        trace: None,
     }
 }
 

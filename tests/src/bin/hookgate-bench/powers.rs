@@ -188,6 +188,7 @@ async fn call(runtime: &Runtime, plugin: &Plugin) -> anyhow::Result<f64> {
         received: None,
         attributes: Vec::new(),
         payload: Bytes::new(),
+        trace: None,
     };
     let begun = Instant::now();
     let called = runtime.call(plugin, &event, 1, |_| {}).await;
