@@ -65,7 +65,6 @@ pub async fn run(
     stop: CancellationToken,
     on_ready: impl FnOnce(&Running),
 ) -> anyhow::Result<()> {
-    let started = Instant::now();
     let tls = config.server.tls.clone().map(Tls::open).transpose().map_err(anyhow::Error::msg)?;
     let (queue, deliveries) = queue::open(&config.server.data_dir, &config.schedules, config.keep.clone())?;
     let runtime = Runtime::new(engine_limits(&config)).context("cannot start the WebAssembly engine")?;
@@ -102,16 +101,15 @@ pub async fn run(
         registry,
         api: api.clone(),
         token: config.server.admin_token.clone(),
-        started,
+        started: Instant::now(),
         stop: stop.clone(),
     };
     let running = running(&config, &shown, api_listener.as_ref());
     // What is published is taken for as long as webhooks are.
     let publishing = tokio::spawn(serve_api(api_listener, api, bounds, gate, ingress_stop.clone()));
     let showing = tokio::spawn(serve(admin, shown.router(), few, Gate::open(), dispatch_stop.clone()));
-    tokio::spawn(clock::watch(dispatch_stop.clone()));
     let reload = Reload { config, sources, came_in, plugins, tell };
-    let reloading = runtime.threads().spawn(reload.watch(dispatch_stop.clone()));
+    let reloading = runtime.threads().spawn(watch(reload, dispatch_stop.clone()));
     on_ready(&running);
 
     if let Some(why) = first_end(&stop, &queue, &mut dispatching).await {
@@ -129,6 +127,11 @@ pub async fn run(
     queue.close().await;
     flush.end_within(drain).await;
     Ok(())
+}
+
+/// Watches what others may change: the files of the config, and the clock.
+async fn watch(reload: Reload, stop: CancellationToken) {
+    tokio::join!(reload.watch(stop.clone()), clock::watch(stop));
 }
 
 /// Waits until it is to stop. Gives why nothing can be promised any more, where that is why.
