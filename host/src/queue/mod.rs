@@ -11,6 +11,7 @@ mod columns;
 mod group;
 mod look;
 mod orders;
+mod place;
 mod reader;
 mod records;
 mod registering;
@@ -24,7 +25,7 @@ mod track;
 mod writer;
 
 use std::collections::HashMap;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -43,7 +44,7 @@ use reader::Reader;
 pub use registering::{Registration, Subscribing};
 use settling::{Kept, Settling};
 use state::Remembered;
-use store::Store;
+use store::{Store, is_of_damage};
 pub use track::Track;
 use writer::{Order, Subscription, Writer};
 
@@ -155,16 +156,16 @@ pub struct Queue {
 ///
 /// Attempts that were running then are judged as lost by the schedules.
 pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<(Queue, Deliveries)> {
-    let lock = lock(folder)?;
+    let lock = place::lock(folder)?;
     let file = folder.join("hookgate.db");
     // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
     let private = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&file);
     private.with_context(|| format!("cannot write {}", file.display()))?;
-    let store = Store::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
+    let store = Store::open(&file).map_err(|error| not_opened(error, &file))?;
     let marker = folder.join("failed");
     if marker.exists() {
         tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
-        store.check().with_context(|| format!("{} is damaged: restore it from a copy", file.display()))?;
+        store.check().with_context(|| is_damaged(&file))?;
         std::fs::remove_file(&marker)?;
     }
     let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
@@ -172,7 +173,7 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
     let (orders, inbox) = mpsc::channel();
     let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(None);
-    let writer = Writer::take_up(store, schedules, keep, deliver)?;
+    let writer = Writer::take_up(store, schedules, keep, deliver).map_err(|error| not_opened(error, &file))?;
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || {
         let closed = writer.run(inbox, fail, &marker);
         // Held as long as anything is written, and not longer: whoever hears that it is closed may open it again.
@@ -185,24 +186,13 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
     Ok((Queue { orders, reader, looker, memory, failed }, deliveries))
 }
 
-/// One process owns the folder.
-fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
-    // Payloads are nobody else's business.
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-    let path = folder.join("lock");
-    let options = std::fs::OpenOptions::new().create(true).truncate(false).write(true).clone();
-    let file = options.open(&path).with_context(|| format!("cannot write to the data folder {}", folder.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
-            "another gateway is using the data folder {}: stop it, or give this one a folder of its own (data_dir)",
-            folder.display()
-        ),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
-    }
+fn not_opened(error: anyhow::Error, file: &Path) -> anyhow::Error {
+    let told = if is_of_damage(&error) { is_damaged(file) } else { format!("cannot open {}", file.display()) };
+    error.context(told)
+}
+
+fn is_damaged(file: &Path) -> String {
+    format!("{} is damaged: restore it from a copy", file.display())
 }
 
 impl Queue {

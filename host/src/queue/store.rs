@@ -1,7 +1,7 @@
 //! The engine: SQLite, and the only file that knows SQL.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::columns::{State, outcome_columns};
+use super::place::Place;
 use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, Pattern, RepeatKey, UnixMs};
 
@@ -62,6 +63,9 @@ pub enum StoreError {
     /// What is on disk is not what was written.
     #[error("the stored body of {0} is damaged")]
     Damaged(EventId),
+    /// What was written is in a file that nobody finds any more.
+    #[error("{0} was moved or deleted while it was in use: put it back and start again")]
+    Gone(PathBuf),
     /// Anything else. After it nothing can be promised any more.
     #[error(transparent)]
     Broken(rusqlite::Error),
@@ -104,6 +108,7 @@ pub struct Store {
     sources: HashMap<(Arc<str>, Arc<str>), i64>,
     types: HashMap<Arc<str>, i64>,
     log_pages: Arc<AtomicU64>,
+    place: Place,
 }
 
 impl Store {
@@ -112,11 +117,12 @@ impl Store {
         let mut db = Connection::open(file)?;
         db.busy_timeout(OTHERS_MAY_HOLD)?;
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         anyhow::ensure!(
-            mode == "wal",
+            keeps_log(&db)?,
             "this file system cannot keep a write-ahead log: take a data_dir on a local disk"
         );
+        // Closed without a word, it would sync and write once more, after a sync that failed, too.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         // FULL: a commit returns once it is on disk. NORMAL would lose acknowledged events with the power.
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -134,7 +140,7 @@ impl Store {
             counted.store(pages as u64, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Store { db, sources: HashMap::new(), types: HashMap::new(), log_pages })
+        Ok(Store { db, sources: HashMap::new(), types: HashMap::new(), log_pages, place: Place::of(file) })
     }
 
     /// Reads all of the file and makes sure that it is whole.
@@ -151,7 +157,9 @@ impl Store {
 
     /// Ends the group: when this returns well, it is on disk.
     pub fn commit(&self) -> Result<()> {
-        self.run("COMMIT", [])
+        self.run("COMMIT", [])?;
+        // After the sync: what was there then was there when it was promised.
+        self.place.gone().map_or(Ok(()), |file| Err(StoreError::Gone(file.to_owned())))
     }
 
     /// Forgets the group.
@@ -171,6 +179,13 @@ impl Store {
         }
         self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         self.log_pages.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Moves all that was committed into the file, and has what is closed then leave no log.
+    pub fn finish(&self) -> Result<()> {
+        self.checkpoint(0)?;
+        self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         Ok(())
     }
 
@@ -454,6 +469,16 @@ impl Store {
     }
 }
 
+/// Has the engine keep a write-ahead log, and gives whether it does.
+fn keeps_log(db: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let is_kept = rows.next()?.is_some_and(|row| row.get_ref(0).is_ok_and(|mode| mode.as_str() == Ok("wal")));
+    // It is written when the statement ends, and only then does it say that it could not be.
+    while rows.next()?.is_some() {}
+    Ok(is_kept)
+}
+
 fn migrate(db: &mut Connection) -> anyhow::Result<()> {
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match version {
@@ -474,6 +499,19 @@ fn migrate(db: &mut Connection) -> anyhow::Result<()> {
             "its data is of version {newer}, and this hookgate knows version {SCHEMA}: run the hookgate that wrote it, or a newer one"
         ),
     }
+}
+
+/// Whether an error that ended an opening says that the file is not what was written.
+pub(super) fn is_of_damage(error: &anyhow::Error) -> bool {
+    let stored = error.downcast_ref().map(|error| match error {
+        StoreError::Broken(cause) => Some(cause),
+        _ => None,
+    });
+    let cause = stored.flatten().or_else(|| error.downcast_ref());
+    cause.is_some_and(|cause| {
+        let code = cause.sqlite_error_code();
+        is_of_values(cause) || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    })
 }
 
 /// Whether a row was read, and its values are not what they must be.

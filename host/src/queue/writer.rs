@@ -182,7 +182,7 @@ impl Writer {
     ) -> Option<oneshot::Sender<()>> {
         match self.work(&inbox) {
             Ok(done) => {
-                let _ = self.store.checkpoint(0);
+                let _ = self.store.finish();
                 done
             }
             Err(error) => {
