@@ -54,8 +54,8 @@ fn make(folder: &Path) -> std::io::Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.exists()).collect();
     // Payloads are nobody else's business.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let above = missing.iter().filter_map(|made| made.parent());
-    above.map(|above| std::fs::File::open(above)?.sync_all()).collect()
+    let mut above = missing.iter().filter_map(|made| made.parent());
+    above.try_for_each(|above| std::fs::File::open(above)?.sync_all())
 }
 
 #[cfg(test)]

@@ -76,6 +76,9 @@ fn strike(fault: Fault, when: When, chance: &mut Chance, report: &mut Report, br
         disk.fail(fault);
     }
     let opened = open(folder.path());
+    if opened.is_ok() && disk.has_struck() && !matches!(fault, Fault::Read(_)) {
+        broken.push("it opened all the same".into());
+    }
     if when == When::Running {
         disk.fail(fault);
     }
