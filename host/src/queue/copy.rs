@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::{lock, reader, schema};
+use super::place::lock;
+use super::{reader, schema};
 use crate::event::now_ms;
 
 const FILE: &str = "hookgate.db";

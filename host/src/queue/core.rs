@@ -13,7 +13,7 @@ use super::salts::Salts;
 use super::state::Remembered;
 use super::store::{Store, StoreError};
 use super::writer::{Order, Writer};
-use super::{Deliveries, Keep, Queue, lock};
+use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place};
 use crate::event::{UnixMs, now_ms};
 use crate::schedule::Schedules;
 
@@ -51,16 +51,16 @@ impl Core {
         now: UnixMs,
         seed: u64,
     ) -> anyhow::Result<(Core, Queue, Deliveries)> {
-        let lock = lock(folder)?;
+        let lock = place::lock(folder)?;
         let file = folder.join("hookgate.db");
         // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
         let private = super::private().open(&file);
         private.with_context(|| format!("cannot write {}", file.display()))?;
-        let store = Store::open(&file).with_context(|| format!("cannot open {}", file.display()))?;
+        let store = Store::open(&file).map_err(|error| not_opened(error, &file))?;
         let marker = folder.join("failed");
         if marker.exists() {
             tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
-            store.check().with_context(|| format!("{} is damaged: restore it from a copy", file.display()))?;
+            store.check().with_context(|| is_damaged(&file))?;
             std::fs::remove_file(&marker)?;
         }
         let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
@@ -68,7 +68,8 @@ impl Core {
         let (orders, inbox) = mpsc::channel();
         let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
         let (fail, failed) = watch::channel(None);
-        let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed))?;
+        let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed));
+        let writer = writer.map_err(|error| not_opened(error, &file))?;
         let counters = writer.counters.clone();
         let memory = Arc::new(Remembered::new(&file));
         let core = Core { writer, inbox, next: None, fail, marker, _lock: lock };
@@ -119,7 +120,7 @@ impl Core {
     }
 
     fn end(self, done: Option<oneshot::Sender<()>>) {
-        let _ = self.writer.store.checkpoint(0);
+        let _ = self.writer.store.finish();
         // Whoever hears that it is closed may open it again.
         drop(self);
         if let Some(done) = done {

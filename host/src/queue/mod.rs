@@ -18,6 +18,7 @@ mod lanes;
 mod look;
 mod looking;
 mod orders;
+mod place;
 mod reader;
 mod records;
 mod registering;
@@ -34,12 +35,11 @@ mod tidy;
 mod track;
 mod writer;
 
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot, watch};
 
 use crate::attempt::Attempt;
@@ -61,6 +61,7 @@ pub use settling::Told;
 use settling::{Kept, Settling};
 pub use shown::Shown;
 use state::Remembered;
+use store::is_of_damage;
 pub use track::Track;
 use writer::{Order, Subscription};
 
@@ -199,24 +200,13 @@ fn private() -> std::fs::OpenOptions {
     std::fs::OpenOptions::new().create(true).append(true).mode(0o600).clone()
 }
 
-/// One process owns the folder.
-fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
-    // Payloads are nobody else's business.
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-    let path = folder.join("lock");
-    let options = std::fs::OpenOptions::new().create(true).truncate(false).write(true).clone();
-    let file = options.open(&path).with_context(|| format!("cannot write to the data folder {}", folder.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
-            "another gateway is using the data folder {}: stop it, or give this one a folder of its own (data_dir)",
-            folder.display()
-        ),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
-    }
+fn not_opened(error: anyhow::Error, file: &Path) -> anyhow::Error {
+    let told = if is_of_damage(&error) { is_damaged(file) } else { format!("cannot open {}", file.display()) };
+    error.context(told)
+}
+
+fn is_damaged(file: &Path) -> String {
+    format!("{} is damaged: restore it from a copy", file.display())
 }
 
 impl Queue {

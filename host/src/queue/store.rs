@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::columns::{State, outcome_columns};
+use super::place::Place;
 use super::schema;
 use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, RepeatKey, TraceParent, UnixMs};
@@ -59,6 +60,9 @@ pub enum StoreError {
     /// What is on disk is not what was written.
     #[error("the stored body of {0} is damaged")]
     Damaged(EventId),
+    /// What was written is in a file that nobody finds any more.
+    #[error("{0} was moved or deleted while it was in use: put it back and start again")]
+    Gone(PathBuf),
     /// Anything else. After it nothing can be promised any more.
     #[error(transparent)]
     Broken(rusqlite::Error),
@@ -136,6 +140,7 @@ pub struct Store {
     /// How many deliveries are not over, and how many were not when the group began.
     open: Cell<i64>,
     open_before: Cell<i64>,
+    place: Place,
 }
 
 impl Store {
@@ -144,11 +149,12 @@ impl Store {
         let mut db = Connection::open(file)?;
         db.busy_timeout(OTHERS_MAY_HOLD)?;
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         anyhow::ensure!(
-            mode == "wal",
+            keeps_log(&db)?,
             "this file system cannot keep a write-ahead log: take a data_dir on a local disk"
         );
+        // Closed without a word, it would sync and write once more, after a sync that failed, too.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         // FULL: a commit returns once it is on disk. NORMAL would lose acknowledged events with the power.
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -168,7 +174,7 @@ impl Store {
         }))?;
         let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
         let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
-        Ok(Store { db, sources, types, log_pages, open, open_before })
+        Ok(Store { db, sources, types, log_pages, open, open_before, place: Place::of(file) })
     }
 
     /// Reads all of the file and makes sure that it is whole.
@@ -186,7 +192,9 @@ impl Store {
 
     /// Ends the group: when this returns well, it is on disk.
     pub fn commit(&self) -> Result<()> {
-        self.run("COMMIT", [])
+        self.run("COMMIT", [])?;
+        // After the sync: what was there then was there when it was promised.
+        self.place.gone().map_or(Ok(()), |file| Err(StoreError::Gone(file.to_owned())))
     }
 
     /// Forgets the group.
@@ -207,6 +215,13 @@ impl Store {
         }
         self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         self.log_pages.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Moves all that was committed into the file, and has what is closed then leave no log.
+    pub fn finish(&self) -> Result<()> {
+        self.checkpoint(0)?;
+        self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         Ok(())
     }
 
@@ -452,6 +467,29 @@ impl Store {
     pub fn last_id(&self) -> Result<EventId> {
         self.number("SELECT ifnull(max(id), 0) FROM event", []).map(EventId::from_i64)
     }
+}
+
+/// Has the engine keep a write-ahead log, and gives whether it does.
+fn keeps_log(db: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let is_kept = rows.next()?.is_some_and(|row| row.get_ref(0).is_ok_and(|mode| mode.as_str() == Ok("wal")));
+    // It is written when the statement ends, and only then does it say that it could not be.
+    while rows.next()?.is_some() {}
+    Ok(is_kept)
+}
+
+/// Whether an error that ended an opening says that the file is not what was written.
+pub(super) fn is_of_damage(error: &anyhow::Error) -> bool {
+    let stored = error.downcast_ref().map(|error| match error {
+        StoreError::Broken(cause) => Some(cause),
+        _ => None,
+    });
+    let cause = stored.flatten().or_else(|| error.downcast_ref());
+    cause.is_some_and(|cause| {
+        let code = cause.sqlite_error_code();
+        is_of_values(cause) || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    })
 }
 
 /// Whether a row was read, and its values are not what they must be.

@@ -1,0 +1,97 @@
+//! The power goes, again and again, at any moment. What was acknowledged is there when it is back.
+
+use std::path::Path;
+
+use hookgate_disk::{Chance, Disk, Outage};
+
+use super::load::{Promises, SLOTS, open, subscribe, threads};
+use super::proof::compare;
+
+/// What goes with the power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// All that was not synced.
+    Clean,
+    /// Of what was not synced, what chance says, down to single sectors.
+    Torn,
+    /// All that was not synced, where nothing is synced before it is acknowledged: this must be found to lose.
+    Unsynced,
+}
+
+/// How a run went.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What decided everything.
+    pub seed: u64,
+    /// How often the power went.
+    pub cuts: u64,
+    /// How many of them came while the queue was being opened.
+    pub while_opening: u64,
+    /// How many events were accepted, and how many deliveries settled.
+    pub acknowledged: u64,
+    /// Deliveries that were said to be settled.
+    pub settled: u64,
+    /// Of the accepted events, those that were not there any more.
+    pub lost: u64,
+    /// Of the settled deliveries, those that were not so any more.
+    pub unsettled: u64,
+    /// Everything else that cannot be.
+    pub broken: Vec<String>,
+}
+
+/// Runs a queue under load in one folder and cuts the power so many times.
+pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::below(folder.path()).unwrap();
+    if way == Way::Unsynced {
+        disk.relax();
+    }
+    let (promises, mut chance) = (Promises::default(), Chance::of(seed));
+    let mut report = Report { seed, ..Report::default() };
+    for _ in 0..cuts {
+        // Now while it opens, now while it writes, now when it has grown so that the log is moved into the file.
+        let calls = [200, 4_000, 40_000][chance.below(3) as usize];
+        disk.cut_power_after(chance.below(calls));
+        let opened = load_until_it_is_off(folder.path(), &promises, chance.number(), &mut report);
+        report.while_opening += u64::from(!opened);
+        report.cuts += 1;
+        let outage = if way == Way::Torn { Outage::Torn(chance.number()) } else { Outage::Clean };
+        if let Err(error) = disk.settle(outage) {
+            report.broken.push(format!("cut {}: {error}", report.cuts));
+            break;
+        }
+        look(folder.path(), &promises, &mut report);
+    }
+    let promised = promises.so_far();
+    report.acknowledged = promised.accepted.len() as u64 + report.lost;
+    report.settled = promised.settled.len() as u64 + report.unsettled;
+    report
+}
+
+/// Gives whether it came to be opened.
+fn load_until_it_is_off(folder: &Path, promises: &Promises, seed: u64, report: &mut Report) -> bool {
+    let Ok((queue, deliveries)) = open(folder) else { return false };
+    threads().block_on(async {
+        if subscribe(&queue, SLOTS).await.is_ok() && promises.load(&queue, deliveries, seed, 1_000_000).await.is_none()
+        {
+            report.broken.push("the power went, and it went on".into());
+        }
+    });
+    true
+}
+
+fn look(folder: &Path, promises: &Promises, report: &mut Report) {
+    let cut = report.cuts;
+    // As the next start finds it.
+    let opened = open(folder).map_err(|error| report.broken.push(format!("cut {cut}: it does not open: {error:#}")));
+    let Ok((queue, _deliveries)) = opened else { return };
+    match compare(folder, promises) {
+        Ok(findings) => {
+            report.lost += findings.lost;
+            report.unsettled += findings.unsettled;
+            report.broken.extend(findings.broken.into_iter().map(|what| format!("cut {cut}: {what}")));
+        }
+        Err(error) => report.broken.push(format!("cut {cut}: it cannot be read: {error}")),
+    }
+    threads().block_on(queue.close());
+}
