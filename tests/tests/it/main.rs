@@ -20,6 +20,7 @@ mod files;
 mod hostile;
 mod hostile_files;
 mod house_rules;
+mod kill_loop;
 mod new;
 mod outbound;
 mod outgoing;
