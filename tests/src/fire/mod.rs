@@ -7,6 +7,7 @@ mod acks;
 pub mod kill;
 mod load;
 mod report;
+pub mod supervision;
 
 pub use report::{Bound, Figure, Report};
 

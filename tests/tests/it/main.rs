@@ -36,6 +36,7 @@ mod reload;
 mod respond;
 mod samples;
 mod slow;
+mod supervision;
 mod tls;
 mod trust;
 mod vendors;
