@@ -8,12 +8,14 @@
 //! - [`plugins`]: plugin crates to `.wasm` files in a folder.
 //! - [`tools`]: the toolchains of other languages.
 //! - [`others`]: plugins in other languages.
+//! - [`faketime`]: what sets the clock of one process, for tests.
 //! - [`process`]: other programs, called so that their failures can be read.
 //!
 //! Every newcomer waits for this program to compile: think twice before adding a dependency.
 
 mod debian;
 mod doctor;
+mod faketime;
 mod others;
 mod plugins;
 mod process;
@@ -168,6 +170,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     let without = samples(project, &toolchain, &samples_dir)?;
     contract(project, &toolchain, &samples_dir)?;
     let receivers = others::receivers(project, &without)?;
+    let faketime = faketime::set_up()?;
     announce("running the tests");
     let mut tests = project.cargo();
     tests
@@ -177,6 +180,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HOOKGATE_BIN", project.binary("debug", "hookgate"))
         .env("HOOKGATE_WITHOUT", without.join(","))
         .env("HOOKGATE_RECEIVERS", receivers)
+        .env("HOOKGATE_FAKETIME", faketime)
         .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
         .env("HOOKGATE_RUST", toolchain.script());
     run(&mut tests)?;

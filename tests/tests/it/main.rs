@@ -11,6 +11,7 @@ mod abuse;
 mod admin;
 mod api;
 mod bad_requests;
+mod clocks;
 mod commands;
 mod compiling;
 mod contract;
