@@ -3,26 +3,29 @@
 use std::collections::{HashMap, HashSet};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::acks::{Ack, Acks};
-use super::load::{CONNECTIONS, Connection, body, drained};
+use super::load::{CONNECTIONS, Connection, Until, body, drained};
 use super::{Bound, Random, Report};
 use crate::{Guest, Home, Process, State};
 
 /// How many calls the plugin may have at a time: so many can be cut off by a kill.
 const CALLS: u64 = 32;
 
+/// How many times the answers that are asked for are plenty.
+const PLENTY: u64 = 4;
+
 /// Kills the gateway so often, and goes on until at least so many answers came. Then everything is let end, and counted.
 pub fn run(seed: u64, kills: u64, answers: u64) -> Report {
     let mut fire = Fire::new(seed);
     for kill in 1..=kills {
         eprintln!("kill {kill} of {kills}: {} answers", fire.acks.count());
-        fire.live_and_be_killed();
+        fire.live_and_be_killed(PLENTY * answers * kill / kills);
         if fire.random.once_in(4) {
             fire.be_killed_while_starting();
         }
@@ -74,11 +77,10 @@ impl Fire {
         }
     }
 
-    fn live_and_be_killed(&mut self) {
+    fn live_and_be_killed(&mut self, plenty: u64) {
         let gateway = Process::start(&self.home);
         let for_a_while = self.random.millis(300, 3_000);
-        let enough = AtomicBool::new(false);
-        self.send_while(&gateway, &enough, || {
+        self.send_while(&gateway, &Until::gone(plenty), || {
             std::thread::sleep(for_a_while);
             gateway.signal(Signal::KILL);
         });
@@ -101,15 +103,15 @@ impl Fire {
 
     fn come_to_an_end(&mut self, answers: u64, report: &mut Report) {
         let mut gateway = Process::start(&self.home);
-        let enough = AtomicBool::new(false);
         let acks = self.acks.clone();
         // Some more in any case, so that what was not answered before is asked again.
         let goal = answers.max(acks.count() + 10 * CONNECTIONS as u64);
-        self.send_while(&gateway, &enough, || {
+        let until = Until::gone(u64::MAX);
+        self.send_while(&gateway, &until, || {
             while acks.count() < goal {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            enough.store(true, Ordering::Relaxed);
+            until.enough.store(true, Ordering::Relaxed);
         });
         let patience = Duration::from_secs(60 + self.acks.count() / 100);
         report.none("not drained", u64::from(!drained(&gateway, patience)));
@@ -118,12 +120,12 @@ impl Fire {
         self.count_starts(&gateway.end());
     }
 
-    fn send_while(&mut self, gateway: &Process, enough: &AtomicBool, then: impl FnOnce()) {
+    fn send_while(&mut self, gateway: &Process, until: &Until, then: impl FnOnce()) {
         let (doors, sender, acks) = (**gateway, self.home.sender("github"), &self.acks);
         std::thread::scope(|scope| {
             for connection in &mut self.connections {
                 let sender = &sender;
-                scope.spawn(move || connection.send(doors, sender, acks, enough));
+                scope.spawn(move || connection.send(doors, sender, acks, until));
             }
             then();
         });

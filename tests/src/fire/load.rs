@@ -11,6 +11,24 @@ use crate::{Answer, Doors, Process, Sender, Webhook};
 /// How many connections send at a time.
 pub const CONNECTIONS: usize = 64;
 
+/// How long a connection rests between requests where there are plenty of answers: not so long that a kill finds nothing in flight.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long is sent, and how fast.
+pub struct Until {
+    /// Nothing more is sent.
+    pub enough: AtomicBool,
+    /// How many answers there may be, over all lives, before senders make pauses: a fast machine would fill its disk otherwise.
+    pub plenty: u64,
+}
+
+impl Until {
+    /// Until the gateway is gone, with pauses from so many answers on.
+    pub fn gone(plenty: u64) -> Until {
+        Until { enough: AtomicBool::new(false), plenty }
+    }
+}
+
 /// One connection, over all the lives of the gateway.
 pub struct Connection {
     random: Random,
@@ -47,11 +65,14 @@ impl Connection {
         }
     }
 
-    /// Sends one after the other until there is no gateway any more or it is enough.
-    pub fn send(&mut self, doors: Doors, sender: &Sender, acks: &Acks, enough: &AtomicBool) {
+    /// Sends one after the other until there is no gateway any more or it is enough; where there are more than plenty of answers, with pauses.
+    pub fn send(&mut self, doors: Doors, sender: &Sender, acks: &Acks, until: &Until) {
         self.again.append(&mut self.after_kill);
         let Ok(mut kept) = Kept::open(doors.hooks) else { return };
-        while !enough.load(Ordering::Relaxed) {
+        while !until.enough.load(Ordering::Relaxed) {
+            if acks.count() > until.plenty {
+                std::thread::sleep(PAUSE);
+            }
             let delivery = self.choose();
             match kept.post(&webhook(sender, &delivery)) {
                 Ok(answer) if answer.status == 200 => self.acknowledged(delivery, &answer, acks),
