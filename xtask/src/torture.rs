@@ -12,15 +12,16 @@ use crate::project::Project;
 pub const TORTURE: &str = "\
 Drivers:
   kill         SIGKILL at random moments while 64 connections send
-  supervision  SIGTERM under load; SIGKILL with a million stored events; an event that takes the process down each time
+  supervision  SIGTERM under load; SIGKILL with a million events stored; one event that ends it each time
 
-Each counts what was promised and not kept, beside records that the gateway could not touch: docs/reliability.md says what, and why.
-A table for each comes out at the end. The exit code is 1 where a promise was broken, a goal was missed, or a driver did not come to its end.
+Each counts what was promised and not kept, beside records that the gateway could not touch.
+docs/reliability.md says what, and why. Tables come out at the end. The exit code is 1 where a promise
+was broken, a goal was missed, or a driver did not come to its end.
 
 Examples:
-  cargo xtask torture                              all of them, some minutes
-  cargo xtask torture --long --json figures.json   on the scale of a release: 500 kills, a million answers
-  cargo xtask torture kill --seed 7                the choices of a run again; its table says its seed";
+  cargo xtask torture                          all of them, some minutes
+  cargo xtask torture --long --json out.json   500 kills, a million answers and more
+  cargo xtask torture kill --seed 7            the choices of a run again; its table says its seed";
 
 /// What to try, and how much.
 #[derive(Args)]

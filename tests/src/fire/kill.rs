@@ -113,7 +113,7 @@ impl Fire {
             }
             until.enough.store(true, Ordering::Relaxed);
         });
-        let patience = Duration::from_secs(60 + self.acks.count() / 100);
+        let patience = Duration::from_secs(60 + self.acks.count() / 500);
         report.none("not drained", u64::from(!drained(&gateway, patience)));
         gateway.terminate();
         report.none("ended with another code than 0", u64::from(gateway.wait().code() != Some(0)));
