@@ -1,6 +1,6 @@
 //! A client that says exactly what it is told to, and nothing of its own.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -99,6 +99,36 @@ pub fn api(address: SocketAddr, headers: &str, method: &str, path: &str, body: O
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}{kind}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     exchange(address, request.as_bytes()).unwrap().unwrap()
+}
+
+/// A connection that stays open from one request to the next.
+pub struct Kept(BufReader<TcpStream>);
+
+impl Kept {
+    /// Connects.
+    pub fn open(address: SocketAddr) -> std::io::Result<Kept> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Kept(BufReader::new(stream)))
+    }
+
+    /// Posts a webhook and waits for all of the answer.
+    pub fn post(&mut self, webhook: &Webhook) -> std::io::Result<Answer> {
+        self.0.get_mut().write_all(&webhook.kept_open())?;
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if self.0.read_until(b'\n', &mut bytes)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let mut answer = Answer::parse(&bytes).ok_or(ErrorKind::InvalidData)?;
+        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+        answer.body = vec![0; length];
+        self.0.read_exact(&mut answer.body)?;
+        Ok(answer)
+    }
 }
 
 impl Doors {

@@ -65,6 +65,15 @@ impl Ledger {
         self.read().query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()
     }
 
+    /// Every event with its body; without one where that is missing.
+    pub fn bodies(&self) -> Vec<(String, String)> {
+        let db = self.read();
+        let sql = "SELECT e.id, ifnull(CAST(b.payload AS TEXT), '') FROM event e LEFT JOIN body b ON b.event = e.id";
+        let mut statement = db.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((text(row.get(0)?), row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// Whether an event is there, by the id that its sender was told.
     pub fn has(&self, id: &str) -> bool {
         let count: i64 =
@@ -120,7 +129,7 @@ impl Ledger {
     }
 
     /// How many bodies there are.
-    pub fn bodies(&self) -> i64 {
+    pub fn kept_bodies(&self) -> i64 {
         self.read().query_row("SELECT count(*) FROM body", [], |row| row.get(0)).unwrap()
     }
 

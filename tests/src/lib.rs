@@ -3,7 +3,8 @@
 //! A [`Home`] is a gateway's folder. A [`Gateway`] runs in it inside the test, a [`Process`] is the real binary. Both are
 //! posted to through their [`Doors`], by a [`Sender`] who signs as the real one does. A [`Receiver`] is where webhooks go out to, a [`Collector`] is told of traces, and [`sns::Sns`] and [`frameio::Frameio`] are asked for what they serve. A [`Guest`] is a plugin written in
 //! WebAssembly text, so that no toolchain is needed. A [`bare::Bare`] plugin is called without
-//! any gateway. The [`Ledger`] reads the queue's file as an operator's tool would. In [`fire`] the queue is driven alone, on a disk that fails.
+//! any gateway. The [`Ledger`] reads the queue's file as an operator's tool would. A [`WallClock`] is set while a gateway runs. What does to it, and to its
+//! queue alone, what machines and disks do is in [`fire`].
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@
 mod application;
 pub mod bare;
 mod canary;
+mod clock;
 mod collector;
 pub mod fire;
 pub mod frameio;
@@ -31,6 +33,7 @@ pub mod sns;
 mod wait;
 
 pub use application::{Application, WEBHOOK_SECRET};
+pub use clock::WallClock;
 pub use collector::{Collector, Told};
 pub use gateway::Gateway;
 pub use guest::{Guest, WIT};

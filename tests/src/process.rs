@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,6 +18,7 @@ pub struct Process {
     doors: Doors,
     printed: Vec<String>,
     log: Arc<Mutex<Vec<String>>>,
+    logging: Option<JoinHandle<()>>,
 }
 
 /// How long a start may take before a test has failed.
@@ -59,7 +61,7 @@ impl Process {
             logging.join().unwrap();
             return Err(log.lock().unwrap().join("\n"));
         };
-        Ok(Process { child, doors, printed, log })
+        Ok(Process { child, doors, printed, log, logging: Some(logging) })
     }
 
     /// What it printed when it was ready.
@@ -81,6 +83,13 @@ impl Process {
     pub fn kill(mut self) {
         self.signal(Signal::KILL);
         self.wait();
+    }
+
+    /// Waits for its end, and gives all that it logged, to the last line.
+    pub fn end(mut self) -> String {
+        self.wait();
+        self.logging.take().map(JoinHandle::join).transpose().unwrap();
+        self.log()
     }
 
     /// Asks it to stop.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hookgate::event::wall_ms;
-use hookgate::provider::{Key, Provider, catalogue};
+use hookgate::event::{NewEvent, wall_ms};
+use hookgate::provider::{Key, Provider, Received, catalogue};
 use hookgate::secret::Secret;
 use http::HeaderMap;
 
@@ -70,6 +70,19 @@ impl Sender {
         let signed = self.provider.sign_as_is(event_type, body.into(), &self.key, at_ms, self.url.as_deref());
         Webhook { source: self.source.clone(), headers: signed.headers, body: signed.body, query: signed.query }
     }
+
+    /// The event that a gateway makes of a webhook.
+    pub fn event(&self, webhook: &Webhook) -> NewEvent {
+        let at_ms = wall_ms();
+        let received = Received::new(self.source.as_str().into(), webhook.headers.clone(), webhook.body.clone(), at_ms);
+        let verified = self.provider.verify(received, std::slice::from_ref(&self.key), at_ms).unwrap();
+        self.provider.parse_events(verified).unwrap().remove(0)
+    }
+
+    /// The types that its provider has samples of.
+    pub fn types(&self) -> Vec<String> {
+        self.provider.sample_types().map(str::to_owned).collect()
+    }
 }
 
 impl Webhook {
@@ -104,7 +117,16 @@ impl Webhook {
 
     /// The bytes of a request that carries it.
     pub fn request(&self) -> Vec<u8> {
-        let mut request = self.head("POST");
+        self.whole(self.head("POST"))
+    }
+
+    /// The same for a connection that stays open.
+    pub fn kept_open(&self) -> Vec<u8> {
+        self.whole(self.head_on("POST", "keep-alive"))
+    }
+
+    fn whole(&self, head: Vec<u8>) -> Vec<u8> {
+        let mut request = head;
         request.extend_from_slice(format!("content-length: {}\r\n\r\n", self.body.len()).as_bytes());
         request.extend_from_slice(&self.body);
         request
@@ -112,9 +134,13 @@ impl Webhook {
 
     /// The bytes of its request line and headers, open for more.
     pub fn head(&self, method: &str) -> Vec<u8> {
+        self.head_on(method, "close")
+    }
+
+    fn head_on(&self, method: &str, connection: &str) -> Vec<u8> {
         let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let path = format!("/hooks/{}{query}", self.source);
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n").into_bytes();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: {connection}\r\n").into_bytes();
         for (name, value) in &self.headers {
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");

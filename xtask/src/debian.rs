@@ -1,4 +1,4 @@
-//! A Rust that builds plugins, made of Debian packages.
+//! A Rust that builds plugins, made of Debian packages; and packages unpacked into a folder.
 //!
 //! For machines that reach a Debian mirror but not rustup's servers. Debian packages a compiler
 //! together with the sources of its `std`, but no `std` for Wasm. So the packages are unpacked
@@ -74,6 +74,24 @@ fn make_version(apt: &Apt, version: &str, made: &Private) -> Result<()> {
         remove(&made.prefix().join(leftover))?;
     }
     made.finish()
+}
+
+/// Unpacks a package, as it is in Debian now, into a folder; nothing is installed.
+pub fn unpack(package: &str, into: &Path) -> Result<()> {
+    let work = partial(into, process::id());
+    let unpacked = unpack_by(&work, package, into);
+    remove(&work)?;
+    unpacked
+}
+
+fn unpack_by(work: &Path, package: &str, into: &Path) -> Result<()> {
+    let debs = work.join("debs");
+    Apt::update(&work.join("apt"))?.download(&[package.to_owned()], &debs)?;
+    for deb in files(&debs)? {
+        run(Command::new("dpkg-deb").arg("-x").arg(deb).arg(work.join("root")))?;
+    }
+    remove(into)?;
+    fs::rename(work.join("root"), into).with_context(|| format!("cannot move it to {}", into.display()))
 }
 
 /// Builds `std` as the dependency of a crate that has nothing else in it.

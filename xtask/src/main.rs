@@ -8,17 +8,21 @@
 //! - [`plugins`]: plugin crates to `.wasm` files in a folder.
 //! - [`tools`]: the toolchains of other languages.
 //! - [`others`]: plugins in other languages.
+//! - [`faketime`]: what sets the clock of one process, for tests.
+//! - [`torture`]: the gateway under fire, on a large scale.
 //! - [`process`]: other programs, called so that their failures can be read.
 //!
 //! Every newcomer waits for this program to compile: think twice before adding a dependency.
 
 mod debian;
 mod doctor;
+mod faketime;
 mod others;
 mod plugins;
 mod process;
 mod project;
 mod tools;
+mod torture;
 mod wasm;
 
 use std::ffi::OsString;
@@ -31,6 +35,7 @@ use clap::{Parser, Subcommand};
 use crate::process::{announce, hand_over, run};
 use crate::project::Project;
 use crate::tools::Tools;
+use crate::torture::TORTURE;
 use crate::wasm::Toolchain;
 
 #[derive(Parser)]
@@ -74,6 +79,9 @@ enum Task {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// Kills the release build, stops it, takes its disk away, and counts what became of its promises
+    #[command(after_help = TORTURE)]
+    Torture(torture::Torture),
     /// Fuzzes what reads strangers' bytes first
     #[command(after_help = "Example: cargo xtask fuzz 600 verify_parse")]
     Fuzz {
@@ -105,6 +113,7 @@ fn start(task: Task) -> Result<()> {
         Task::Plugin { paths, out } => build_paths(&project, &paths, out),
         Task::Test { args } => test(&project, &args),
         Task::Bench { args } => bench(&project, &args),
+        Task::Torture(torture) => torture.run(&project),
         Task::Fuzz { seconds, targets } => fuzz(&project, seconds, &targets),
         Task::Doctor => doctor::print(&project),
     }
@@ -168,6 +177,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     let without = samples(project, &toolchain, &samples_dir)?;
     contract(project, &toolchain, &samples_dir)?;
     let receivers = others::receivers(project, &without)?;
+    let faketime = faketime::set_up()?;
     announce("running the tests");
     let mut tests = project.cargo();
     tests
@@ -177,6 +187,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HOOKGATE_BIN", project.binary("debug", "hookgate"))
         .env("HOOKGATE_WITHOUT", without.join(","))
         .env("HOOKGATE_RECEIVERS", receivers)
+        .env("HOOKGATE_FAKETIME", faketime)
         .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
         .env("HOOKGATE_RUST", toolchain.script());
     run(&mut tests)?;
