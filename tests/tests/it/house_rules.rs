@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dispatch", &["queue", "plugins", "runtime", "schedule", "attempt", "webhooks"]),
     ("listen", &[]),
     // What is shown: standings, counts and counters.
-    ("admin", &["api", "queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
+    ("admin", &["api", "keys", "queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
     // What it reads into.
     (
         "config",

@@ -112,18 +112,24 @@ async fn within_a_call(report: &mut Report) -> anyhow::Result<()> {
 /// What a plugin remembers that has one key.
 async fn seeded(folder: &std::path::Path) -> anyhow::Result<Arc<dyn Memory>> {
     let day = Duration::from_secs(86_400);
-    let keep = Keep { events: day, repeat_keys: day, subscriptions: day };
+    let keep = Keep {
+        events: day,
+        bytes: None,
+        open_deliveries: u64::MAX,
+        data_bytes: None,
+        repeat_keys: day,
+        subscriptions: day,
+    };
     let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
     let (queue, _deliveries) = queue::open(folder, &schedules, keep)?;
-    queue.subscribe("bench", Some(Vec::new()), 0).await?;
+    queue.subscribe("bench", Some(Vec::new()), None, 0).await?;
     let value = Value { bytes: Bytes::from_static(b"a value"), expires_ms: None };
     let effects = Effects {
         writes: [("known".to_owned(), Some(value))].into(),
         quota: Quota { bytes: 1 << 20, keys: 10_000 },
         ..Effects::default()
     };
-    let attempt =
-        Attempt { generation: 0, started_at_ms: now_ms(), took: Duration::ZERO, outcome: Outcome::Done, reply: None };
+    let attempt = Attempt::without_call(now_ms(), Duration::ZERO, Outcome::Done, None);
     queue.remember(&"bench".into(), EventId::from_i64(1), attempt, effects).await?;
     Ok(queue.memory())
 }
