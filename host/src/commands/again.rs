@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use hookgate::event::{EventId, rfc3339};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -49,13 +50,15 @@ struct Sum {
     next: Value,
     /// Why it ended before the end.
     cut: Option<String>,
+    /// What the command ends with.
+    code: ExitCode,
 }
 
 impl Again {
     /// Does it, and prints what was done.
     pub async fn run(mut self, gateway: &Gateway, as_json: As) -> anyhow::Result<ExitCode> {
         let sum = self.all_pages(gateway).await?;
-        let Sum { matched, done, next, cut } = &sum;
+        let Sum { matched, done, next, cut, code } = &sum;
         match as_json {
             As::Json => {
                 let printed = json!({ "matched": matched, self.done: done, "next": next });
@@ -70,12 +73,12 @@ impl Again {
         if let Some(cut) = cut {
             eprintln!("{cut}");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(*code)
     }
 
     async fn all_pages(&mut self, gateway: &Gateway) -> anyhow::Result<Sum> {
         let (stop, mut told) = (listen_for_stop(), Instant::now());
-        let mut sum = Sum { matched: 0, done: Map::new(), next: Value::Null, cut: None };
+        let mut sum = Sum { matched: 0, done: Map::new(), next: Value::Null, cut: None, code: ExitCode::SUCCESS };
         let is_named = !self.events.is_empty();
         loop {
             let page = self.page(gateway, sum.matched).await?;
@@ -92,11 +95,9 @@ impl Again {
                 return Ok(sum);
             }
             if stop.load(Ordering::Relaxed) {
-                sum.cut = Some(format!(
-                    "stopped after {} events; go on with --until \"{}\"",
-                    sum.matched,
-                    made_at(&sum.next)
-                ));
+                let on = rest(&sum.next).map(|until| format!("; go on with --until {until}")).unwrap_or_default();
+                sum.cut = Some(format!("stopped after {} events{on}", sum.matched));
+                sum.code = ExitCode::FAILURE;
                 return Ok(sum);
             }
             if told.elapsed() > Duration::from_secs(1) {
@@ -112,7 +113,7 @@ impl Again {
 
     /// Asks for the next page.
     async fn page(&mut self, gateway: &Gateway, matched: usize) -> anyhow::Result<Value> {
-        let left = usize::try_from(self.pace.limit).unwrap_or(usize::MAX) - matched;
+        let left = usize::try_from(self.pace.limit).unwrap_or(usize::MAX).saturating_sub(matched);
         let most = left.min(self.pace.rate as usize).min(PAGE);
         let mut body = self.fields.clone();
         if self.events.is_empty() {
@@ -150,6 +151,12 @@ impl Sum {
             self.done.insert(plugin.clone(), (before + count.as_u64().unwrap_or_default()).into());
         }
     }
+}
+
+/// Before when the rest is, where that is not named: what came in the same millisecond is part of it.
+fn rest(next: &Value) -> Option<String> {
+    let next: EventId = next.as_str()?.parse().ok()?;
+    Some(rfc3339(next.made_at_ms() + 1))
 }
 
 /// Notes Ctrl-C, so that a page that was begun is ended.

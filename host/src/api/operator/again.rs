@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::super::Api;
 use super::super::faces::Error;
 use super::super::guard::Operator;
-use super::super::refusal::{Refusal, read, to_its_end};
+use super::super::refusal::{Refusal, to_its_end};
 use super::super::webhooks::query;
-use super::asked::{Again, DeadOnes, DeadQuery, MOST, PAGE};
+use super::asked::{Again, Asked, DeadOnes, DeadQuery, MOST, PAGE};
 use super::faces::{self, Dead, DeadFace, Dropped, PutBack};
 use super::note;
 use crate::event::{EventId, is_webhook, rfc3339};
@@ -33,7 +33,7 @@ pub(super) async fn replay(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<PutBack>, Refusal> {
-    let asked: Again = read(&headers, &body)?;
+    let asked = Asked::again(&headers, &body)?;
     if asked.is_anything() {
         return Err(Refusal::Wrong(
             "say which events: events, or source, type, state, plugin, since, until, text".into(),
@@ -44,7 +44,7 @@ pub(super) async fn replay(
     to_its_end(replaying).await.map(Json)
 }
 
-async fn put_back(queue: &Queue, who: Operator, asked: Again, said: Value) -> Result<PutBack, Refusal> {
+async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
     let plugins = plugins(queue, &asked).await?;
     let (events, next) = match asked.named()? {
         Some(events) => (events, None),
@@ -85,7 +85,7 @@ fn spoken(body: &[u8]) -> Value {
 const NAMED: usize = 20;
 
 /// The plugins that may get something: the one that is named, or all that subscribe to anything.
-async fn plugins(queue: &Queue, asked: &Again) -> Result<Vec<Arc<str>>, Refusal> {
+async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal> {
     let all = queue.subscribers().await.into_iter().filter(|name| !is_webhook(name));
     let Some(named) = &asked.plugin else { return Ok(all.collect()) };
     match { all }.find(|name| **name == **named) {
@@ -95,7 +95,7 @@ async fn plugins(queue: &Queue, asked: &Again) -> Result<Vec<Arc<str>>, Refusal>
 }
 
 /// The events that a filter means, and where to go on.
-async fn meant(queue: &Queue, asked: &Again, plugins: &[Arc<str>]) -> Result<(Vec<EventId>, Option<EventId>), Refusal> {
+async fn meant(queue: &Queue, asked: &Asked, plugins: &[Arc<str>]) -> Result<(Vec<EventId>, Option<EventId>), Refusal> {
     let wanted = asked.wanted(MOST)?;
     let page = match asked.state {
         Some(faces::State::Dead) => dead_of(queue, &wanted, plugins).await?,
@@ -134,7 +134,7 @@ async fn dead_of(queue: &Queue, wanted: &Wanted, plugins: &[Arc<str>]) -> Result
     responses((status = 200, body = Dead), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
         (status = 404, body = Error), (status = 422, body = Error)))]
 pub(super) async fn dead(State(api): State<Api>, uri: Uri) -> Result<Json<Dead>, Refusal> {
-    let asked = Again::from(query::<DeadQuery>(&uri)?);
+    let asked = Asked::from(query::<DeadQuery>(&uri)?);
     let plugins = plugins(&api.queue, &asked).await?;
     let page = dead_of(&api.queue, &asked.wanted(PAGE)?, &plugins).await?;
     let mut dead = Vec::new();
@@ -178,7 +178,7 @@ pub(super) async fn retry(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<PutBack>, Refusal> {
-    let asked = Again { state: Some(faces::State::Dead), ..read::<DeadOnes>(&headers, &body)?.into() };
+    let asked = Asked::dead(&headers, &body)?;
     let said = spoken(&body);
     let retrying = async move { put_back(&api.queue, who, asked, json!({ "dead": said })).await };
     to_its_end(retrying).await.map(Json)
@@ -196,7 +196,7 @@ pub(super) async fn drop_dead(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Dropped>, Refusal> {
-    let asked = Again { state: Some(faces::State::Dead), ..read::<DeadOnes>(&headers, &body)?.into() };
+    let asked = Asked::dead(&headers, &body)?;
     let said = spoken(&body);
     let dropping = async move {
         let plugins = plugins(&api.queue, &asked).await?;

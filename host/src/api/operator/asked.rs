@@ -1,12 +1,14 @@
 //! How the operator's API is asked: which events are meant.
 
+use axum::http::HeaderMap;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::refusal::Refusal;
+use super::super::refusal::{Refusal, read};
 use super::super::webhooks::time;
 use super::faces::State;
-use crate::event::{EventId, Pattern};
+use crate::event::{EventId, Pattern, UnixMs};
 use crate::queue::Wanted;
 
 /// The most events of one request.
@@ -24,7 +26,7 @@ pub(super) struct EventsQuery {
     pub source: Option<String>,
     /// Those of a type, with `*` for any characters.
     #[serde(rename = "type")]
-    #[param(rename = "type", min_length = 1, max_length = 256)]
+    #[param(rename = "type", min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
     /// Those that went so.
     #[param(inline)]
@@ -62,7 +64,7 @@ pub(super) struct DeadQuery {
     pub source: Option<String>,
     /// Those of events of a type, with `*` for any characters.
     #[serde(rename = "type")]
-    #[param(rename = "type", min_length = 1, max_length = 256)]
+    #[param(rename = "type", min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
     /// Those of events that were received from this time on (RFC 3339),
     #[param(format = DateTime)]
@@ -81,22 +83,52 @@ pub(super) struct DeadQuery {
     pub limit: Option<usize>,
 }
 
-/// Events, by their ids or by what they are, and what is to be done with them.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// An event's id.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+pub(super) struct Id(#[allow(dead_code, reason = "it is there to be described")] String);
+
+/// Events to be delivered again.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is there to be described: which of them is meant is told by `events`")]
+pub(super) enum Again {
+    /// By their ids.
+    Named(AgainNamed),
+    /// By what they are.
+    Filtered(AgainFiltered),
+}
+
+/// Events that are named, to be delivered again.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Again {
-    /// These, and no filter.
+pub(super) struct AgainNamed {
+    /// Their ids.
+    #[schema(value_type = Vec<Id>, min_items = 1, max_items = 1000)]
+    pub events: Vec<String>,
+    /// To this plugin only.
     #[serde(default)]
-    #[schema(min_items = 1, max_items = 1000)]
-    pub events: Option<Vec<String>>,
+    pub plugin: Option<String>,
+    /// Which deliveries: of `dead` only those that are, of `unrouted` only those that there never were.
+    #[serde(default)]
+    pub state: Option<State>,
+    /// Whether it is only found out what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Events to be delivered again, by what they are. Something has to be said of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgainFiltered {
     /// Those of a source, or of a provider.
     #[serde(default)]
     pub source: Option<String>,
     /// Those of a type, with `*` for any characters.
     #[serde(default, rename = "type")]
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
-    /// Those that went so; with `events`, which deliveries: `dead` only those that are, `unrouted` only those that there never were.
+    /// Those that went so. Of `dead` ones, dead deliveries only; `unrouted` ones go to who wants them now.
     #[serde(default)]
     pub state: Option<State>,
     /// To this plugin only.
@@ -127,14 +159,33 @@ pub(super) struct Again {
     pub dry_run: bool,
 }
 
-/// Dead deliveries, by their events' ids or by what those are.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// Dead deliveries.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is there to be described: which of them is meant is told by `events`")]
+pub(super) enum DeadOnes {
+    /// By the ids of their events.
+    Named(DeadNamed),
+    /// By what those are.
+    Filtered(DeadFiltered),
+}
+
+/// Dead deliveries of events that are named.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct DeadOnes {
-    /// Of these events, and no filter.
+pub(super) struct DeadNamed {
+    /// Their ids.
+    #[schema(value_type = Vec<Id>, min_items = 1, max_items = 1000)]
+    pub events: Vec<String>,
+    /// A plugin's. Without it, those of all plugins.
     #[serde(default)]
-    #[schema(min_items = 1, max_items = 1000)]
-    pub events: Option<Vec<String>>,
+    pub plugin: Option<String>,
+}
+
+/// Dead deliveries, by what their events are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeadFiltered {
     /// A plugin's. Without it, those of all plugins.
     #[serde(default)]
     pub plugin: Option<String>,
@@ -143,7 +194,7 @@ pub(super) struct DeadOnes {
     pub source: Option<String>,
     /// Those of events of a type, with `*` for any characters.
     #[serde(default, rename = "type")]
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
     /// Those of events that were received from this time on (RFC 3339),
     #[serde(default)]
@@ -177,28 +228,64 @@ pub(super) struct AuditQuery {
     pub limit: Option<usize>,
 }
 
-impl From<EventsQuery> for Again {
-    fn from(query: EventsQuery) -> Again {
+/// What is asked, however it was.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub events: Option<Vec<String>>,
+    pub source: Option<String>,
+    pub event_type: Option<String>,
+    pub state: Option<State>,
+    pub plugin: Option<String>,
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub text: Option<String>,
+    pub before: Option<String>,
+    pub limit: Option<usize>,
+    pub dry_run: bool,
+}
+
+impl From<EventsQuery> for Asked {
+    fn from(query: EventsQuery) -> Asked {
         let EventsQuery { source, event_type, state, plugin, since, until, text, before, after: _, limit } = query;
-        Again { source, event_type, state, plugin, since, until, text, before, limit, ..Again::default() }
+        Asked { source, event_type, state, plugin, since, until, text, before, limit, ..Asked::default() }
     }
 }
 
-impl From<DeadQuery> for Again {
-    fn from(query: DeadQuery) -> Again {
+impl From<DeadQuery> for Asked {
+    fn from(query: DeadQuery) -> Asked {
         let DeadQuery { plugin, source, event_type, since, until, text, before, limit } = query;
-        Again { source, event_type, plugin, since, until, text, before, limit, ..Again::default() }
+        Asked { plugin, source, event_type, since, until, text, before, limit, ..Asked::default() }
     }
 }
 
-impl From<DeadOnes> for Again {
-    fn from(ones: DeadOnes) -> Again {
-        let DeadOnes { events, plugin, source, event_type, since, until, text, before, limit } = ones;
-        Again { events, source, event_type, plugin, since, until, text, before, limit, ..Again::default() }
-    }
+/// Whether a body names events.
+fn names_events(headers: &HeaderMap, body: &[u8]) -> Result<bool, Refusal> {
+    Ok(read::<Map<String, Value>>(headers, body)?.contains_key("events"))
 }
 
-impl Again {
+impl Asked {
+    /// Reads an [`Again`].
+    pub fn again(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
+        if names_events(headers, body)? {
+            let AgainNamed { events, plugin, state, dry_run } = read(headers, body)?;
+            return Ok(Asked { events: Some(events), plugin, state, dry_run, ..Asked::default() });
+        }
+        let said: AgainFiltered = read(headers, body)?;
+        let AgainFiltered { source, event_type, state, plugin, since, until, text, before, limit, dry_run } = said;
+        Ok(Asked { events: None, source, event_type, state, plugin, since, until, text, before, limit, dry_run })
+    }
+
+    /// Reads [`DeadOnes`].
+    pub fn dead(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
+        let state = Some(State::Dead);
+        if names_events(headers, body)? {
+            let DeadNamed { events, plugin } = read(headers, body)?;
+            return Ok(Asked { events: Some(events), plugin, state, ..Asked::default() });
+        }
+        let DeadFiltered { plugin, source, event_type, since, until, text, before, limit } = read(headers, body)?;
+        Ok(Asked { state, plugin, source, event_type, since, until, text, before, limit, ..Asked::default() })
+    }
+
     /// What is looked for, whatever became of it; `usual` is the most where nothing is said.
     pub fn wanted(&self, usual: usize) -> Result<Wanted, Refusal> {
         let limit = self.limit.unwrap_or(usual);
@@ -212,8 +299,8 @@ impl Again {
         Ok(Wanted {
             source: self.source.clone(),
             event_type: self.event_type.as_ref().map(pattern).transpose()?,
-            since_ms: self.since.as_ref().map(|text| time("since", text)).transpose()?,
-            until_ms: self.until.as_ref().map(|text| time("until", text)).transpose()?,
+            since_ms: self.since.as_ref().map(|text| moment("since", text)).transpose()?,
+            until_ms: self.until.as_ref().map(|text| moment("until", text)).transpose()?,
             text: self.text.clone(),
             before: self.before.as_ref().map(|text| id("before", text)).transpose()?,
             limit,
@@ -221,13 +308,9 @@ impl Again {
         })
     }
 
-    /// The events that are named, where any are. Who names them says nothing else of which are meant.
+    /// The events that are named, where any are.
     pub fn named(&self) -> Result<Option<Vec<EventId>>, Refusal> {
         let Some(events) = &self.events else { return Ok(None) };
-        let others = [&self.source, &self.event_type, &self.since, &self.until, &self.text, &self.before];
-        if others.into_iter().any(Option::is_some) {
-            return Err(Refusal::Wrong("events: leave them out where a filter says which are meant".into()));
-        }
         if !(1..=MOST).contains(&events.len()) {
             return Err(Refusal::Wrong(format!("events: must be 1 to {MOST}")));
         }
@@ -239,6 +322,12 @@ impl Again {
         let said = [&self.source, &self.event_type, &self.plugin, &self.since, &self.until, &self.text, &self.before];
         self.events.is_none() && self.state.is_none() && said.into_iter().all(Option::is_none)
     }
+}
+
+/// Reads a time; one that no id can have is the last that one can.
+fn moment(field: &str, text: &str) -> Result<UnixMs, Refusal> {
+    let (ms, last) = (time(field, text)?, EventId::from_i64(i64::MAX).made_at_ms());
+    Ok(ms.min(last))
 }
 
 /// Reads an event's id.

@@ -8,7 +8,7 @@ use super::super::Api;
 use super::super::faces::Error;
 use super::super::refusal::Refusal;
 use super::super::webhooks::query;
-use super::asked::{Again, EventsQuery, PAGE, id};
+use super::asked::{Asked, EventsQuery, PAGE, id};
 use super::faces::{EventFace, Events, ShownFace};
 use crate::queue::Wanted;
 
@@ -21,7 +21,7 @@ use crate::queue::Wanted;
 pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Events>, Refusal> {
     let asked: EventsQuery = query(&uri)?;
     let after = asked.after.as_ref().map(|text| id("after", text)).transpose()?;
-    let asked = Again::from(asked);
+    let asked = Asked::from(asked);
     let (went, subscriber) = (asked.state.map(Into::into), asked.plugin.clone());
     let wanted = Wanted { went, subscriber, after, ..asked.wanted(PAGE)? };
     let page = api.queue.events(wanted).await?;

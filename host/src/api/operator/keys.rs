@@ -22,7 +22,7 @@ use crate::keys::{Key, NotMade, Role};
 pub(super) struct KeyWanted {
     /// Whose it is. Without it, `default`.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     name: Option<String>,
     /// What it is good for.
     #[serde(default)]

@@ -62,6 +62,7 @@ async fn note(queue: &Queue, who: Operator, what: Value) -> Result<(), Refusal> 
 #[openapi(
     info(title = "Hookgate: operating it", description = "Look at events, have them delivered again, hold plugins, make keys."),
     paths(
+        super::publish::publish,
         events::list,
         events::show,
         again::replay,
