@@ -1,6 +1,6 @@
 //! What operators ask by HTTP: which events came and how they went, and what is to be done about it.
 
-use hookgate_tests::{Doors, Gateway, Guest, Home, Receiver, State, api, eventually};
+use hookgate_tests::{Application, Doors, Gateway, Guest, Home, Receiver, Sender, State, api, eventually};
 use serde_json::{Value, json};
 
 fn get(doors: &Doors, path: &str) -> Value {
@@ -28,11 +28,12 @@ fn listed(doors: &Doors, query: &str) -> Vec<String> {
     }
 }
 
-/// One that does what its events ask: `bad` in a payload is rejected.
+/// One that does its work.
 fn worker(patterns: &[&str]) -> Guest {
     Guest::wanting(patterns).handling("(call $log (i32.const 2) {looked at it})")
 }
 
+/// One that never does.
 fn rejecting(patterns: &[&str]) -> Guest {
     Guest::wanting(patterns).handling("(call $log (i32.const 3) {will not}) (return (call $reject {not this one}))")
 }
@@ -84,23 +85,8 @@ fn events_are_listed_by_every_filter() {
         (&format!("after={opened}"), vec![&unrouted]),
         (&format!("after={push}&before={unrouted}"), vec![&opened]),
     ] {
-        assert_eq!(listed(&gateway, query), expected, "{query}");
+        assert_eq!(listed(&gateway, query).iter().collect::<Vec<_>>(), expected, "{query}");
     }
-    let first = get(&gateway, "/api/v1/events?limit=1");
-    assert_eq!((first["events"].as_array().unwrap().len(), &first["next"]), (1, &json!(unrouted)));
-    let opened = get(&gateway, "/api/v1/events?type=issues.opened&source=github")["events"][0].clone();
-    assert_eq!(
-        (&opened["source"], &opened["provider"], &opened["state"]),
-        (&json!("github"), &json!("github"), &json!("dead"))
-    );
-    let mut stands: Vec<_> = opened["deliveries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (one["plugin"].as_str().unwrap(), one["state"].as_str().unwrap(), one["attempts"].as_u64().unwrap()))
-        .collect();
-    stands.sort_unstable();
-    assert_eq!(stands, [("bad", "dead", 1), ("worker", "done", 1)]);
     for wrong in [
         "limit=0",
         "limit=1001",
@@ -114,6 +100,34 @@ fn events_are_listed_by_every_filter() {
     ] {
         assert_eq!(gateway.get(&format!("/api/v1/events?{wrong}")).status, 422, "{wrong}");
     }
+}
+
+#[test]
+fn an_event_is_listed_with_its_deliveries() {
+    let home = Home::new();
+    home.install("worker", worker(&["issues.*"]).component());
+    home.install("bad", rejecting(&["issues.opened"]).component());
+    let gateway = Gateway::start(&home);
+    gateway.post(&home.sender("github").webhook("issues.opened")).id();
+    let last = gateway.post(&home.sender("github").webhook("issues.opened")).id();
+    eventually("both are over", || {
+        home.ledger().count("bad", State::Dead) + home.ledger().count("worker", State::Done) == 4
+    });
+    let first = get(&gateway, "/api/v1/events?limit=1");
+    assert_eq!((first["events"].as_array().unwrap().len(), &first["next"]), (1, &json!(last)));
+    let opened = get(&gateway, "/api/v1/events?type=issues.opened&source=github")["events"][0].clone();
+    assert_eq!(
+        (&opened["source"], &opened["provider"], &opened["state"]),
+        (&json!("github"), &json!("github"), &json!("dead"))
+    );
+    let mut stands: Vec<_> = opened["deliveries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["plugin"].as_str().unwrap(), one["state"].as_str().unwrap(), one["attempts"].as_u64().unwrap()))
+        .collect();
+    stands.sort_unstable();
+    assert_eq!(stands, [("bad", "dead", 1), ("worker", "done", 1)]);
 }
 
 #[test]
@@ -156,20 +170,35 @@ fn one_event_is_shown_whole() {
 }
 
 #[test]
-fn a_payload_that_is_no_text_and_a_webhooks_answer_are_shown() {
+fn a_payload_that_is_no_text_is_shown_in_base64() {
+    let home = Home::with("[sources.slack]\nprovider = \"slack\"\nsecrets = [{ file = \"slack.secret\" }]");
+    home.write("slack.secret", "a-signing-secret");
+    let gateway = Gateway::start(&home);
+    let sender = Sender::of("slack", "slack", "a-signing-secret");
+    let id = gateway.post(&sender.with_body("command./go", &b"command=%2Fgo&text=\xff\xfe"[..])).id();
+    let shown = get(&gateway, &format!("/api/v1/events/{id}"));
+    assert_eq!(
+        (&shown["payload"], &shown["payload_encoding"]),
+        (&json!("Y29tbWFuZD0lMkZnbyZ0ZXh0Pf/+"), &json!("base64"))
+    );
+}
+
+#[test]
+fn what_a_webhooks_receiver_answered_is_shown() {
     let receiver = Receiver::new();
     let home = Home::with_receivers(&[&receiver], "");
     let gateway = Gateway::start(&home);
-    let application = hookgate_tests::Application::of(&gateway);
+    let application = Application::of(&gateway);
     let webhook = application.register(&receiver, &["a"]);
     let event = application.publish("a", json!({}));
     eventually("it is delivered", || state(&gateway, &event) == "done");
-    let shown = get(&gateway, &format!("/api/v1/events/{event}"));
+    let delivery = &get(&gateway, &format!("/api/v1/events/{event}"))["deliveries"][0];
+    assert_eq!((&delivery["webhook"], &delivery["plugin"]), (&json!(webhook), &Value::Null));
+    let attempt = &delivery["attempts"][0];
     assert_eq!(
-        (&shown["deliveries"][0]["webhook"], &shown["deliveries"][0]["plugin"]),
-        (&json!(webhook), &Value::Null)
+        (&attempt["status"], &attempt["answer"], &attempt["generation"]),
+        (&json!(200), &json!(""), &Value::Null)
     );
-    assert_eq!(shown["deliveries"][0]["attempts"][0]["status"], 200);
 }
 
 #[test]
@@ -267,7 +296,7 @@ fn no_more_is_put_back_than_was_said_and_the_answer_says_where_to_go_on() {
         (0..5).map(|n| gateway.post(&home.sender("github").with_body("push", format!("{{\"n\":{n}}}"))).id()).collect();
     ids.reverse();
     eventually("all are done", || home.ledger().count("worker", State::Done) == 5);
-    let first = post(&gateway, "/api/v1/replay", json!({ "type": "push", "limit": 2 }));
+    let first = post(&gateway, "/api/v1/replay", json!({ "type": "push", "limit": 2.0 }));
     assert_eq!(first, json!({ "matched": 2, "put_back": { "worker": 2 }, "next": ids[1] }));
     let second = post(&gateway, "/api/v1/replay", json!({ "type": "push", "limit": 3, "before": first["next"] }));
     assert_eq!((&second["matched"], &second["put_back"]), (&json!(3), &json!({ "worker": 3 })));
@@ -280,6 +309,7 @@ fn no_more_is_put_back_than_was_said_and_the_answer_says_where_to_go_on() {
         json!({}),
         json!({ "limit": 5 }),
         json!({ "type": "push", "limit": 1001 }),
+        json!({ "type": "push", "limit": 1.5 }),
         json!({ "events": [] }),
         json!({ "events": ["evt_1"] }),
         json!({ "events": [ids[0]], "type": "push" }),

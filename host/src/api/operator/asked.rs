@@ -1,8 +1,9 @@
 //! How the operator's API is asked: which events are meant.
 
 use axum::http::HeaderMap;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::refusal::{Refusal, read};
@@ -151,7 +152,7 @@ pub(super) struct AgainFiltered {
     #[schema(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
     pub before: Option<String>,
     /// The most events. Without it, 1,000.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Whether it is only found out what would be done.
@@ -213,7 +214,7 @@ pub(super) struct DeadFiltered {
     #[schema(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
     pub before: Option<String>,
     /// The most events. Without it, 1,000.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
 }
@@ -256,6 +257,14 @@ impl From<DeadQuery> for Asked {
         let DeadQuery { plugin, source, event_type, since, until, text, before, limit } = query;
         Asked { plugin, source, event_type, since, until, text, before, limit, ..Asked::default() }
     }
+}
+
+/// A number without a fraction, however it is written: in JSON 5.0 is as whole as 5.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
+    let from_fraction = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e9).contains(number));
+    let whole = number.as_u64().or_else(|| from_fraction().map(|number| number as u64));
+    whole.map(|number| Some(number as usize)).ok_or_else(|| Error::custom("must be a whole number"))
 }
 
 /// Whether a body names events.
