@@ -29,7 +29,7 @@ enum Command {
     Events(commands::events::Events),
     Show(commands::show::Show),
     Replay(commands::replay::Replay),
-    Dead(commands::dead::Dead),
+    Dead(Box<commands::dead::Dead>),
     Plugins(commands::hold::Plugins),
     Pause(commands::hold::Pause),
     Resume(commands::hold::Resume),

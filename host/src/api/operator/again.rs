@@ -86,12 +86,14 @@ const NAMED: usize = 20;
 
 /// The plugins that may get something: the one that is named, or all that subscribe to anything.
 async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal> {
-    let all = queue.subscribers().await.into_iter().filter(|name| !is_webhook(name));
-    let Some(named) = &asked.plugin else { return Ok(all.collect()) };
-    match { all }.find(|name| **name == **named) {
-        Some(plugin) => Ok(vec![plugin]),
-        None => Err(Refusal::Unknown("plugin")),
+    let mut plugins = queue.subscribers().await;
+    plugins.retain(|name| !is_webhook(name) && asked.plugin.as_ref().is_none_or(|plugin| **plugin == **name));
+    if asked.plugin.is_some() && plugins.is_empty() {
+        return Err(Refusal::Unknown("plugin"));
     }
+    // Whatever the order was in which they came.
+    plugins.sort();
+    Ok(plugins)
 }
 
 /// The events that a filter means, and where to go on.
