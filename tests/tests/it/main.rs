@@ -23,6 +23,7 @@ mod house_rules;
 mod new;
 mod operator;
 mod operator_commands;
+mod operator_hands;
 mod outbound;
 mod outgoing;
 mod outgoing_commands;
