@@ -72,6 +72,11 @@ impl EventId {
         EventId((at_ms & ((1 << 43) - 1)) << SAME_MS_BITS)
     }
 
+    /// The moment of which it is.
+    pub fn made_at_ms(self) -> UnixMs {
+        self.0 >> SAME_MS_BITS
+    }
+
     /// The number behind the id, always positive.
     pub fn to_i64(self) -> i64 {
         self.0 as i64

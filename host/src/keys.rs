@@ -1,4 +1,4 @@
-//! The keys of the API: who may publish events and register webhooks. Kept as hashes; shown once.
+//! The keys of the API: who may publish events and register webhooks, and who may look and operate. Kept as hashes; shown once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::event::{UnixMs, now_ms};
 use crate::queue::{AcceptError, Queue, Registration};
@@ -27,6 +28,35 @@ const BRIEF: Duration = Duration::from_secs(60);
 /// Keys hold 160 random bits, so their plain SHA-256 tells nothing of them.
 type Hash = [u8; 32];
 
+/// What a key is good for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The applications' API: events published, webhooks registered.
+    #[default]
+    Publish,
+    /// All that the operator's API shows, payloads included, and nothing that changes anything.
+    Read,
+    /// All of both.
+    Operate,
+}
+
+impl Role {
+    /// Whether it is enough where another is asked for.
+    pub fn covers(self, needed: Role) -> bool {
+        self == Role::Operate || self == needed
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Publish => "publish",
+            Role::Read => "read",
+            Role::Operate => "operate",
+        }
+    }
+}
+
 /// A key as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Key {
@@ -37,6 +67,9 @@ pub struct Key {
     pub name: String,
     /// When it was made.
     pub created_at_ms: UnixMs,
+    /// What it is good for. Keys from before there were roles are those of applications.
+    #[serde(default)]
+    pub role: Role,
     hash: String,
 }
 
@@ -90,7 +123,7 @@ impl Keys {
     }
 
     /// Makes one. It is never seen again.
-    pub async fn make(&self, name: &str) -> Result<(Key, Secret), NotMade> {
+    pub async fn make(&self, name: &str, role: Role) -> Result<(Key, Secret), NotMade> {
         let is_name = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
         if !is_name {
             return Err(NotMade::Name);
@@ -100,14 +133,14 @@ impl Keys {
         }
         let (secret, id) = (fresh()?, fresh_id()?);
         let hash = hash(secret.expose());
-        let key = Key { id, name: name.to_owned(), created_at_ms: now_ms(), hash: hex::encode(hash) };
+        let key = Key { id, name: name.to_owned(), created_at_ms: now_ms(), role, hash: hex::encode(hash) };
         let body = serde_json::to_vec(&key).map_err(anyhow::Error::from)?;
         self.write(&key.id, Some(body)).await?;
         self.kept.write().unwrap_or_else(PoisonError::into_inner).insert(hash, key.clone());
         Ok((key, secret))
     }
 
-    /// Makes one that is good for a minute, for a command of the operator's.
+    /// Makes one that is good for a minute, for a command of the operator's that asks what applications ask.
     pub fn make_brief(&self) -> Result<Secret, NotMade> {
         let (secret, now) = (fresh()?, Instant::now());
         let mut brief = self.brief.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,30 +152,31 @@ impl Keys {
         Ok(secret)
     }
 
-    /// Ends one, by its id or its name. Gives how many that were.
-    pub async fn revoke(&self, which: &str) -> Result<usize, AcceptError> {
+    /// Ends one, by its id, or all of a name. Gives those that were.
+    pub async fn revoke(&self, which: &str) -> Result<Vec<Key>, AcceptError> {
         let meant: Vec<Key> = self.all().into_iter().filter(|key| *key.id == *which || key.name == which).collect();
         for key in &meant {
             self.write(&key.id, None).await?;
             self.kept.write().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| kept.id != key.id);
         }
-        Ok(meant.len())
+        Ok(meant)
     }
 
     async fn write(&self, id: &Arc<str>, body: Option<Vec<u8>>) -> Result<(), AcceptError> {
         self.queue.register(Registration { kind: KIND, id: id.clone(), body, subscribing: None, event: None }).await
     }
 
-    /// Whether a text that somebody shows is a key.
-    pub fn know(&self, shown: &[u8]) -> bool {
+    /// What a text that somebody shows is good for, and who that is; nothing, where it is no key.
+    pub fn know(&self, shown: &[u8]) -> Option<(Role, String)> {
         // What is looked up is a hash, which tells nobody how near a guess was.
         let hash = hash(shown);
-        if self.kept().contains_key(&hash) {
-            return true;
+        if let Some(key) = self.kept().get(&hash) {
+            return Some((key.role, format!("{} ({})", key.name, key.id)));
         }
         let now = Instant::now();
         let brief = self.brief.lock().unwrap_or_else(PoisonError::into_inner);
-        brief.iter().any(|(known, until)| *known == hash && *until > now)
+        let is_known = brief.iter().any(|(known, until)| *known == hash && *until > now);
+        is_known.then(|| (Role::Publish, "a command".to_owned()))
     }
 }
 
@@ -156,4 +190,24 @@ fn fresh() -> anyhow::Result<Secret> {
 
 fn fresh_id() -> anyhow::Result<Arc<str>> {
     Ok(format!("key_{}", random_letters(8).map_err(anyhow::Error::msg)?).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_covers_itself_and_operate_covers_all() {
+        let all = [Role::Publish, Role::Read, Role::Operate];
+        let covered = |role: Role| all.map(|needed| role.covers(needed));
+        assert_eq!(covered(Role::Publish), [true, false, false]);
+        assert_eq!(covered(Role::Read), [false, true, false]);
+        assert_eq!(covered(Role::Operate), [true, true, true]);
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_roles_is_an_applications() {
+        let key: Key = serde_json::from_str(r#"{"name":"shop","created_at_ms":1,"hash":"00"}"#).unwrap();
+        assert_eq!(key.role, Role::Publish);
+    }
 }

@@ -4,10 +4,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::middleware::{self, Next};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -18,11 +18,13 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
 
-use crate::api::{Api, only_by_address};
+use crate::api::{Api, Door, Guard, Hosts, OperatorsDescription};
 use crate::dispatch::Dispatch;
 use crate::event::rfc3339;
-use crate::ingress::{Refused, Sources, Wanted};
+use crate::ingress::{Refused, RefusedFace, Sources, Wanted};
+use crate::keys::Role;
 use crate::plugins::Plugins;
 use crate::provider::Source;
 use crate::queue::Queue;
@@ -83,36 +85,35 @@ impl Admin {
     /// The routes.
     pub fn router(self) -> Router {
         let admin = Arc::new(self);
-        let operator = admin.api.clone().operator_router();
-        let operator = match &admin.token {
-            Some(_) => operator,
-            None => operator.layer(middleware::from_fn(only_by_address)),
-        };
+        let guard = Arc::new(Guard { keys: admin.api.keys.clone(), token: admin.token.clone() });
         let shown = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
             .route("/status", get(status))
             .route("/metrics", get(metrics))
             .route("/api/v1/refusals", get(refusals))
+            .route("/api/v1/plugins", get(plugins))
+            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Any), Door::check))
             .with_state(admin.clone());
-        // Who shows a key needs no token.
-        let keyed = admin.api.clone().router();
-        let shown = shown.merge(operator).layer(middleware::from_fn_with_state(admin, check_token));
-        shown.merge(keyed).fallback(async || {
-            let told = json!({ "error": "there is nothing here: /status, /metrics, /healthz, /readyz, /openapi.json" });
-            (StatusCode::NOT_FOUND, Json(told))
+        // What each may do that shows a key is told by its role.
+        let (operator, keyed) = (admin.api.clone().operator_router(&guard), admin.api.clone().router());
+        let described = Router::new().route("/openapi-admin.json", get(async || Json(description())));
+        shown.merge(described).merge(operator).merge(keyed).fallback(async || {
+            let told =
+                "there is nothing here: /status, /metrics, /healthz, /readyz, /openapi.json, /openapi-admin.json";
+            (StatusCode::NOT_FOUND, Json(json!({ "error": told })))
         })
     }
 }
 
-async fn check_token(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let Some(token) = &admin.token else { return next.run(request).await };
-    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if shown.is_some_and(|shown| token.equals(shown)) {
-        return next.run(request).await;
-    }
-    (StatusCode::UNAUTHORIZED, Json(json!({ "error": "show the admin token: Authorization: Bearer ..." })))
-        .into_response()
+/// What this shows itself, for programs that read that.
+#[derive(OpenApi)]
+#[openapi(paths(refusals, plugins))]
+struct Description;
+
+/// All that operators may ask.
+fn description() -> utoipa::openapi::OpenApi {
+    OperatorsDescription::openapi().merge_from(Description::openapi())
 }
 
 /// Plugins are scanned before anything listens, so what is left is whether the queue writes and nobody said stop.
@@ -133,9 +134,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         }
     };
     let sources: Vec<Value> = admin.faces().iter().map(|source| admin.source(source)).collect();
-    let paused = admin.queue.paused().await.unwrap_or_default();
-    let plugin = |standing: &crate::plugins::Standing| admin.plugin(standing, paused.contains(&standing.name));
-    let plugins: Vec<Value> = admin.plugins.standings().iter().map(plugin).collect();
+    let plugins = admin.plugins().await;
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": admin.started.elapsed().as_secs(),
@@ -148,14 +147,29 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
     .into_response()
 }
 
+/// How each plugin stands, and what became of its deliveries since the gateway started
+#[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
+    responses((status = 200, body = [Object]), (status = 401, body = Object), (status = 403, body = Object)))]
+async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Vec<Value>> {
+    Json(admin.plugins().await)
+}
+
 /// Which refusals are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Of one source.
     source: Option<String>,
+    /// For one cause, as /metrics names them.
     cause: Option<String>,
+    /// The most of them.
+    #[param(minimum = 0)]
     limit: Option<usize>,
 }
 
+/// The last requests that were refused, the newest first
+#[utoipa::path(get, path = "/api/v1/refusals", tag = "refusals", params(Asked),
+    responses((status = 200, body = [RefusedFace]), (status = 401, body = Object), (status = 403, body = Object), (status = 422, body = Object)))]
 async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     match asked {
         Ok(Query(Asked { source, cause, limit })) => {
@@ -169,6 +183,13 @@ async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, Q
 }
 
 impl Admin {
+    /// Each plugin, as it is now.
+    async fn plugins(&self) -> Vec<Value> {
+        let paused = self.queue.paused().await.unwrap_or_default();
+        let plugin = |standing: &crate::plugins::Standing| self.plugin(standing, paused.contains(&standing.name));
+        self.plugins.standings().iter().map(plugin).collect()
+    }
+
     fn source(&self, source: &SourceFace) -> Value {
         let face = json!({ "name": &*source.name, "provider": &*source.provider, "url": source.url });
         merged(face, &self.came_in.tally(&source.name))

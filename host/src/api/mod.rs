@@ -1,7 +1,8 @@
-//! The API of outgoing webhooks, for applications: publish events, register URLs, look at deliveries. By key, on the admin address and,
-//! where the config says so, on one of its own.
+//! The API. For applications: publish events, register URLs, look at deliveries; by key, on the admin address and, where the config says
+//! so, on one of its own. For operators: look at events, have them delivered again, hold plugins, make keys; by role, on the admin address.
 
 mod faces;
+mod guard;
 mod operator;
 mod publish;
 mod refusal;
@@ -19,11 +20,12 @@ use axum::{Json, Router};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::keys::Keys;
+use crate::keys::{Keys, Role};
 use crate::queue::Queue;
 use crate::telemetry::Telemetry;
 use crate::webhooks::Webhooks;
-pub use operator::only_by_address;
+pub use guard::{Door, Guard, Hosts};
+pub use operator::Description as OperatorsDescription;
 use refusal::Refusal;
 
 /// How long a request may take in all: sending a test takes the longest.
@@ -74,20 +76,13 @@ impl Api {
     pub fn router_alone(self) -> Router {
         self.router().fallback(async || Refusal::Nowhere)
     }
-
-    /// The routes for the operator, who makes keys.
-    pub fn operator_router(self) -> Router {
-        Router::new()
-            .route("/api/v1/keys", get(operator::list).post(operator::make))
-            .route("/api/v1/keys/{which}", axum::routing::delete(operator::revoke))
-            .method_not_allowed_fallback(async || Refusal::Method)
-            .with_state(self)
-    }
 }
 
 async fn check_key(State(api): State<Api>, request: Request, next: Next) -> Response {
-    if !shown(request.headers()).is_some_and(|key| api.keys.know(key)) {
-        return Refusal::NoKey.into_response();
+    match shown(request.headers()).and_then(|key| api.keys.know(key)) {
+        None => return Refusal::NoKey.into_response(),
+        Some((role, _)) if !role.covers(Role::Publish) => return Refusal::Role(Role::Publish).into_response(),
+        Some(_) => {}
     }
     tokio::time::timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| Refusal::Late.into_response())
 }

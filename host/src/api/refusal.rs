@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
+use crate::keys::Role;
 use crate::queue::AcceptError;
 use crate::webhooks::NotChanged;
 
-/// Why a request of an application's is not done.
+/// Why a request is not done.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// There is no such path.
@@ -23,6 +24,10 @@ pub(super) enum Refusal {
     Method,
     /// It shows no key that is good.
     NoKey,
+    /// It shows neither the admin token nor a key that is good.
+    NoToken,
+    /// What it shows is good for something else.
+    Role(Role),
     /// It came from a page in a browser that was led here.
     Host,
     /// It is no JSON.
@@ -52,12 +57,27 @@ impl IntoResponse for Refusal {
             Refusal::Unknown(what) => (StatusCode::NOT_FOUND, format!("there is no such {what}")),
             Refusal::Method => (StatusCode::METHOD_NOT_ALLOWED, "not with this method".into()),
             Refusal::NoKey => {
-                let told = "show a key: Authorization: Bearer hgk_..., or X-API-Key; `hookgate keys create` makes one";
-                let mut response = (StatusCode::UNAUTHORIZED, error(told.into())).into_response();
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                return response;
+                return unauthorized(
+                    "show a key: Authorization: Bearer hgk_..., or X-API-Key; `hookgate keys create` makes one",
+                );
             }
-            Refusal::Host => (StatusCode::FORBIDDEN, "keys are made at the gateway's own address only".into()),
+            Refusal::NoToken => {
+                return unauthorized(
+                    "show the admin token, or a key that `hookgate keys create --role read` made: Authorization: Bearer ...",
+                );
+            }
+            Refusal::Role(needed) => {
+                let role = needed.name();
+                let or = if needed == Role::Operate { "" } else { " (or operate)" };
+                let told = format!(
+                    "this needs the role {role}{or}: `hookgate keys create --role {role}` makes a key that has it"
+                );
+                (StatusCode::FORBIDDEN, told)
+            }
+            Refusal::Host => {
+                let told = "operators ask at an address of the gateway, not at a name; or they show a key";
+                (StatusCode::FORBIDDEN, told.into())
+            }
             Refusal::Malformed(told) => (StatusCode::BAD_REQUEST, told),
             Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "say Content-Type: application/json".into()),
             Refusal::Wrong(told) => (StatusCode::UNPROCESSABLE_ENTITY, told),
@@ -75,6 +95,12 @@ impl IntoResponse for Refusal {
         };
         (status, error(told)).into_response()
     }
+}
+
+fn unauthorized(told: &str) -> Response {
+    let mut response = (StatusCode::UNAUTHORIZED, error(told.into())).into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
 }
 
 fn error(told: String) -> Json<super::faces::Error> {

@@ -25,14 +25,16 @@ const PAGE: usize = 1000;
 
 type Done<T> = Result<Json<T>, Refusal>;
 
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
+/// Reads the query of a request.
+pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Refusal> {
     Query::try_from_uri(uri).map(|Query(query)| query).map_err(|error| {
         let told = error.body_text();
         Refusal::Wrong(told.strip_prefix("Failed to deserialize query string: ").unwrap_or(&told).to_owned())
     })
 }
 
-fn time(field: &str, text: &str) -> Result<UnixMs, Refusal> {
+/// Reads a time of a request.
+pub(super) fn time(field: &str, text: &str) -> Result<UnixMs, Refusal> {
     let told = || Refusal::Wrong(format!("{field}: must be a time like 2026-01-31T12:00:00Z"));
     read_rfc3339(text).ok_or_else(told)
 }

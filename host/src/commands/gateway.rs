@@ -144,42 +144,7 @@ fn read(status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {
     }
 }
 
-/// Prints rows under their heads, each column as wide as it must be.
-pub fn print_table(heads: &[&str], rows: &[Vec<String>]) {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| harmless(cell)).collect()).collect();
-    let width = |n: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(n)).map(|cell| cell.chars().count());
-        cells.chain(heads.get(n).map(|head| head.len())).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        outln!("{}", padded.join("  ").trim_end());
-    };
-    line(&mut heads.iter().copied());
-    rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));
-}
-
-/// A text that does nothing to a terminal: control characters and marks that reorder text are spelled out.
-fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => harmless.extend(c.escape_unicode()),
-            c if c.is_control() => harmless.extend(c.escape_unicode()),
-            c => harmless.push(c),
-        }
-    }
-    harmless
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_does_nothing_to_a_terminal() {
-        assert_eq!(harmless("\u{1b}[2Jx\ny\u{202e}z\u{9b}"), "\\u{1b}[2Jx\\u{a}y\\u{202e}z\\u{9b}");
-        assert_eq!(harmless("häuser & 日本"), "häuser & 日本");
-    }
+/// A word that may stand in a path or a query.
+pub fn word(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

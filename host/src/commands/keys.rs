@@ -1,14 +1,16 @@
-//! `hookgate keys`: who may use the API.
+//! `hookgate keys`: who may use the API, and for what.
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use hookgate::keys::Role;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::gateway::{Door, print_table};
+use super::gateway::{Door, word};
+use super::table::print_table;
 
-/// Make, list and revoke the keys with which applications publish events and register webhooks
+/// Make, list and revoke the keys by which applications publish events and register webhooks, and by which others look and operate
 #[derive(Args)]
 #[command(after_help = "Example:  export HOOKGATE_API_KEY=$(hookgate keys create --name shop)")]
 pub struct Keys {
@@ -25,11 +27,19 @@ enum What {
 
 /// Make a key; it is shown this once
 #[derive(Args)]
-#[command(after_help = "Example:  hookgate keys create --name shop\n\nStandard output has the key alone.")]
+#[command(
+    after_help = "Example:  hookgate keys create dashboard --role read\n\nStandard output has the key alone. Commands that look and operate take it from HOOKGATE_ADMIN_TOKEN."
+)]
 struct Create {
     /// Whose it is
-    #[arg(long, default_value = "default")]
-    name: String,
+    #[arg(value_name = "NAME", conflicts_with = "named")]
+    name: Option<String>,
+    /// Whose it is
+    #[arg(long = "name", value_name = "NAME")]
+    named: Option<String>,
+    /// What it is good for: publish events and register webhooks, read what operators see, or operate
+    #[arg(long, value_enum, default_value = "publish")]
+    role: RoleName,
     #[command(flatten)]
     door: Door,
     /// Print JSON
@@ -58,6 +68,24 @@ struct Revoke {
     door: Door,
 }
 
+/// What a key is good for.
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleName {
+    Publish,
+    Read,
+    Operate,
+}
+
+impl RoleName {
+    fn role(self) -> Role {
+        match self {
+            RoleName::Publish => Role::Publish,
+            RoleName::Read => Role::Read,
+            RoleName::Operate => Role::Operate,
+        }
+    }
+}
+
 impl Keys {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         super::block_on(async {
@@ -72,12 +100,17 @@ impl Keys {
 
 impl Create {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let asked = json!({ "name": self.name });
+        let name = self.name.or(self.named).unwrap_or_else(|| "default".to_owned());
+        let asked = json!({ "name": name, "role": self.role.role() });
         let made = self.door.open()?.ask(Method::POST, "/api/v1/keys", Some(asked)).await?;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&made)?);
         } else {
-            eprintln!("made {}, called {:?}; this is the only time that it is shown", text(&made, "id"), self.name);
+            eprintln!(
+                "made {}, called {name:?}, to {}; this is the only time that it is shown",
+                text(&made, "id"),
+                text(&made, "role")
+            );
             outln!("{}", text(&made, "key"));
         }
         Ok(ExitCode::SUCCESS)
@@ -92,13 +125,13 @@ impl List {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = keys.as_array().into_iter().flatten().map(row).collect();
-        print_table(&["ID", "NAME", "MADE"], &rows);
+        print_table(&["ID", "NAME", "ROLE", "MADE"], &rows);
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn row(key: &Value) -> Vec<String> {
-    ["id", "name", "created_at"].map(|field| text(key, field)).to_vec()
+    ["id", "name", "role", "created_at"].map(|field| text(key, field)).to_vec()
 }
 
 fn text(of: &Value, field: &str) -> String {
@@ -107,8 +140,8 @@ fn text(of: &Value, field: &str) -> String {
 
 impl Revoke {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let which = percent_encoding::utf8_percent_encode(&self.key, percent_encoding::NON_ALPHANUMERIC);
-        self.door.open()?.ask(Method::DELETE, &format!("/api/v1/keys/{which}"), None).await?;
+        let path = format!("/api/v1/keys/{}", word(&self.key));
+        self.door.open()?.ask(Method::DELETE, &path, None).await?;
         outln!("{} is no key any more", self.key);
         Ok(ExitCode::SUCCESS)
     }

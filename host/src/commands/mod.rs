@@ -10,20 +10,31 @@ macro_rules! outln {
     }};
 }
 
+mod again;
+pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod compile_worker;
+pub mod dead;
+pub mod events;
+mod filter;
 pub mod frameio;
 mod gateway;
+pub mod hold;
 pub mod init;
 pub mod keys;
 pub mod new;
 pub mod providers;
 pub mod refusals;
+pub mod replay;
+mod saved;
 pub mod send;
 pub mod serve;
+pub mod show;
+mod table;
 pub mod try_plugin;
 pub mod webhooks;
+mod when;
 
 /// Words on the command line that do not fit each other.
 #[derive(Debug, thiserror::Error)]

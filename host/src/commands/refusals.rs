@@ -6,7 +6,8 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use super::gateway::{Door, print_table};
+use super::gateway::{Door, word};
+use super::table::print_table;
 
 /// Show the last requests that were refused, and why
 #[derive(Args)]
@@ -43,8 +44,6 @@ impl Refusals {
     }
 
     fn path(&self) -> String {
-        let word =
-            |text: &String| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let mut path = format!("/api/v1/refusals?limit={}", self.limit);
         for (name, value) in [("source", &self.source), ("cause", &self.cause)] {
             if let Some(value) = value {

@@ -30,8 +30,8 @@ pub struct Try {
     /// The event's type; without it, the first that the plugin wants and that there is a sample of
     #[arg(value_name = "TYPE")]
     event_type: Option<String>,
-    /// A file with the event's body, in place of a sample
-    #[arg(long, value_name = "FILE")]
+    /// A file with the event's body, in place of a sample; or a folder that `hookgate show --save` wrote, whose event it then is
+    #[arg(long, value_name = "FILE|DIR")]
     event: Option<PathBuf>,
     /// Whose event it is: a provider's name
     #[arg(long, value_name = "PROVIDER")]
@@ -188,6 +188,9 @@ impl Try {
     }
 
     fn make_event(&self, manifest: &Manifest) -> anyhow::Result<Event> {
+        if let Some(folder) = self.event.as_deref().filter(|path| path.is_dir()) {
+            return super::saved::read(folder);
+        }
         let (provider, event_type) = self.choose(manifest)?;
         let body = match &self.event {
             Some(file) => Bytes::from(std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?),

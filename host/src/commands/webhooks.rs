@@ -10,7 +10,8 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::Usage;
-use super::gateway::{Door, print_table};
+use super::gateway::{Door, word};
+use super::table::print_table;
 
 /// Register URLs for types of events, and see what they are sent
 #[derive(Args)]
@@ -180,11 +181,6 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 const ALL: &str = "/api/v1/webhooks";
-
-/// A word that may stand in a path or a query.
-fn word(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
 
 fn one(id: &str) -> String {
     format!("{ALL}/{}", word(id))

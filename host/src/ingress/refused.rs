@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, Method};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::event::{UnixMs, wall_ms};
 use crate::listen::Closed;
@@ -77,11 +78,13 @@ pub struct Wanted {
 }
 
 /// One of them as operators see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refused)]
 pub struct RefusedFace {
     at: String,
     cause: &'static str,
     source: Option<String>,
+    #[schema(value_type = String)]
     address: IpAddr,
     method: Option<String>,
     headers: Vec<String>,

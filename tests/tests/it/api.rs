@@ -97,7 +97,7 @@ fn with_a_token_only_who_shows_it_makes_keys() {
     assert_eq!(made.status, 201);
     let key = made.json()["key"].as_str().unwrap().to_owned();
     assert_eq!(gateway.api(&key, "GET", "/api/v1/webhooks", None).status, 200);
-    assert_eq!(gateway.api(&key, "GET", "/api/v1/keys", None).status, 401, "a key makes no keys");
+    assert_eq!(gateway.api(&key, "GET", "/api/v1/keys", None).status, 403, "an application's key makes no keys");
     assert_eq!(gateway.api("the-admin-token", "GET", "/api/v1/webhooks", None).status, 401);
     let url = format!("http://{}", gateway.admin);
     let ran = run_hookgate(&home, &["webhooks", "list", "--admin", &url]);

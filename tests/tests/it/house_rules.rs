@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dispatch", &["attempt", "effects", "plugins", "queue", "runtime", "schedule", "telemetry", "webhooks"]),
     ("listen", &[]),
     // What is shown: standings, counts and counters.
-    ("admin", &["api", "clock", "queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
+    ("admin", &["api", "clock", "keys", "queue", "plugins", "provider", "ingress", "dispatch", "secret"]),
     // What it reads into.
     (
         "config",

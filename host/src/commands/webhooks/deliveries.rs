@@ -6,7 +6,7 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::gateway::print_table;
+use super::super::table::print_table;
 use super::{Common, one, said, text, word};
 
 /// List what a webhook was sent, the newest first

@@ -1,0 +1,220 @@
+//! Having events delivered again, and letting go of what is dead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, Uri};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::super::Api;
+use super::super::faces::Error;
+use super::super::guard::Operator;
+use super::super::refusal::{Refusal, to_its_end};
+use super::super::webhooks::query;
+use super::asked::{Again, Asked, DeadOnes, DeadQuery, MOST, PAGE};
+use super::faces::{self, Dead, DeadFace, Dropped, PutBack};
+use super::note;
+use crate::event::{EventId, is_webhook, rfc3339};
+use crate::queue::{Doing, Filter, Listed, Page, PuttingBack, Queue, Standing, Wanted, Went, Which};
+
+/// Have events delivered again, by id or by filter
+///
+/// To a plugin that had an event, or that subscribes to it now; not to webhooks, which have a `redeliver` of their own.
+/// Only so many at a time: `next` says where to go on.
+#[utoipa::path(post, path = "/api/v1/replay", tag = "events", request_body = Again,
+    responses((status = 200, body = PutBack), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+pub(super) async fn replay(
+    State(api): State<Api>,
+    Extension(who): Extension<Operator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<PutBack>, Refusal> {
+    let asked = Asked::again(&headers, &body)?;
+    if asked.is_anything() {
+        return Err(Refusal::Wrong(
+            "say which events: events, or source, type, state, plugin, since, until, text".into(),
+        ));
+    }
+    let said = spoken(&body);
+    let replaying = async move { put_back(&api.queue, who, asked, said).await };
+    to_its_end(replaying).await.map(Json)
+}
+
+async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
+    let plugins = plugins(queue, &asked).await?;
+    let (events, next) = match asked.named()? {
+        Some(events) => (events, None),
+        None => meant(queue, &asked, &plugins).await?,
+    };
+    let which = match asked.state {
+        Some(faces::State::Dead) => Which::Dead,
+        Some(faces::State::Unrouted) => Which::Missing,
+        _ => Which::All,
+    };
+    let doing = if asked.dry_run { Doing::OnTrial } else { Doing::ForReal };
+    let mut put_back = Map::new();
+    for subscriber in plugins {
+        let name = subscriber.to_string();
+        let putting = PuttingBack { subscriber, events: events.clone(), which, doing };
+        let count = queue.put_back(putting).await.map_err(Refusal::NotWritten)?;
+        put_back.extend((count > 0).then(|| (name, count.into())));
+    }
+    let matched = events.len();
+    if doing == Doing::ForReal {
+        let what = json!({ "action": "replay", "asked": said, "matched": matched, "put_back": put_back });
+        note(queue, who, what).await?;
+    }
+    Ok(PutBack { matched, put_back, next: next.map(|id| id.to_string()) })
+}
+
+/// What was asked, for the audit log: long lists of ids by how many they are.
+fn spoken(body: &[u8]) -> Value {
+    let mut said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let many = said["events"].as_array().map(Vec::len).filter(|many| *many > NAMED);
+    if let Some(many) = many {
+        said["events"] = many.into();
+    }
+    said
+}
+
+/// How many ids are noted one by one.
+const NAMED: usize = 20;
+
+/// The plugins that may get something: the one that is named, or all that subscribe to anything.
+async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal> {
+    let mut plugins = queue.subscribers().await;
+    plugins.retain(|name| !is_webhook(name) && asked.plugin.as_ref().is_none_or(|plugin| **plugin == **name));
+    if asked.plugin.is_some() && plugins.is_empty() {
+        return Err(Refusal::Unknown("plugin"));
+    }
+    // Whatever the order was in which they came.
+    plugins.sort();
+    Ok(plugins)
+}
+
+/// The events that a filter means, and where to go on.
+async fn meant(queue: &Queue, asked: &Asked, plugins: &[Arc<str>]) -> Result<(Vec<EventId>, Option<EventId>), Refusal> {
+    let wanted = asked.wanted(MOST)?;
+    let page = match asked.state {
+        Some(faces::State::Dead) => dead_of(queue, &wanted, plugins).await?,
+        // Who never had an event, or may have had it in any way, gets it all the same.
+        None | Some(faces::State::Unrouted | faces::State::LetGo) => {
+            queue.events(Wanted { went: asked.state.map(Into::into), ..wanted }).await?
+        }
+        Some(state) => {
+            queue.events(Wanted { went: Some(state.into()), subscriber: asked.plugin.clone(), ..wanted }).await?
+        }
+    };
+    Ok((page.events.iter().map(|event| event.id).collect(), page.next))
+}
+
+/// The events of which any of these plugins has a dead delivery, the newest first.
+async fn dead_of(queue: &Queue, wanted: &Wanted, plugins: &[Arc<str>]) -> Result<Page, Refusal> {
+    let (mut found, mut next): (BTreeMap<EventId, Listed>, Option<EventId>) = (BTreeMap::new(), None);
+    for plugin in plugins {
+        let subscriber = Some(plugin.to_string());
+        let page = queue.events(Wanted { went: Some(Went::Dead), subscriber, ..wanted.clone() }).await?;
+        // All were looked at together only as far as the one that got least far.
+        next = next.max(page.next);
+        found.extend(page.events.into_iter().map(|event| (event.id, event)));
+    }
+    let mut events: Vec<Listed> =
+        found.into_values().rev().filter(|event| next.is_none_or(|next| event.id >= next)).collect();
+    if events.len() > wanted.limit {
+        events.truncate(wanted.limit);
+        next = events.last().map(|event| event.id);
+    }
+    Ok(Page { events, next })
+}
+
+/// Dead deliveries of plugins, those of the newest events first
+#[utoipa::path(get, path = "/api/v1/dead", tag = "dead", params(DeadQuery),
+    responses((status = 200, body = Dead), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 404, body = Error), (status = 422, body = Error)))]
+pub(super) async fn dead(State(api): State<Api>, uri: Uri) -> Result<Json<Dead>, Refusal> {
+    let asked = Asked::from(query::<DeadQuery>(&uri)?);
+    let plugins = plugins(&api.queue, &asked).await?;
+    let page = dead_of(&api.queue, &asked.wanted(PAGE)?, &plugins).await?;
+    let mut dead = Vec::new();
+    for event in &page.events {
+        for stand in &event.deliveries {
+            let is_meant = plugins.iter().any(|plugin| **plugin == *stand.subscriber);
+            if is_meant && stand.standing == Some(Standing::Dead) {
+                dead.push(tell(&api.queue, event, &stand.subscriber).await?);
+            }
+        }
+    }
+    Ok(Json(Dead { dead, next: page.next.map(|id| id.to_string()) }))
+}
+
+async fn tell(queue: &Queue, event: &Listed, plugin: &str) -> Result<DeadFace, Refusal> {
+    // The newest before the one behind it is itself.
+    let before = Some(EventId::from_i64(event.id.to_i64() + 1));
+    let filter = Filter { standing: None, event_type: None, before, since_ms: None, until_ms: None, limit: 1 };
+    let looked = queue.deliveries(plugin, filter).await?.into_iter().find(|looked| looked.event == event.id);
+    let attempts = looked.as_ref().map(|looked| looked.attempts).unwrap_or_default();
+    let last = looked.and_then(|looked| looked.history.into_iter().next_back());
+    Ok(DeadFace {
+        event: event.id.to_string(),
+        received_at: rfc3339(event.received_at_ms),
+        source: event.source.clone(),
+        event_type: event.event_type.clone(),
+        plugin: plugin.to_owned(),
+        attempts,
+        outcome: last.as_ref().map(|tried| tried.outcome.to_owned()),
+        why: last.and_then(|tried| tried.why),
+    })
+}
+
+/// Try dead deliveries again, by the events' ids or by filter
+#[utoipa::path(post, path = "/api/v1/dead/retry", tag = "dead", request_body = DeadOnes,
+    responses((status = 200, body = PutBack), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+pub(super) async fn retry(
+    State(api): State<Api>,
+    Extension(who): Extension<Operator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<PutBack>, Refusal> {
+    let asked = Asked::dead(&headers, &body)?;
+    let said = spoken(&body);
+    let retrying = async move { put_back(&api.queue, who, asked, json!({ "dead": said })).await };
+    to_its_end(retrying).await.map(Json)
+}
+
+/// Let go of dead deliveries, by the events' ids or by filter
+///
+/// Nothing is left of them but their attempts.
+#[utoipa::path(post, path = "/api/v1/dead/drop", tag = "dead", request_body = DeadOnes,
+    responses((status = 200, body = Dropped), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+pub(super) async fn drop_dead(
+    State(api): State<Api>,
+    Extension(who): Extension<Operator>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Dropped>, Refusal> {
+    let asked = Asked::dead(&headers, &body)?;
+    let said = spoken(&body);
+    let dropping = async move {
+        let plugins = plugins(&api.queue, &asked).await?;
+        let (events, next) = match asked.named()? {
+            Some(events) => (events, None),
+            None => meant(&api.queue, &asked, &plugins).await?,
+        };
+        let mut dropped = Map::new();
+        for plugin in plugins {
+            let count = api.queue.drop_dead(&plugin, events.clone()).await.map_err(Refusal::NotWritten)?;
+            dropped.extend((count > 0).then(|| (plugin.to_string(), count.into())));
+        }
+        let matched = events.len();
+        let what = json!({ "action": "drop", "asked": said, "matched": matched, "dropped": dropped });
+        note(&api.queue, who, what).await?;
+        Ok::<_, Refusal>(Dropped { matched, dropped, next: next.map(|id| id.to_string()) })
+    };
+    to_its_end(dropping).await.map(Json)
+}

@@ -1,0 +1,345 @@
+//! How the operator's API is asked: which events are meant.
+
+use axum::http::HeaderMap;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::refusal::{Refusal, read};
+use super::super::webhooks::time;
+use super::faces::State;
+use crate::event::{EventId, Pattern, UnixMs};
+use crate::queue::Wanted;
+
+/// The most events of one request.
+pub(super) const MOST: usize = 1000;
+
+/// How many are listed where nothing is said.
+pub(super) const PAGE: usize = 100;
+
+/// Which events are listed. What is not said does not matter.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventsQuery {
+    /// Those of a source, or of a provider.
+    pub source: Option<String>,
+    /// Those of a type, with `*` for any characters.
+    #[serde(rename = "type")]
+    #[param(rename = "type", min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    pub event_type: Option<String>,
+    /// Those that went so.
+    #[param(inline)]
+    pub state: Option<State>,
+    /// Those that a plugin has a delivery of; with `state`, one that went so.
+    pub plugin: Option<String>,
+    /// Those that were received from this time on (RFC 3339),
+    #[param(format = DateTime)]
+    pub since: Option<String>,
+    /// and before this one.
+    #[param(format = DateTime)]
+    pub until: Option<String>,
+    /// Those with this text in their payload.
+    #[param(min_length = 1, max_length = 1000)]
+    pub text: Option<String>,
+    /// Those before this one: `next` of the page before.
+    #[param(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+    pub before: Option<String>,
+    /// Those after this one.
+    #[param(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+    pub after: Option<String>,
+    /// The most of them. Without it, 100.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+}
+
+/// Which dead deliveries are listed. What is not said does not matter.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeadQuery {
+    /// A plugin's. Without it, those of all plugins; those of webhooks are listed by webhook.
+    pub plugin: Option<String>,
+    /// Those of events of a source, or of a provider.
+    pub source: Option<String>,
+    /// Those of events of a type, with `*` for any characters.
+    #[serde(rename = "type")]
+    #[param(rename = "type", min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    pub event_type: Option<String>,
+    /// Those of events that were received from this time on (RFC 3339),
+    #[param(format = DateTime)]
+    pub since: Option<String>,
+    /// and before this one.
+    #[param(format = DateTime)]
+    pub until: Option<String>,
+    /// Those of events with this text in their payload.
+    #[param(min_length = 1, max_length = 1000)]
+    pub text: Option<String>,
+    /// Those of events before this one: `next` of the page before.
+    #[param(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+    pub before: Option<String>,
+    /// The most events. Without it, 100.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+}
+
+/// An event's id.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+pub(super) struct Id(#[allow(dead_code, reason = "it is there to be described")] String);
+
+/// Events to be delivered again.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is there to be described: which of them is meant is told by `events`")]
+pub(super) enum Again {
+    /// By their ids.
+    Named(AgainNamed),
+    /// By what they are.
+    Filtered(AgainFiltered),
+}
+
+/// Events that are named, to be delivered again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgainNamed {
+    /// Their ids.
+    #[schema(value_type = Vec<Id>, min_items = 1, max_items = 1000)]
+    pub events: Vec<String>,
+    /// To this plugin only.
+    #[serde(default)]
+    pub plugin: Option<String>,
+    /// Which deliveries: of `dead` only those that are, of `unrouted` only those that there never were.
+    #[serde(default)]
+    pub state: Option<State>,
+    /// Whether it is only found out what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Events to be delivered again, by what they are. Something has to be said of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgainFiltered {
+    /// Those of a source, or of a provider.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Those of a type, with `*` for any characters.
+    #[serde(default, rename = "type")]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    pub event_type: Option<String>,
+    /// Those that went so. Of `dead` ones, dead deliveries only; `unrouted` ones go to who wants them now.
+    #[serde(default)]
+    pub state: Option<State>,
+    /// To this plugin only.
+    #[serde(default)]
+    pub plugin: Option<String>,
+    /// Those that were received from this time on (RFC 3339),
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub since: Option<String>,
+    /// and before this one.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+    /// Those with this text in their payload.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 1000)]
+    pub text: Option<String>,
+    /// Those before this one: `next` of the answer before.
+    #[serde(default)]
+    #[schema(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+    pub before: Option<String>,
+    /// The most events. Without it, 1,000.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// Whether it is only found out what would be done.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Dead deliveries.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it is there to be described: which of them is meant is told by `events`")]
+pub(super) enum DeadOnes {
+    /// By the ids of their events.
+    Named(DeadNamed),
+    /// By what those are.
+    Filtered(DeadFiltered),
+}
+
+/// Dead deliveries of events that are named.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeadNamed {
+    /// Their ids.
+    #[schema(value_type = Vec<Id>, min_items = 1, max_items = 1000)]
+    pub events: Vec<String>,
+    /// A plugin's. Without it, those of all plugins.
+    #[serde(default)]
+    pub plugin: Option<String>,
+}
+
+/// Dead deliveries, by what their events are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeadFiltered {
+    /// A plugin's. Without it, those of all plugins.
+    #[serde(default)]
+    pub plugin: Option<String>,
+    /// Those of events of a source, or of a provider.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Those of events of a type, with `*` for any characters.
+    #[serde(default, rename = "type")]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    pub event_type: Option<String>,
+    /// Those of events that were received from this time on (RFC 3339),
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub since: Option<String>,
+    /// and before this one.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+    /// Those of events with this text in their payload.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 1000)]
+    pub text: Option<String>,
+    /// Those of events before this one: `next` of the answer before.
+    #[serde(default)]
+    #[schema(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
+    pub before: Option<String>,
+    /// The most events. Without it, 1,000.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+}
+
+/// How much of the audit log is shown.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AuditQuery {
+    /// The most entries. Without it, 100.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+}
+
+/// What is asked, however it was.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub events: Option<Vec<String>>,
+    pub source: Option<String>,
+    pub event_type: Option<String>,
+    pub state: Option<State>,
+    pub plugin: Option<String>,
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub text: Option<String>,
+    pub before: Option<String>,
+    pub limit: Option<usize>,
+    pub dry_run: bool,
+}
+
+impl From<EventsQuery> for Asked {
+    fn from(query: EventsQuery) -> Asked {
+        let EventsQuery { source, event_type, state, plugin, since, until, text, before, after: _, limit } = query;
+        Asked { source, event_type, state, plugin, since, until, text, before, limit, ..Asked::default() }
+    }
+}
+
+impl From<DeadQuery> for Asked {
+    fn from(query: DeadQuery) -> Asked {
+        let DeadQuery { plugin, source, event_type, since, until, text, before, limit } = query;
+        Asked { plugin, source, event_type, since, until, text, before, limit, ..Asked::default() }
+    }
+}
+
+/// A number without a fraction, however it is written: in JSON 5.0 is as whole as 5.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
+    let from_fraction = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e9).contains(number));
+    let whole = number.as_u64().or_else(|| from_fraction().map(|number| number as u64));
+    whole.map(|number| Some(number as usize)).ok_or_else(|| Error::custom("must be a whole number"))
+}
+
+/// Whether a body names events.
+fn names_events(headers: &HeaderMap, body: &[u8]) -> Result<bool, Refusal> {
+    Ok(read::<Map<String, Value>>(headers, body)?.contains_key("events"))
+}
+
+impl Asked {
+    /// Reads an [`Again`].
+    pub fn again(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
+        if names_events(headers, body)? {
+            let AgainNamed { events, plugin, state, dry_run } = read(headers, body)?;
+            return Ok(Asked { events: Some(events), plugin, state, dry_run, ..Asked::default() });
+        }
+        let said: AgainFiltered = read(headers, body)?;
+        let AgainFiltered { source, event_type, state, plugin, since, until, text, before, limit, dry_run } = said;
+        Ok(Asked { events: None, source, event_type, state, plugin, since, until, text, before, limit, dry_run })
+    }
+
+    /// Reads [`DeadOnes`].
+    pub fn dead(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
+        let state = Some(State::Dead);
+        if names_events(headers, body)? {
+            let DeadNamed { events, plugin } = read(headers, body)?;
+            return Ok(Asked { events: Some(events), plugin, state, ..Asked::default() });
+        }
+        let DeadFiltered { plugin, source, event_type, since, until, text, before, limit } = read(headers, body)?;
+        Ok(Asked { state, plugin, source, event_type, since, until, text, before, limit, ..Asked::default() })
+    }
+
+    /// What is looked for, whatever became of it; `usual` is the most where nothing is said.
+    pub fn wanted(&self, usual: usize) -> Result<Wanted, Refusal> {
+        let limit = self.limit.unwrap_or(usual);
+        if !(1..=MOST).contains(&limit) {
+            return Err(Refusal::Wrong(format!("limit: must be from 1 to {MOST}")));
+        }
+        if self.text.as_ref().is_some_and(|text| !(1..=MOST).contains(&text.chars().count())) {
+            return Err(Refusal::Wrong(format!("text: must have 1 to {MOST} characters")));
+        }
+        let pattern = |text: &String| text.parse::<Pattern>().map_err(|error| Refusal::Wrong(format!("type: {error}")));
+        Ok(Wanted {
+            source: self.source.clone(),
+            event_type: self.event_type.as_ref().map(pattern).transpose()?,
+            since_ms: self.since.as_ref().map(|text| moment("since", text)).transpose()?,
+            until_ms: self.until.as_ref().map(|text| moment("until", text)).transpose()?,
+            text: self.text.clone(),
+            before: self.before.as_ref().map(|text| id("before", text)).transpose()?,
+            limit,
+            ..Wanted::default()
+        })
+    }
+
+    /// The events that are named, where any are.
+    pub fn named(&self) -> Result<Option<Vec<EventId>>, Refusal> {
+        let Some(events) = &self.events else { return Ok(None) };
+        if !(1..=MOST).contains(&events.len()) {
+            return Err(Refusal::Wrong(format!("events: must be 1 to {MOST}")));
+        }
+        events.iter().map(|text| id("events", text)).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Whether nothing says which events are meant.
+    pub fn is_anything(&self) -> bool {
+        let said = [&self.source, &self.event_type, &self.plugin, &self.since, &self.until, &self.text, &self.before];
+        self.events.is_none() && self.state.is_none() && said.into_iter().all(Option::is_none)
+    }
+}
+
+/// Reads a time; one that no id can have is the last that one can.
+fn moment(field: &str, text: &str) -> Result<UnixMs, Refusal> {
+    let (ms, last) = (time(field, text)?, EventId::from_i64(i64::MAX).made_at_ms());
+    Ok(ms.min(last))
+}
+
+/// Reads an event's id.
+pub(super) fn id(field: &str, text: &str) -> Result<EventId, Refusal> {
+    text.parse().map_err(|error| Refusal::Wrong(format!("{field}: {error}")))
+}

@@ -1,0 +1,76 @@
+//! Holding plugins, and who did what by hand.
+
+use axum::Json;
+use axum::extract::{Extension, Path, State};
+use axum::http::Uri;
+use serde_json::{Value, json};
+
+use super::super::Api;
+use super::super::faces::Error;
+use super::super::guard::Operator;
+use super::super::refusal::{Refusal, to_its_end};
+use super::super::webhooks::query;
+use super::asked::{AuditQuery, MOST, PAGE};
+use super::faces::{AuditedFace, Held};
+use super::note;
+use crate::event::{is_webhook, rfc3339};
+
+/// Begin nothing for a plugin any more, until it is resumed; a restart changes nothing of that
+///
+/// What runs ends; the rest waits.
+#[utoipa::path(post, path = "/api/v1/plugins/{name}/pause", tag = "plugins", params(("name" = String, Path, description = "The plugin")),
+    responses((status = 200, body = Held), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 404, body = Error), (status = 503, body = Error)))]
+pub(super) async fn pause(
+    State(api): State<Api>,
+    Extension(who): Extension<Operator>,
+    Path(plugin): Path<String>,
+) -> Result<Json<Held>, Refusal> {
+    let pausing = async move {
+        let is_there = !is_webhook(&plugin) && api.queue.pause(&plugin).await.map_err(Refusal::NotWritten)?;
+        if !is_there {
+            return Err(Refusal::Unknown("plugin"));
+        }
+        note(&api.queue, who, json!({ "action": "pause", "plugin": plugin })).await?;
+        Ok(Held { plugin, paused: true })
+    };
+    to_its_end(pausing).await.map(Json)
+}
+
+/// Let a plugin go on
+#[utoipa::path(post, path = "/api/v1/plugins/{name}/resume", tag = "plugins", params(("name" = String, Path, description = "The plugin")),
+    responses((status = 200, body = Held), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 404, body = Error), (status = 503, body = Error)))]
+pub(super) async fn resume(
+    State(api): State<Api>,
+    Extension(who): Extension<Operator>,
+    Path(plugin): Path<String>,
+) -> Result<Json<Held>, Refusal> {
+    let resuming = async move {
+        let is_there = !is_webhook(&plugin) && api.queue.resume(&plugin).await.map_err(Refusal::NotWritten)?;
+        if !is_there {
+            return Err(Refusal::Unknown("plugin"));
+        }
+        note(&api.queue, who, json!({ "action": "resume", "plugin": plugin })).await?;
+        Ok(Held { plugin, paused: false })
+    };
+    to_its_end(resuming).await.map(Json)
+}
+
+/// Who changed what by hand, the newest first
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery),
+    responses((status = 200, body = [AuditedFace]), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
+        (status = 422, body = Error)))]
+pub(super) async fn audit(State(api): State<Api>, uri: Uri) -> Result<Json<Vec<AuditedFace>>, Refusal> {
+    let AuditQuery { limit } = query(&uri)?;
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=MOST).contains(&limit) {
+        return Err(Refusal::Wrong(format!("limit: must be from 1 to {MOST}")));
+    }
+    let noted = api.queue.audit(limit).await?;
+    let face = |noted: crate::queue::Audited| {
+        let what = serde_json::from_str(&noted.what).unwrap_or(Value::String(noted.what));
+        AuditedFace { at: rfc3339(noted.at_ms), who: noted.who, what }
+    };
+    Ok(Json(noted.into_iter().map(face).collect()))
+}

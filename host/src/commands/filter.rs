@@ -1,0 +1,55 @@
+//! Which events are meant: the flags that the commands of operators share.
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::gateway::word;
+use super::when::said;
+
+/// Which events are meant
+#[derive(Args, Clone)]
+pub struct Filter {
+    /// Of a source, or of a provider
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Of a type, with * for any characters
+    #[arg(long = "type", value_name = "PATTERN")]
+    pub event_type: Option<String>,
+    /// A plugin's
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// Received from this time on: 30m or 2h or 3d ago, "today 9:30", "yesterday 14:00", 2026-11-20, "2026-11-20 14:00" or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Received before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// With this text in the payload
+    #[arg(long)]
+    pub text: Option<String>,
+}
+
+impl Filter {
+    /// What was said, by the names of the API.
+    pub fn fields(&self) -> anyhow::Result<Map<String, Value>> {
+        let fields = [
+            ("source", self.source.clone()),
+            ("type", self.event_type.clone()),
+            ("plugin", self.plugin.clone()),
+            ("since", said("since", &self.since)?),
+            ("until", said("until", &self.until)?),
+            ("text", self.text.clone()),
+        ];
+        let said = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))));
+        Ok(said.collect())
+    }
+}
+
+/// A path with fields as its query.
+pub fn with_query(path: &str, fields: &Map<String, Value>) -> String {
+    let pair = |(name, value): (&String, &Value)| {
+        let text = value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
+        format!("{name}={}", word(&text))
+    };
+    format!("{path}?{}", fields.iter().map(pair).collect::<Vec<_>>().join("&"))
+}

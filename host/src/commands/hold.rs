@@ -1,0 +1,117 @@
+//! `hookgate plugins`, `pause` and `resume`: how plugins stand, and holding one.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use http::Method;
+use serde_json::Value;
+
+use super::gateway::{Door, word};
+use super::table::print_table;
+
+/// Show how each plugin stands: what it wants, what it may use, what became of its deliveries
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate plugins")]
+pub struct Plugins {
+    #[command(flatten)]
+    door: Door,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Hold a plugin: nothing is begun for it until it is resumed, across restarts; what comes waits
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate pause billing")]
+pub struct Pause {
+    #[command(flatten)]
+    one: One,
+}
+
+/// Let a plugin go on that was paused
+#[derive(Args)]
+#[command(after_help = "Example:  hookgate resume billing")]
+pub struct Resume {
+    #[command(flatten)]
+    one: One,
+}
+
+#[derive(Args)]
+struct One {
+    /// The plugin's name
+    plugin: String,
+    #[command(flatten)]
+    door: Door,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plugins {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let asking = async { self.door.open()?.ask(Method::GET, "/api/v1/plugins", None).await };
+        let plugins = super::block_on(asking)??;
+        if self.json {
+            outln!("{}", serde_json::to_string_pretty(&plugins)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let rows: Vec<Vec<String>> = plugins.as_array().into_iter().flatten().map(row).collect();
+        let heads =
+            ["PLUGIN", "SLOT", "VERSION", "GENERATION", "DONE", "RETRIED", "DEAD", "SUBSCRIBES TO", "MAY USE", "WHY"];
+        print_table(&heads, &rows);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn row(plugin: &Value) -> Vec<String> {
+    let text = |field: &str| match &plugin[field] {
+        Value::Null => "-".to_owned(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let joined = |all: Vec<String>| if all.is_empty() { "-".to_owned() } else { all.join(" ") };
+    let array = |field: &str| plugin[field].as_array().into_iter().flatten();
+    let wants = array("subscriptions").filter_map(|one| one.as_str().map(str::to_owned)).collect();
+    let granted = array("asks").filter(|ask| ask["granted"] == true);
+    let word = |ask: &Value, field: &str| ask[field].as_str().unwrap_or_default().to_owned();
+    let uses = granted.map(|ask| [word(ask, "what"), word(ask, "name")].join(":").trim_end_matches(':').to_owned());
+    let mut row = vec![text("name"), slot(plugin)];
+    row.extend(["version", "generation", "done", "retried", "dead"].map(text));
+    row.extend([joined(wants), joined(uses.collect()), text("why")]);
+    row
+}
+
+/// Its slot, and who holds it.
+fn slot(plugin: &Value) -> String {
+    let slot = plugin["slot"].as_str().unwrap_or_default();
+    match (&plugin["paused"], &plugin["left_alone"]) {
+        (Value::Bool(true), _) => format!("{slot}, paused"),
+        (_, Value::Object(_)) => format!("{slot}, left alone"),
+        _ => slot.to_owned(),
+    }
+}
+
+impl Pause {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.one.ask("pause", "is paused: what comes for it waits until `hookgate resume`")
+    }
+}
+
+impl Resume {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        self.one.ask("resume", "goes on")
+    }
+}
+
+impl One {
+    fn ask(self, what: &str, told: &str) -> anyhow::Result<ExitCode> {
+        let path = format!("/api/v1/plugins/{}/{what}", word(&self.plugin));
+        let held = super::block_on(async { self.door.open()?.ask(Method::POST, &path, None).await })??;
+        match self.json {
+            true => outln!("{}", serde_json::to_string_pretty(&held)?),
+            false => outln!("{} {told}", self.plugin),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,60 @@
+//! `hookgate replay`: events delivered again, also to a plugin that did not exist then.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Usage;
+use super::again::{Again, As, Pace};
+use super::events::State;
+use super::filter::Filter;
+use super::gateway::Door;
+
+/// Have events delivered again, by id or by filter
+///
+/// To each plugin that had them, or that subscribes to their type now; webhooks have `hookgate webhooks redeliver`.
+#[derive(Args)]
+#[command(
+    after_help = "Example:  hookgate replay evt_...\n          hookgate replay --plugin billing --state dead --since \"yesterday 14:00\" --dry-run\n          hookgate replay --source github --type 'issues.*' --since 2d --plugin a-new-one"
+)]
+pub struct Replay {
+    /// The events
+    #[arg(value_name = "EVENT", conflicts_with_all = ["source", "event_type", "since", "until", "text"])]
+    events: Vec<String>,
+    #[command(flatten)]
+    filter: Filter,
+    /// Those that went so; of events that are named, `dead`: dead deliveries only, `unrouted`: only to who never had them
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    /// Only find out what would be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    pace: Pace,
+    #[command(flatten)]
+    door: Door,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let mut fields = self.filter.fields()?;
+        if let Some(state) = self.state {
+            fields.insert("state".into(), state.name().into());
+        }
+        if fields.is_empty() && self.events.is_empty() {
+            return Err(Usage::error(
+                "say which events: their ids, or --source, --type, --state, --plugin, --since, --until, --text",
+            ));
+        }
+        if self.dry_run {
+            fields.insert("dry_run".into(), true.into());
+        }
+        let told = if self.dry_run { "would put back deliveries" } else { "put back deliveries" };
+        let Replay { events, pace, .. } = self;
+        let again = Again { path: "/api/v1/replay", done: "put_back", fields, events, pace, told };
+        super::block_on(async { again.run(&self.door.open()?, As::said(&self.json)).await })?
+    }
+}
