@@ -107,6 +107,8 @@ impl Store {
         let gone = "SELECT s.id FROM subscriber s WHERE s.name GLOB 'webhook:*'
             AND NOT EXISTS (SELECT 1 FROM record WHERE kind = 'webhook' AND 'webhook:' || record.id = s.name)
             AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = s.id)";
+        // The next one may get its number.
+        self.run(&format!("DELETE FROM attempt WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM track WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM subscription WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM subscriber WHERE id IN ({gone})"), [])
