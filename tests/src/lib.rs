@@ -15,6 +15,7 @@
 mod application;
 pub mod bare;
 mod canary;
+pub mod conformance;
 pub mod frameio;
 mod gateway;
 mod guest;

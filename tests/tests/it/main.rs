@@ -13,6 +13,7 @@ mod api;
 mod bad_requests;
 mod commands;
 mod compiling;
+mod conformance;
 mod contract;
 mod crash;
 mod duplicates;
