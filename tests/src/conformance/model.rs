@@ -184,7 +184,10 @@ impl Model {
         let value = |by: &Arc<str>| known.event.attributes.iter().find(|(name, _)| **name == **by);
         let lane = one.ordered_by.as_ref().and_then(value).map(|(_, value)| value.clone());
         let due_ms = one.due_in_lane(id, &lane, now);
-        let told = Told { standing: Standing::Pending, attempts: 0, earlier: 0, due_ms, line, lane, since };
+        // What was dropped left its attempts.
+        let left = one.history.range((id, 0)..=(id, u32::MAX)).next_back();
+        let attempts = left.map_or(0, |((_, number), _)| *number);
+        let told = Told { standing: Standing::Pending, attempts, earlier: attempts, due_ms, line, lane, since };
         one.deliveries.insert(id, told);
     }
 

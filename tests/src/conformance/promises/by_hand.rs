@@ -158,7 +158,12 @@ pub fn what_was_dropped_is_no_more_and_its_attempts_are<E: Engine>() {
     assert_eq!((stand.standing, tried.len(), tried[0].outcome), (None, 1, "reject"));
     assert_eq!(desk.put_back("a", &[id], Which::Dead, Doing::ForReal), 0);
     assert_eq!(desk.put_back("a", &[id], Which::Missing, Doing::ForReal), 1);
-    desk.begun_one();
+    let again = desk.begun_one();
+    assert_eq!((again.attempt, again.nth()), (2, 1));
+    desk.done(&again);
+    let shown = desk.look(desk.queue().show(id)).unwrap();
+    let tried: Vec<_> = shown.deliveries[0].1.iter().map(|tried| (tried.number, tried.outcome)).collect();
+    assert_eq!(tried, [(1, "reject"), (2, "done")]);
 }
 
 pub fn what_was_dropped_is_over_and_was_wanted<E: Engine>() {
