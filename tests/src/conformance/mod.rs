@@ -26,8 +26,8 @@ pub trait Engine: Sized {
     /// The way in.
     fn queue(&self) -> &Queue;
 
-    /// Does what was said, and what is due at a time. Gives whether there is another step.
-    fn step(&mut self, now: UnixMs) -> bool;
+    /// Does what was said, and what is due at a time.
+    fn step(&mut self, now: UnixMs);
 
     /// What came out since this was asked last, in its order.
     fn deliveries(&mut self) -> Vec<Delivery>;
@@ -50,13 +50,10 @@ impl Engine for Sqlite {
         &self.queue
     }
 
-    fn step(&mut self, now: UnixMs) -> bool {
+    fn step(&mut self, now: UnixMs) {
         match self.core.step(now) {
-            Stepped::On => true,
-            Stepped::Closed(done) => {
-                let _ = done.send(());
-                false
-            }
+            Stepped::On => {}
+            Stepped::Closed(done) => drop(done.send(())),
             Stepped::Failed => panic!("the disk failed"),
         }
     }

@@ -116,7 +116,7 @@ impl<E: Engine> Desk<E> {
     }
 }
 
-/// The tests of an engine, each as long as it takes: what is promised by name, and whatever chance says.
+/// The tests of an engine: what is promised by name, and whatever chance says.
 #[macro_export]
 macro_rules! conformance_suite {
     ($engine:ty) => {
