@@ -18,6 +18,7 @@ pub mod bare;
 mod canary;
 mod clock;
 mod collector;
+pub mod conformance;
 pub mod fire;
 pub mod frameio;
 mod gateway;

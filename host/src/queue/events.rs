@@ -17,6 +17,7 @@ const ONE: &str = "SELECT source, type, received_at_ms FROM event WHERE id = ?1"
 const OF_KIND: &str =
     "SELECT id FROM event WHERE source = ?1 AND type = ?2 AND id < ?3 AND id >= ?4 ORDER BY id DESC LIMIT ?5";
 const UNROUTED: &str = "SELECT id FROM event WHERE unrouted = 1 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
+const KEPT: &str = "SELECT e.unrouted FROM body b CROSS JOIN event e ON e.id = b.event WHERE b.event = ?1";
 const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = ?1 LIMIT ?2";
 pub(super) const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
 // Each pair by one step through the index, however many events there are.
@@ -31,7 +32,7 @@ const KINDS: &str = "WITH RECURSIVE kind (source, type) AS (
 
 /// The queries that must not look through a table, for the test of their plans.
 #[cfg(test)]
-pub(super) const EVENTS: [&str; 6] = [WALK, ONE, OF_KIND, UNROUTED, IN_STATE, DELIVERIES];
+pub(super) const EVENTS: [&str; 7] = [WALK, ONE, OF_KIND, UNROUTED, KEPT, IN_STATE, DELIVERIES];
 
 /// How long one look takes at the most, but for its last step.
 const LOOK: Duration = Duration::from_millis(30);
@@ -74,7 +75,7 @@ pub enum Went {
     Unrouted,
     /// Something is still to be done.
     Pending,
-    /// All of it is done.
+    /// All of it is done, or was dropped by hand.
     Done,
     /// Nothing is to be done any more, and something of it is dead.
     Dead,
@@ -371,11 +372,13 @@ fn went(db: &Connection, id: i64, deliveries: &[Stand]) -> rusqlite::Result<Went
         () if any(Went::Dead) => Went::Dead,
         () if !deliveries.is_empty() => Went::Done,
         () => {
-            let kept: Option<i64> = db
-                .prepare_cached("SELECT 1 FROM body WHERE event = ?1")?
-                .query_row([id], |row| row.get(0))
-                .optional()?;
-            if kept.is_some() { Went::Unrouted } else { Went::LetGo }
+            let kept = db.prepare_cached(KEPT)?.query_row([id], |row| row.get(0)).optional()?;
+            match kept {
+                Some(true) => Went::Unrouted,
+                // It was wanted, and what of it was dead was dropped.
+                Some(false) => Went::Done,
+                None => Went::LetGo,
+            }
         }
     })
 }

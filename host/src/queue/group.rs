@@ -94,11 +94,12 @@ impl Writer {
         if let Some(lane) = lane
             && !self.store.enter_lane(subscriber.id, lane, id)?
         {
-            let begins = Begins { state: State::Waiting, attempt: 0, due_ms: IN_LANE, line, lane: Some(lane) };
+            let begins =
+                Begins { state: State::Waiting, attempt: 0, earlier: 0, due_ms: IN_LANE, line, lane: Some(lane) };
             return self.store.insert_delivery(subscriber.id, id, begins);
         }
         if subscriber.has_slot(now) && !subscriber.is_waited_for(now) && self.has_room(subscriber) {
-            let begins = Begins { state: State::Running, attempt: 1, due_ms: now, line, lane };
+            let begins = Begins { state: State::Running, attempt: 1, earlier: 0, due_ms: now, line, lane };
             self.store.insert_delivery(subscriber.id, id, begins)?;
             self.begun(n, event.bytes());
             let subscriber = self.subscribers[n].name.clone();
@@ -106,7 +107,7 @@ impl Writer {
             written.claimed.push((n, delivery));
             return Ok(());
         }
-        let begins = Begins { state: State::Waiting, attempt: 0, due_ms: now, line, lane };
+        let begins = Begins { state: State::Waiting, attempt: 0, earlier: 0, due_ms: now, line, lane };
         self.store.insert_delivery(subscriber.id, id, begins)?;
         let subscriber = &mut self.subscribers[n];
         let has_slots = subscriber.slots > 0;
@@ -133,7 +134,9 @@ impl Writer {
         let lane = value.as_deref().map(lane);
         let is_free = lane.map(|lane| self.store.enter_lane(id, lane, event)).transpose()?.unwrap_or(true);
         let due_ms = if is_free { now } else { IN_LANE };
-        let begins = Begins { state: State::Waiting, attempt: 0, due_ms, line: BY_HAND, lane };
+        // One that was dropped left its attempts, which keep their numbers.
+        let attempt = self.store.last_attempt(id, event)?;
+        let begins = Begins { state: State::Waiting, attempt, earlier: attempt, due_ms, line: BY_HAND, lane };
         self.store.insert_delivery(id, event, begins)?;
         if is_free {
             self.subscribers[n].is_due_at(BY_HAND, now);

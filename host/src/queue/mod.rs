@@ -279,7 +279,8 @@ impl Queue {
         let _ = self.orders.send(Order::Gone { subscriber: subscriber.into() });
     }
 
-    /// Says how many deliveries a subscriber may have in hand from now on. More come out as others are settled.
+    /// Says how many deliveries a subscriber that is there may have in hand from now on. More come out as others are settled. Who has no
+    /// slots is not there: only [`Queue::subscribe`] gives it some.
     pub fn claim(&self, subscriber: &str, slots: usize) {
         let _ = self.orders.send(Order::Claim { subscriber: subscriber.into(), slots });
     }

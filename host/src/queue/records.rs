@@ -38,6 +38,16 @@ pub struct Audited {
     pub what: String,
 }
 
+/// Since when somebody has been gone who is forgotten: for ever.
+const FOR_EVER: UnixMs = 0;
+
+impl StoredSubscriber {
+    /// Whether nobody will ever take up what waits for it.
+    pub fn is_forgotten(&self) -> bool {
+        self.gone_at_ms == Some(FOR_EVER)
+    }
+}
+
 impl Store {
     /// Everyone who ever subscribed.
     pub fn subscribers(&self) -> Result<Vec<StoredSubscriber>> {
@@ -85,13 +95,15 @@ impl Store {
         self.run("UPDATE subscriber SET gone_at_ms = ?2 WHERE id = ?1", params![subscriber, at_ms.map(|ms| ms as i64)])
     }
 
-    /// Ends a subscriber's subscriptions; what still waits for it is dead.
+    /// Ends a subscriber's subscriptions for ever; what still waits for it is dead.
     pub fn forget(&self, subscriber: i64) -> Result<()> {
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
         self.run("DELETE FROM lane WHERE subscriber = ?1", [subscriber])?;
         let dead = self.change(FORGET, [subscriber])?;
         self.opened(-(dead as i64));
-        self.count_dead(subscriber, dead)
+        self.count_dead(subscriber, dead)?;
+        // Last: whoever is cut short before it forgets it anew.
+        self.set_gone(subscriber, Some(FOR_EVER))
     }
 
     /// Keeps what is registered, or takes it out.
@@ -107,6 +119,8 @@ impl Store {
         let gone = "SELECT s.id FROM subscriber s WHERE s.name GLOB 'webhook:*'
             AND NOT EXISTS (SELECT 1 FROM record WHERE kind = 'webhook' AND 'webhook:' || record.id = s.name)
             AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = s.id)";
+        // The next one may get its number.
+        self.run(&format!("DELETE FROM attempt WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM track WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM subscription WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM subscriber WHERE id IN ({gone})"), [])

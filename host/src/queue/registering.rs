@@ -83,6 +83,10 @@ impl Writer {
         self.store.begin()?;
         let Registration { kind, id, body, subscribing, event } = registration;
         self.store.put_record(kind, id, body.as_deref())?;
+        // First, to those who subscribed before: for whoever ends, nothing may begin to wait after its end.
+        if let Some(event) = event {
+            self.write_event(event, written)?;
+        }
         let number = match subscribing {
             Some(Subscribing::Wants { subscriber, patterns, .. }) => {
                 let number = self.store.subscribe(subscriber, patterns)?;
@@ -97,9 +101,6 @@ impl Writer {
             }
             None => None,
         };
-        if let Some(event) = event {
-            self.write_event(event, written)?;
-        }
         Ok(number)
     }
 

@@ -33,7 +33,7 @@ const CACHE_KIB: i32 = 32 * 1024;
 
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
-const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)";
+const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const MOVE_DELIVERY: &str =
     "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2";
 const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace
@@ -123,6 +123,8 @@ pub struct Begins {
     pub state: State,
     /// How many attempts were begun.
     pub attempt: u32,
+    /// How many of them are those of a delivery that was dropped.
+    pub earlier: u32,
     /// When it is due.
     pub due_ms: UnixMs,
     /// Where it waits.
@@ -351,8 +353,11 @@ impl Store {
     /// Writes a delivery for the first time.
     pub fn insert_delivery(&self, subscriber: i64, event: EventId, begins: Begins) -> Result<()> {
         self.opened(1);
-        let Begins { state, attempt, due_ms, line, lane } = begins;
-        self.run(INSERT_DELIVERY, params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64, line, lane])
+        let Begins { state, attempt, earlier, due_ms, line, lane } = begins;
+        self.run(
+            INSERT_DELIVERY,
+            params![subscriber, event.to_i64(), state as i64, attempt, due_ms as i64, earlier, line, lane],
+        )
     }
 
     /// Moves a delivery that is not over to another state.
@@ -396,6 +401,12 @@ impl Store {
     pub fn has_attempt(&self, subscriber: i64, event: EventId, number: u32) -> Result<bool> {
         let sql = "SELECT count(*) FROM attempt WHERE subscriber = ?1 AND event = ?2 AND number = ?3";
         Ok(self.number(sql, params![subscriber, event.to_i64(), number])? > 0)
+    }
+
+    /// The number of the last attempt that is kept; 0, where there is none.
+    pub fn last_attempt(&self, subscriber: i64, event: EventId) -> Result<u32> {
+        let sql = "SELECT ifnull(max(number), 0) FROM attempt WHERE subscriber = ?1 AND event = ?2";
+        Ok(self.number(sql, params![subscriber, event.to_i64()])? as u32)
     }
 
     /// Has a delivery that is over wait anew, in the line of its source or in another. Its attempts until now are those of earlier
@@ -551,7 +562,8 @@ mod tests {
         let store = Store::open(&folder.path().join("t.db")).unwrap();
         for n in 1..100 {
             let id = EventId::from_i64(n);
-            let begins = Begins { state: State::Waiting, attempt: 0, due_ms: n as u64, line: 1, lane: None };
+            let begins =
+                Begins { state: State::Waiting, attempt: 0, earlier: 0, due_ms: n as u64, line: 1, lane: None };
             store.insert_delivery(1, id, begins).unwrap();
             store.move_delivery(1, id, State::Running, 1, n as u64).unwrap();
             store.move_delivery(1, id, State::Done, 1, n as u64).unwrap();

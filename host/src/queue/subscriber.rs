@@ -73,7 +73,7 @@ impl Subscriber {
         let patterns: Vec<Pattern> = stored.patterns.iter().filter_map(|text| text.parse().ok()).collect();
         let line = |(number, due)| Line { number, ready: VecDeque::new(), next_due_ms: Some(due) };
         Subscriber {
-            is_forgotten: patterns.is_empty() && stored.gone_at_ms.is_some() && waiting.is_empty(),
+            is_forgotten: stored.is_forgotten(),
             gone_at_ms: stored.gone_at_ms,
             ordered_by: stored.ordered_by,
             is_paused: stored.is_paused,

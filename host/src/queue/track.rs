@@ -8,7 +8,7 @@ use crate::event::UnixMs;
 
 const ADD: &str = "INSERT INTO track VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (subscriber) DO UPDATE SET
     deliveries = deliveries + excluded.deliveries, done = done + excluded.done, dead = dead + excluded.dead,
-    attempts = attempts + excluded.attempts, took_us = took_us + excluded.took_us, last_ms = excluded.last_ms,
+    attempts = attempts + excluded.attempts, took_us = took_us + excluded.took_us, last_ms = ifnull(excluded.last_ms, last_ms),
     last_done_ms = ifnull(excluded.last_done_ms, last_done_ms), last_failed_ms = ifnull(excluded.last_failed_ms, last_failed_ms),
     failing_since_ms = CASE WHEN excluded.last_done_ms IS NULL THEN ifnull(failing_since_ms, excluded.failing_since_ms)
         ELSE excluded.failing_since_ms END";
@@ -52,6 +52,11 @@ impl Track {
         } else {
             (self.last_failed_ms, self.failing_since_ms) = (at, self.failing_since_ms.or(at));
         }
+    }
+
+    /// What an attempt adds that was lost with the process, which is no fault of the receiver's; `is_dead` says that it was the last.
+    pub(super) fn lost(number: u32, is_dead: bool) -> Track {
+        Track { deliveries: u64::from(number == 1), dead: u64::from(is_dead), ..Track::default() }
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::columns::State;
 use super::counters::Counters;
 use super::hands::{Dropping, PuttingBack};
+use super::records::StoredSubscriber;
 use super::salts::Salts;
 use super::seen::Seen;
 use super::settling::Settling;
@@ -18,7 +19,7 @@ use super::subscriber::Subscriber;
 use super::track::Track;
 use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Registration};
 use crate::attempt::{Attempt, Outcome};
-use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs};
+use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook};
 use crate::schedule::{Schedules, Verdict, judge};
 
 /// The most events and the most bytes in one commit.
@@ -346,16 +347,18 @@ fn gather(first: Option<Order>, more: &mut dyn FnMut() -> Option<Order>, fanout:
 fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), StoreError> {
     let running = store.running()?;
     store.begin()?;
-    let names: HashMap<i64, Arc<str>> = store.subscribers()?.into_iter().map(|one| (one.id, one.name)).collect();
+    let all: HashMap<i64, StoredSubscriber> = store.subscribers()?.into_iter().map(|one| (one.id, one)).collect();
     for (subscriber, lost) in running {
         let (event, number, earlier) = (lost.event, lost.attempts, lost.earlier);
-        let schedule = schedules.of(names.get(&subscriber).map_or("", |name| name));
-        let (state, due) = match judge(&Outcome::Lost, number - earlier, schedule, now) {
-            Verdict::Again { at_ms } => (State::Waiting, at_ms),
-            Verdict::Done | Verdict::Dead => (State::Dead, now),
+        let (name, is_forgotten) = all.get(&subscriber).map_or(("", true), |one| (&*one.name, one.is_forgotten()));
+        let (state, due) = match judge(&Outcome::Lost, number - earlier, schedules.of(name), now) {
+            Verdict::Again { at_ms } if !is_forgotten => (State::Waiting, at_ms),
+            Verdict::Again { .. } | Verdict::Done | Verdict::Dead => (State::Dead, now),
         };
         store.move_delivery(subscriber, event, state, number, due)?;
-        store.count_dead(subscriber, usize::from(state == State::Dead))?;
+        if is_webhook(name) {
+            store.add_track(subscriber, &Track::lost(number, state == State::Dead))?;
+        }
         store.insert_attempt(subscriber, event, number, &not_run(Outcome::Lost, now))?;
         if let (State::Dead, Some(lane)) = (state, lost.lane) {
             store.leave_lane(subscriber, lane, event, now)?;

@@ -15,6 +15,7 @@ mod bad_requests;
 mod clocks;
 mod commands;
 mod compiling;
+mod conformance;
 mod contract;
 mod crash;
 mod damage;
