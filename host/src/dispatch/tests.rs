@@ -295,7 +295,7 @@ impl World {
         let (name, slots, is_ordered, _) = subscriber(&delivery.subscriber);
         let (id, lane) = (delivery.event.id, delivery.event.attributes[0].1.clone());
         tell!(self, "{name} begins {id}, attempt {}, lane {lane}", delivery.attempt);
-        let ended_after = 1 + self.chance.below(if self.chance.0 % 7 == 0 { 20_000 } else { 50 });
+        let ended_after = 1 + self.chance.below(if self.chance.0.is_multiple_of(7) { 20_000 } else { 50 });
         let life = self.life.as_mut().unwrap();
         let own = life.in_hand.iter().filter(|(other, _)| *other.subscriber == *name);
         assert!(own.clone().count() < slots, "seed {seed}: {name} has more than {slots} in hand");
