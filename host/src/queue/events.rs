@@ -20,19 +20,14 @@ const UNROUTED: &str = "SELECT id FROM event WHERE unrouted = 1 AND id < ?1 AND 
 const KEPT: &str = "SELECT e.unrouted FROM body b CROSS JOIN event e ON e.id = b.event WHERE b.event = ?1";
 const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = ?1 LIMIT ?2";
 pub(super) const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
-// Each pair by one step through the index, however many events there are.
-const KINDS: &str = "WITH RECURSIVE kind (source, type) AS (
-        SELECT * FROM (SELECT source, type FROM event ORDER BY source, type LIMIT 1)
-        UNION ALL
-        SELECT (SELECT source FROM event WHERE (source, type) > (kind.source, kind.type) ORDER BY source, type LIMIT 1),
-               (SELECT type FROM event WHERE (source, type) > (kind.source, kind.type) ORDER BY source, type LIMIT 1)
-        FROM kind WHERE kind.source IS NOT NULL)
-    SELECT kind.source, kind.type, s.name, s.provider, t.name FROM kind
-    JOIN source s ON s.id = kind.source JOIN event_type t ON t.id = kind.type";
+const SOURCES: &str = "SELECT id, name, provider FROM source";
+const TYPE: &str = "SELECT name FROM event_type WHERE id = ?1";
+// One step through the index, however many events there are.
+const NEXT_TYPE: &str = "SELECT min(type) FROM event WHERE source = ?1 AND type > ?2";
 
 /// The queries that must not look through a table, for the test of their plans.
 #[cfg(test)]
-pub(super) const EVENTS: [&str; 7] = [WALK, ONE, OF_KIND, UNROUTED, KEPT, IN_STATE, DELIVERIES];
+pub(super) const EVENTS: [&str; 8] = [WALK, ONE, OF_KIND, UNROUTED, KEPT, IN_STATE, DELIVERIES, NEXT_TYPE];
 
 /// How long one look takes at the most, but for its last step.
 const LOOK: Duration = Duration::from_millis(30);
@@ -148,12 +143,25 @@ struct Kind {
 type Kinds = HashMap<(i64, i64), Kind>;
 
 fn kinds(db: &Connection) -> rusqlite::Result<Kinds> {
-    let mut statement = db.prepare_cached(KINDS)?;
-    let rows = statement.query_map([], |row| {
-        let kind = Kind { source: row.get(2)?, provider: row.get(3)?, event_type: row.get(4)? };
-        Ok(((row.get(0)?, row.get(1)?), kind))
-    })?;
-    rows.collect()
+    let mut kinds = Kinds::new();
+    let mut statement = db.prepare_cached(SOURCES)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))?;
+    for row in rows {
+        let (number, source, provider) = row?;
+        let mut last = i64::MIN;
+        while let Some(next) = next_type(db, number, last)? {
+            let event_type = db.prepare_cached(TYPE)?.query_row([next], |row| row.get(0))?;
+            let kind = Kind { source: source.clone(), provider: provider.clone(), event_type };
+            kinds.insert((number, next), kind);
+            last = next;
+        }
+    }
+    Ok(kinds)
+}
+
+/// The type, by its number, that comes next among those of a source.
+fn next_type(db: &Connection, source: i64, last: i64) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached(NEXT_TYPE)?.query_row([source, last], |row| row.get(0))
 }
 
 impl Wanted {

@@ -110,7 +110,7 @@ async fn round(setting: &Setting, connections: usize) -> anyhow::Result<Round> {
         let server = server::bare()?;
         load(&server.hooks, connections, pace, pushes(&server.hooks)).await?
     };
-    let server = server::gateway(setting, "", &[], &["--log-level", "error"])?;
+    let server = server::gateway(setting, "[limits]\nrequests_at_once = 1024\n", &[], &["--log-level", "error"])?;
     let before = server.proc("io", "write_bytes:");
     let durable = load(&server.hooks, connections, pace, pushes(&server.hooks)).await?;
     // What still waits to be moved from the log into the file is written soon after.
