@@ -107,9 +107,7 @@ impl Dispatch {
             Change::Runs { plugin, patterns, ordered_by, calls_at_once } => {
                 self.queue.subscribe(&plugin, Some(patterns), ordered_by, calls_at_once).await?;
                 // Other code, or other limits: it is tried anew.
-                if self.breakers.forget(&plugin) {
-                    self.queue.claim(&plugin, calls_at_once);
-                }
+                self.breakers.forget(&plugin, || self.queue.claim(&plugin, calls_at_once));
             }
             Change::Waits { plugin, patterns, ordered_by } => {
                 self.queue.subscribe(&plugin, patterns, ordered_by, 0).await?

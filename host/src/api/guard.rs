@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -76,8 +76,14 @@ impl Door {
 
     fn is_meant(&self, headers: &HeaderMap) -> bool {
         let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-        self.hosts == Hosts::Any || host.is_some_and(is_address)
+        !is_of_a_page(headers) && (self.hosts == Hosts::Any || host.is_some_and(is_address))
     }
+}
+
+/// Whether a browser sends it for a page, which says so in one of these.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
+    headers.contains_key(ORIGIN) || site.is_some_and(|site| site != b"none")
 }
 
 fn is_address(host: &str) -> bool {
@@ -92,6 +98,16 @@ fn is_address(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_page_sends_is_told_from_what_a_person_does() {
+        let of = |name: &'static str, value: &'static str| {
+            is_of_a_page(&HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]))
+        };
+        assert!(of("origin", "https://evil.example") && of("origin", "null"));
+        assert!(of("sec-fetch-site", "cross-site") && of("sec-fetch-site", "same-site"));
+        assert!(!of("sec-fetch-site", "none") && !of("user-agent", "curl"));
+    }
 
     #[test]
     fn only_addresses_are_no_names() {

@@ -27,35 +27,40 @@ impl Breakers {
         self.lock().get(plugin)?.open().map(|(until_ms, failures)| Open { until_ms, failures })
     }
 
-    /// Begins anew for a plugin. Gives whether it was left alone.
-    pub(super) fn forget(&self, plugin: &str) -> bool {
-        self.lock().remove(plugin).is_some_and(|breaker| breaker.open().is_some())
+    /// Begins anew for a plugin, and has that done before anybody notes an attempt.
+    pub(super) fn forget(&self, plugin: &str, told: impl FnOnce()) {
+        let mut breakers = self.lock();
+        breakers.remove(plugin);
+        told();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Breaker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes how an attempt went.
-    pub(super) fn note(&self, plugin: &Arc<str>, outcome: &Outcome, now: UnixMs) -> Next {
-        match outcome {
+    /// Notes how an attempt went, and has what follows done before anybody else notes one: what is said of slots must be said in the
+    /// order in which it was found.
+    pub(super) fn note(&self, plugin: &Arc<str>, outcome: &Outcome, now: UnixMs, mut told: impl FnMut(Next)) {
+        let mut breakers = self.lock();
+        let next = match outcome {
             Outcome::Retry { .. } | Outcome::Trapped { .. } | Outcome::Overran { .. } | Outcome::OutOfMemory => {
-                self.lock().entry(plugin.clone()).or_default().failed(now)
+                breakers.entry(plugin.clone()).or_default().failed(now)
             }
             // It did its work, or knows that it never will.
             Outcome::Done | Outcome::Reject { .. } => {
-                self.lock().remove(plugin).map_or(Next::Same, |mut breaker| breaker.went_well())
+                breakers.remove(plugin).map_or(Next::Same, |mut breaker| breaker.went_well())
             }
             // Says nothing of the plugin.
             Outcome::Lost | Outcome::Damaged => Next::Same,
-        }
+        };
+        told(next);
     }
 }
 
 impl Dispatch {
     /// Opens or closes the breaker of a plugin after an attempt.
     pub(super) fn note(&self, plugin: &Arc<str>, outcome: &Outcome, now: UnixMs) {
-        match self.breakers.note(plugin, outcome, now) {
+        self.breakers.note(plugin, outcome, now, |next| match next {
             Next::Same => {}
             Next::Open { until_ms } => {
                 let wait_s = until_ms.saturating_sub(now) / 1000;
@@ -68,6 +73,6 @@ impl Dispatch {
                     self.queue.claim(plugin, calls_at_once);
                 }
             }
-        }
+        });
     }
 }

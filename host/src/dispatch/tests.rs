@@ -359,7 +359,9 @@ impl World {
             Verdict::Done | Verdict::Dead => (known.is_over, known.was_put_back) = (true, false),
         }
         let life = self.life.as_mut().unwrap();
-        match life.breakers.note(&delivery.subscriber, &outcome, now) {
+        let mut next = Next::Same;
+        life.breakers.note(&delivery.subscriber, &outcome, now, |noted| next = noted);
+        match next {
             Next::Same => {}
             Next::Open { until_ms } => {
                 life.held_until_ms.insert(name, until_ms);

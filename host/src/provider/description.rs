@@ -251,9 +251,9 @@ impl Provider {
         let places = self.schemes.iter().flat_map(|scheme| {
             [Some(&scheme.signature.at), scheme.timestamp.as_ref().map(|rule| &rule.at)].into_iter().flatten()
         });
-        places.filter_map(|place| match place {
-            Place::Header(names) | Place::Field(names, _) => Some(names.first()),
-            Place::Body(_) => None,
+        places.flat_map(|place| match place {
+            Place::Header(names) | Place::Field(names, _) => names.all(),
+            Place::Body(_) => &[],
         })
     }
 }

@@ -11,7 +11,22 @@ const KEPT_BYTES: usize = 8 << 10;
 const MASK: &str = "***";
 
 /// Parts of the names of headers that authenticate, beside those that the provider signs by.
-const SECRET: [&str; 8] = ["authorization", "cookie", "signature", "token", "secret", "api-key", "apikey", "password"];
+const SECRET: [&str; 14] = [
+    "auth",
+    "cookie",
+    "sig",
+    "token",
+    "secret",
+    "key",
+    "passw",
+    "jwt",
+    "assertion",
+    "oidc",
+    "credential",
+    "session",
+    "hmac",
+    "digest",
+];
 
 /// The headers of a request, `name: value` in a line each.
 pub(super) fn kept(headers: &HeaderMap, provider: &Provider) -> String {

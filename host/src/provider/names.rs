@@ -20,6 +20,11 @@ impl Names {
         &self.0[0]
     }
 
+    /// All of them.
+    pub fn all(&self) -> &[HeaderName] {
+        &self.0
+    }
+
     /// The first that is there.
     pub fn found_in(&self, headers: &HeaderMap) -> &HeaderName {
         match self.0.as_slice() {

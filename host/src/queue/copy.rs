@@ -33,8 +33,10 @@ pub fn back_up(folder: &Path, to: &Path, beside: &[&str]) -> anyhow::Result<Copi
     let file = folder.join(FILE);
     anyhow::ensure!(file.exists(), "there is no queue in {}: nothing was ever accepted there", folder.display());
     let draft = draft_of(to);
-    // What lies there was left by a copy that did not come to its end. Empty, so that the engine takes it, and only ours to read.
-    let made = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft);
+    // What lies there was left by a copy that did not come to its end. A new one, so that nobody else's is written to; empty, so that the
+    // engine takes it, and only ours to read.
+    let _ = std::fs::remove_file(&draft);
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     made.with_context(|| format!("cannot write {}", draft.display()))?;
     let copied = copy_into(&file, &draft, folder, beside);
     if copied.is_err() {
@@ -99,7 +101,9 @@ fn copy_out(from: &Path, draft: &Path, folder: &Path) -> anyhow::Result<Copied> 
         copy.prepare("SELECT name, content FROM beside").context("it is no copy that hookgate backup made")?;
     let rows = beside.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     let files: Vec<(String, Vec<u8>)> = rows.collect::<rusqlite::Result<_>>()?;
-    std::fs::copy(from, draft)?;
+    let _ = std::fs::remove_file(draft);
+    let mut own = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    std::io::copy(&mut File::open(from)?, &mut own)?;
     let own = Connection::open(draft)?;
     own.execute_batch("DROP TABLE beside")?;
     let copied = counted(&own, draft)?;
@@ -126,17 +130,17 @@ fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 /// Moves the queue of a folder aside, with what its engine keeps beside it. Gives the new name of its file.
 fn move_aside(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
     let file = folder.join(FILE);
-    if !file.exists() {
-        return Ok(None);
-    }
     let aside = aside_of(&file);
+    let mut moved = false;
+    // Each by itself: a log that is left without its file would be taken for the log of what is restored.
     for ending in ["-wal", "-shm", ""] {
         let with = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
         if with(&file).exists() {
             std::fs::rename(with(&file), with(&aside))?;
+            moved = true;
         }
     }
-    Ok(Some(aside))
+    Ok(moved.then_some(aside))
 }
 
 fn aside_of(path: &Path) -> PathBuf {

@@ -41,8 +41,9 @@ impl Writer {
             // A repeat takes no room.
             let firsts: Option<Vec<EventId>> =
                 events.iter().map(|event| self.first_of(event)).collect::<Result<_, _>>()?;
-            let repeats = |firsts: Vec<EventId>| firsts.into_iter().map(|id| Receipt { id, duplicate: true }).collect();
-            return Ok(firsts.map(repeats).ok_or(why));
+            let Some(firsts) = firsts else { return Ok(Err(why)) };
+            firsts.iter().try_for_each(|first| self.put_dead_back(*first))?;
+            return Ok(Ok(firsts.into_iter().map(|id| Receipt { id, duplicate: true }).collect()));
         }
         events.iter().map(|event| self.write_event(event, written)).collect::<Result<_, _>>().map(Ok)
     }
@@ -110,7 +111,7 @@ impl Writer {
         let begins = Begins { state: State::Waiting, attempt: 0, earlier: 0, due_ms: now, line, lane };
         self.store.insert_delivery(subscriber.id, id, begins)?;
         let subscriber = &mut self.subscribers[n];
-        let has_slots = subscriber.slots > 0;
+        let has_slots = subscriber.slots > 0 && !subscriber.is_paused;
         let waiting = subscriber.line(line);
         // What cannot run soon waits on disk.
         if has_slots && waiting.ready.len() < READY && !waiting.is_behind(now) {

@@ -118,7 +118,12 @@ impl Writer {
     pub(super) fn pause(&mut self, subscriber: &str, is_paused: bool) -> Result<bool> {
         let Some(n) = self.find(subscriber) else { return Ok(false) };
         self.store.set_paused(self.subscribers[n].id, is_paused.then_some(self.now))?;
-        self.subscribers[n].is_paused = is_paused;
+        let subscriber = &mut self.subscribers[n];
+        subscriber.is_paused = is_paused;
+        if is_paused {
+            // What waits, waits on disk: others need the memory.
+            self.ready_bytes = self.ready_bytes.saturating_sub(subscriber.forget_ready(self.now));
+        }
         Ok(true)
     }
 }

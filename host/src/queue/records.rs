@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::State;
-use super::store::{Result, Store, StoreError};
+use super::store::{Result, Store};
 use crate::event::{EventId, Pattern, UnixMs};
 
 pub(super) const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
@@ -169,11 +169,14 @@ impl Store {
 
     /// An attribute of an event that is kept, by its name.
     pub fn attribute(&self, event: EventId, name: &str) -> Result<Option<String>> {
-        let attributes = match self.event(event) {
-            // Found out again when it is to be delivered, and said then.
-            Err(StoreError::Damaged(_)) => return Ok(None),
-            event => event?.attributes,
-        };
+        let sql = "SELECT attributes FROM body WHERE event = ?1";
+        let text = self
+            .db
+            .prepare_cached(sql)?
+            .query_row([event.to_i64()], |row| Ok(row.get_ref(0)?.as_str().ok().map(str::to_owned)));
+        // What is damaged is found out when it is to be delivered, and said then.
+        let attributes: Vec<(String, String)> =
+            text.optional()?.flatten().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         Ok(attributes.into_iter().find(|(known, _)| known == name).map(|(_, value)| value))
     }
 

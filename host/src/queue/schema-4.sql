@@ -10,8 +10,10 @@ ALTER TABLE body ADD COLUMN trace BLOB;
 
 -- Whether nobody wanted it when it came. Both indexes are for whoever looks for events, the newest first.
 ALTER TABLE event ADD COLUMN unrouted INTEGER NOT NULL DEFAULT 0;
-UPDATE event SET unrouted = 1 WHERE NOT EXISTS
-    (SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = event.id);
+CREATE TEMP TABLE wanted AS SELECT DISTINCT event FROM delivery;
+CREATE UNIQUE INDEX temp.wanted_event ON wanted (event);
+UPDATE event SET unrouted = 1 WHERE NOT EXISTS (SELECT 1 FROM temp.wanted w WHERE w.event = event.id);
+DROP TABLE temp.wanted;
 CREATE INDEX event_kind ON event (source, type);
 CREATE INDEX event_unrouted ON event (unrouted) WHERE unrouted = 1;
 

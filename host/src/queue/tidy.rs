@@ -94,11 +94,9 @@ impl Writer {
         }
         let now = self.now;
         self.store.checkpoint(CHECKPOINT_BYTES / 4).or_else(only_not_now)?;
-        self.forget_gone(now).or_else(only_not_now)?;
-        let goes_on = [self.let_go(), self.forget_events(), self.delete_expired(now)];
         let mut more = false;
-        for goes_on in goes_on {
-            more |= match goes_on {
+        for step in [Writer::forget_gone, Writer::let_go, Writer::forget_events, Writer::delete_expired] {
+            more |= match step(self) {
                 Err(StoreError::NotNow(_)) => {
                     self.store.roll_back();
                     false
@@ -115,9 +113,9 @@ impl Writer {
         Ok(())
     }
 
-    fn delete_expired(&mut self, now: UnixMs) -> Result<bool, StoreError> {
+    fn delete_expired(&mut self) -> Result<bool, StoreError> {
         self.store.begin()?;
-        let expired = self.store.delete_expired(now, TIDY_EVENTS)?;
+        let expired = self.store.delete_expired(self.now, TIDY_EVENTS)?;
         self.store.commit()?;
         Ok(expired == TIDY_EVENTS)
     }
@@ -147,15 +145,18 @@ impl Writer {
         Ok(came_to.is_some())
     }
 
-    fn forget_gone(&mut self, now: UnixMs) -> Result<(), StoreError> {
-        let long_ago = now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
+    /// Ends the subscriptions of those that have been gone for long, each as a whole. Gives that there is no more.
+    fn forget_gone(&mut self) -> Result<bool, StoreError> {
+        let long_ago = self.now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
         for subscriber in &mut self.subscribers {
             if subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.is_forgotten {
                 tracing::warn!(subscriber = %subscriber.name, "{}: gone, or not active, for keep_subscriptions_s: what waits for it is given up", subscriber.name);
+                self.store.begin()?;
                 self.store.forget(subscriber.id)?;
+                self.store.commit()?;
                 subscriber.forgotten();
             }
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -94,6 +94,27 @@ fn nothing_is_written_over() {
 }
 
 #[test]
+fn a_log_that_is_left_of_other_data_is_not_taken_for_that_of_the_copy() {
+    let home = Home::new();
+    let gateway = Process::start(&home);
+    let id = gateway.post(&home.sender("github").webhook("push")).id();
+    let copy = home.path().join("copy.db");
+    assert_eq!(backup(&home, &copy).code, 0);
+    (0..200).for_each(|_| drop(gateway.post(&home.sender("github").webhook("push")).id()));
+    gateway.kill();
+    // Somebody took away the file, which was damaged, and not the log beside it.
+    std::fs::remove_file(home.data().join("hookgate.db")).unwrap();
+    assert!(home.data().join("hookgate.db-wal").exists());
+
+    let ran = restore(&home, &copy, &[]);
+
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!((home.ledger().events(), home.ledger().has(&id)), (1, true));
+    let _gateway = Process::start(&home);
+    assert_eq!((home.ledger().integrity().as_str(), home.ledger().events()), ("ok", 1));
+}
+
+#[test]
 fn what_is_no_copy_is_told_and_leaves_nothing_behind() {
     let home = Home::new();
     drop(Process::start(&home));

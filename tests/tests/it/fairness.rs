@@ -107,6 +107,29 @@ fn a_queue_that_is_as_long_as_it_may_be_takes_repeats_and_nothing_new() {
 }
 
 #[test]
+fn a_queue_that_is_as_long_as_it_may_be_has_the_dead_delivered_again_that_their_sender_repeats() {
+    let home = Home::with("delivery.open_deliveries = 3");
+    home.install("worker", Guest::wanting(&["push"]).handling("(return (call $reject {no}))").component());
+    home.install("other", Guest::wanting(&["ping"]).component());
+    let gateway = Gateway::start(&home);
+    let sender = home.sender("github");
+    let webhook = sender.webhook("push");
+    let id = gateway.post(&webhook).id();
+    let ledger = home.ledger();
+    eventually("it is dead", || ledger.state("worker", &id) == Some(State::Dead));
+    home.install("worker", Guest::wanting(&["push"]).version("2").component());
+    eventually("its new code is live", || gateway.plugin("worker")["version"] == "2");
+    std::fs::remove_file(home.plugin("other")).unwrap();
+    eventually("it is gone", || gateway.status()["plugins"].as_array().unwrap().len() == 1);
+    (0..3).for_each(|_| drop(gateway.post(&sender.webhook("ping")).id()));
+    assert_eq!(gateway.post(&sender.webhook("ping")).status, 503);
+
+    assert!(gateway.post(&webhook).is_duplicate());
+
+    eventually("it is done", || ledger.state("worker", &id) == Some(State::Done));
+}
+
+#[test]
 fn the_oldest_bodies_go_where_they_are_too_many_and_their_repeats_are_still_known() {
     let home = Home::with("delivery.keep_mib = 16");
     home.install("worker", Guest::wanting(&["*"]).component());
@@ -120,7 +143,7 @@ fn the_oldest_bodies_go_where_they_are_too_many_and_their_repeats_are_still_know
     let ledger = home.ledger();
     eventually_within(Duration::from_secs(30), "the oldest are let go", || ledger.kept_bodies() <= 18);
     assert!(ledger.kept_bodies() >= 8, "no more go than must");
-    assert_eq!(ledger.state("worker", ids.last().unwrap()), Some(State::Done), "the newest is there");
+    eventually("the newest is done", || ledger.state("worker", ids.last().unwrap()) == Some(State::Done));
     assert_eq!(ledger.state("worker", &first_id), None);
     let again = gateway.post(&first);
     assert_eq!((again.id(), again.is_duplicate()), (first_id, true));

@@ -175,6 +175,12 @@ fn a_page_in_a_browser_neither_looks_nor_changes_anything() {
     for path in ["/api/v1/replay", "/api/v1/dead/retry", "/api/v1/dead/drop", "/api/v1/plugins/worker/pause"] {
         assert_eq!(by_name(path, "POST", ""), 403, "{path}");
     }
+    // Nor one that sends to the address itself, which needs nobody's leave where nothing has to be said in a body.
+    let sent = format!(
+        "POST /api/v1/plugins/worker/pause HTTP/1.1\r\nhost: {}\r\norigin: https://evil.example\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        gateway.admin
+    );
+    assert_eq!(hookgate_tests::exchange(gateway.admin, sent.as_bytes()).unwrap().unwrap().status, 403);
     // What shows nothing of anybody stays open to whoever scrapes by name; and no page knows a key.
     assert_eq!(by_name("/metrics", "GET", ""), 200);
     let read = key(&gateway, "", "read");
