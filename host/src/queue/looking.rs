@@ -28,6 +28,11 @@ impl Queue {
         looked(&self.looker, move |reader| shown::show(&reader.0, event)).await
     }
 
+    /// Everyone who ever subscribed and has not been let go of, those that are gone for good included.
+    pub async fn everyone(&self) -> anyhow::Result<Vec<Arc<str>>> {
+        looked(&self.reader, |reader| records::everyone(&reader.0)).await
+    }
+
     /// Those that an operator holds.
     pub async fn paused(&self) -> anyhow::Result<Vec<String>> {
         looked(&self.reader, |reader| records::paused(&reader.0)).await

@@ -189,6 +189,13 @@ impl Store {
     }
 }
 
+/// The names of everyone who ever subscribed.
+pub(super) fn everyone(db: &Connection) -> rusqlite::Result<Vec<Arc<str>>> {
+    let mut statement = db.prepare_cached("SELECT name FROM subscriber ORDER BY name")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0).map(Arc::from))?;
+    rows.collect()
+}
+
 /// The names of those that an operator holds.
 pub(super) fn paused(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement =

@@ -86,7 +86,8 @@ const NAMED: usize = 20;
 
 /// The plugins that may get something: the one that is named, or all that subscribe to anything.
 async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal> {
-    let mut plugins = queue.subscribers().await;
+    // Those that are gone for good, too: what was given up on them can still be looked at and dropped.
+    let mut plugins = queue.everyone().await?;
     plugins.retain(|name| !is_webhook(name) && asked.plugin.as_ref().is_none_or(|plugin| **plugin == **name));
     if asked.plugin.is_some() && plugins.is_empty() {
         return Err(Refusal::Unknown("plugin"));
