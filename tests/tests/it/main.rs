@@ -47,6 +47,7 @@ mod reload;
 mod respond;
 mod roles;
 mod samples;
+mod schema;
 mod slow;
 mod supervision;
 mod telemetry;
