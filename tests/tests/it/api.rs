@@ -142,12 +142,18 @@ fn what_is_wrong_is_told_by_its_field() {
             json!({ "url": url, "events": ["a"], "custom_headers": { "a": "b\r\nc: d" } }),
             "custom_headers: the value of a",
         ),
+        (json!({ "url": url, "events": ["a"], "custom_headers": { "a": "\u{e9}" } }), "custom_headers: the value of a"),
+        (
+            json!({ "url": url, "events": ["a"], "rate_limit_per_minute": 1.5 }),
+            "rate_limit_per_minute: must be a whole",
+        ),
     ] {
         let answer = create(body.clone());
         assert_eq!(answer.status, 422, "{body} {}", answer.text());
         assert!(answer.json()["error"].as_str().unwrap().contains(told), "{told} is not in {}", answer.text());
     }
-    assert_eq!(create(json!({ "url": url, "events": ["a"], "key_pair": null, "secret": null })).status, 201);
+    let fine = json!({ "url": url, "events": ["a"], "key_pair": null, "secret": null, "rate_limit_per_minute": 60.0 });
+    assert_eq!(create(fine).status, 201);
     for odd in ["/api/v1/webhooks/%ff", "/api/v1/nothing", "/api/v1/webhooks/"] {
         let answer = gateway.api(&key, "GET", odd, None);
         assert!(answer.status >= 400 && answer.json()["error"].is_string(), "{odd} {}", answer.text());
