@@ -55,6 +55,7 @@ fn keys_are_made_listed_revoked_and_outlive_the_process() {
     let (id, key) = (made.json()["id"].as_str().unwrap().to_owned(), made.json()["key"].as_str().unwrap().to_owned());
     assert!(key.starts_with("hgk_") && key.len() >= 36);
     assert_eq!(make(json!({ "name": "" })).status, 422);
+    assert_eq!(make(json!({ "name": "", "brief": true })).status, 422);
     let listed = gateway.get("/api/v1/keys");
     assert!(listed.text().contains("shop") && !listed.text().contains(&key));
     let brief = make(json!({ "brief": true })).json()["key"].as_str().unwrap().to_owned();

@@ -69,7 +69,6 @@ impl Setting {
         command.env("HOOKGATE_RECEIVER", format!("http://{}", self.receiver.address()));
         let output = command.current_dir(self.home.path()).output().unwrap();
         let told = String::from_utf8_lossy(&output.stdout);
-        println!("{told}");
         assert!(output.status.success(), "{description}:\n{told}\n{}", String::from_utf8_lossy(&output.stderr));
         let still = Doors { admin: at, ..*self.gateway }.api(key, "GET", "/api/v1/webhooks", None).status;
         assert_eq!(still, 200, "the key was good to the end, so that it was more than the door that was tried");
