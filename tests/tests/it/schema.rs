@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hookgate_tests::{Application, Doors, Home, Process, Receiver, api, eventually};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::operator::{rejecting, worker};
 
@@ -21,9 +21,6 @@ fn schemathesis() -> Option<PathBuf> {
     }
     found.map(PathBuf::from)
 }
-
-/// How many events there are before.
-const EVENTS: i64 = 5;
 
 /// A gateway that has something of everything: a plugin that works and one that rejects, events that are done, dead and unrouted, a webhook.
 struct Setting {
@@ -75,23 +72,17 @@ impl Setting {
         let log = self.gateway.log();
         assert!(!log.contains("a request to the API failed") && !log.contains("panicked"), "{log}");
     }
-
-    /// How often something was done, of the last thousand things, as the audit log has it.
-    fn done(&self, action: &str) -> usize {
-        let audit: Value = self.gateway.get("/api/v1/audit?limit=1000").json();
-        audit.as_array().unwrap().iter().filter(|entry| entry["what"]["action"] == action).count()
-    }
 }
 
 #[test]
 fn applications_are_answered_as_the_description_says() {
     let Some(program) = schemathesis() else { return };
     let it = Setting::new();
-    let key = it.key("publish");
+    let (key, before) = (it.key("publish"), it.home.ledger().events());
 
     it.finds_nothing(&program, it.applications, "/openapi.json", &key);
 
-    assert!(it.home.ledger().events() > EVENTS, "events were published");
+    assert!(it.home.ledger().events() > before, "events were published");
     let webhooks = Doors { admin: it.applications, ..*it.gateway }.api(&key, "GET", "/api/v1/webhooks", None).json();
     assert!(webhooks.as_array().unwrap().len() > 1, "webhooks were registered");
     assert!(it.receiver.count() > 1, "and got something");
@@ -106,6 +97,6 @@ fn operators_are_answered_as_the_description_says() {
     it.finds_nothing(&program, it.gateway.admin, "/openapi-admin.json", &key);
 
     for action in ["replay", "pause", "resume", "drop", "key_made"] {
-        assert!(it.done(action) > 0, "{action}");
+        assert!(it.gateway.log().contains(&format!("\"action\":\"{action}\"")), "{action} was never done");
     }
 }
