@@ -122,12 +122,15 @@ impl Keys {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Checks what is to be a key's name.
+    pub fn check_name(name: &str) -> Result<(), NotMade> {
+        let is_name = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        if is_name { Ok(()) } else { Err(NotMade::Name) }
+    }
+
     /// Makes one. It is never seen again.
     pub async fn make(&self, name: &str, role: Role) -> Result<(Key, Secret), NotMade> {
-        let is_name = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-        if !is_name {
-            return Err(NotMade::Name);
-        }
+        Keys::check_name(name)?;
         if self.kept().len() >= KEYS {
             return Err(NotMade::TooMany);
         }

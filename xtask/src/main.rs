@@ -9,6 +9,7 @@
 //! - [`tools`]: the toolchains of other languages.
 //! - [`others`]: plugins in other languages.
 //! - [`faketime`]: what sets the clock of one process, for tests.
+//! - [`schemathesis`]: what holds the API against its description, for tests.
 //! - [`torture`]: the gateway under fire, on a large scale.
 //! - [`process`]: other programs, called so that their failures can be read.
 //!
@@ -21,6 +22,7 @@ mod others;
 mod plugins;
 mod process;
 mod project;
+mod schemathesis;
 mod tools;
 mod torture;
 mod wasm;
@@ -178,6 +180,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     contract(project, &toolchain, &samples_dir)?;
     let receivers = others::receivers(project, &without)?;
     let faketime = faketime::set_up()?;
+    let schemathesis = schemathesis::set_up(project)?;
     announce("running the tests");
     let mut tests = project.cargo();
     tests
@@ -188,6 +191,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HOOKGATE_WITHOUT", without.join(","))
         .env("HOOKGATE_RECEIVERS", receivers)
         .env("HOOKGATE_FAKETIME", faketime)
+        .env("HOOKGATE_SCHEMATHESIS", schemathesis)
         .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
         .env("HOOKGATE_RUST", toolchain.script());
     run(&mut tests)?;

@@ -95,6 +95,11 @@ impl Tools {
             .context("cannot write")
     }
 
+    /// Where a program is that came with a package of Python's.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.venv().join("bin").join(name)
+    }
+
     /// A `PATH` in which they come first.
     pub fn path(&self) -> Result<OsString> {
         let others = env::var_os("PATH").unwrap_or_default();

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::event::{UnixMs, rfc3339};
 use crate::queue::{Looked, Standing, Track, Tried};
-use crate::webhooks::{Entry, Exchange, Webhook};
+use crate::webhooks::{Entry, Exchange, Webhook, whole};
 
 /// Why something was not done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -109,7 +109,7 @@ pub struct Rotation {
     #[schema(min_length = 8, max_length = 512, pattern = "^[!-~]+$")]
     pub secret: Option<String>,
     /// How long the ones before sign beside it, in seconds. Without it, a day.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 0, maximum = 2592000)]
     pub grace_s: Option<u64>,
 }
@@ -119,7 +119,7 @@ pub struct Rotation {
 #[serde(deny_unknown_fields)]
 pub struct TestRequest {
     /// Its type.
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: String,
     /// Its data.
     #[serde(default)]
@@ -159,7 +159,7 @@ pub struct DeliveriesQuery {
     #[param(inline)]
     pub status: Option<Status>,
     /// The type of their events, with `*` for any characters.
-    #[param(min_length = 1)]
+    #[param(min_length = 1, max_length = 256, pattern = r"^(?![a-z0-9][a-z0-9_-]{0,63}:$)[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
     /// Only those of events that were received from this time on (RFC 3339),
     #[param(format = DateTime)]
@@ -171,7 +171,7 @@ pub struct DeliveriesQuery {
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Only those of events before this one: the last one's of the page before.
-    #[param(pattern = "^evt_[0-9a-z]{13}$")]
+    #[param(pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
     pub before: Option<String>,
 }
 

@@ -25,14 +25,14 @@ const NAME_BYTES: usize = 256;
 pub struct Publication {
     /// What happened, as in `video.processed`.
     #[serde(rename = "type")]
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     event_type: String,
-    /// What there is to know of it.
-    #[schema(value_type = Object)]
+    /// What there is to know of it: any JSON.
+    #[schema(value_type = serde_json::Value)]
     data: Box<RawValue>,
     /// What tells a repeat: another event with this id, within three days at the least, is none.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     id: Option<String>,
     /// What it happened to.
     #[serde(default)]
@@ -44,11 +44,11 @@ pub struct Publication {
 #[serde(deny_unknown_fields)]
 pub struct Resource {
     /// Its id.
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     id: String,
     /// What kind of thing it is.
     #[serde(rename = "type")]
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$")]
     resource_type: String,
 }
 
@@ -63,7 +63,8 @@ pub struct Published {
 
 /// Publish an event; when this is answered, it is on disk
 #[utoipa::path(post, path = "/api/v1/events", tag = "events", request_body = Publication,
-    params(("Idempotency-Key" = Option<String>, Header, description = "In place of `id`")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "In place of `id`",
+        min_length = 1, max_length = 256, pattern = "^[!-~]([ -~]*[!-~])?$")),
     responses((status = 202, body = Published), (status = 400, body = Error), (status = 401, body = Error),
         (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn publish(
@@ -77,7 +78,7 @@ pub(super) async fn publish(
     if data.get().len() > api.body_bytes {
         return Err(Refusal::TooBig(api.body_bytes));
     }
-    let shown = headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+    let shown = idempotency_key(&headers)?;
     let id = id.or(shown);
     if let Some(id) = &id {
         check_name("id", id)?;
@@ -105,6 +106,15 @@ pub(super) async fn publish(
     }
     let published = Published { id: receipt.id.to_string(), duplicate: receipt.duplicate };
     Ok((StatusCode::ACCEPTED, Json(published)))
+}
+
+/// The key in the header, whether or not it counts. Two keys must never be read as one, so what is no text is none.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    const HEADER: &str = "idempotency-key";
+    let Some(value) = headers.get(HEADER) else { return Ok(None) };
+    let key = value.to_str().map_err(|_| Refusal::Wrong(format!("{HEADER}: must be visible ASCII")))?;
+    check_name(HEADER, key)?;
+    Ok(Some(key.to_owned()))
 }
 
 fn check_name(field: &str, name: &str) -> Result<(), Refusal> {

@@ -195,7 +195,7 @@ pub(super) async fn deliveries(State(api): State<Api>, Path(id): Path<String>, u
 
 /// Deliver one event again, whether or not it went well before
 #[utoipa::path(post, path = "/api/v1/webhooks/{id}/deliveries/{event}/redeliver", tag = "webhooks",
-    params(("id" = String, Path, description = "whk_..."), ("event" = String, Path, description = "evt_...")),
+    params(("id" = String, Path, description = "whk_..."), ("event" = String, Path, description = "evt_...", pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")),
     responses((status = 202, body = Redelivered), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error),
         (status = 409, body = Error)))]
 pub(super) async fn redeliver_one(

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
+use super::described::{CustomHeaders, SourceName, Subscription};
 use super::signing::check_secret;
 use super::webhook::Wrong;
 use crate::queue::AcceptError;
@@ -15,22 +18,25 @@ use crate::secret::Secret;
 #[schema(as = NewWebhook)]
 pub struct Draft {
     /// Where it is posted to: `https://` or `http://`, at most 2,048 bytes.
-    #[schema(max_length = 2048, pattern = "^https?://")]
+    #[schema(max_length = 2048, format = "url")]
     pub url: String,
     /// The types of events, with `*` for any characters; `source:type` for those of one source.
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(value_type = Vec<Subscription>, min_items = 1, max_items = 100)]
     pub events: Vec<String>,
     /// The sources that it may hear: of the config, `api`, `plugin`. Without it, all.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<SourceName>>, min_items = 1, max_items = 100)]
     pub sources: Option<Vec<String>>,
     /// In your words, at most 1,000 bytes.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     pub description: Option<String>,
-    /// Headers that each request has beside the gateway's own.
+    /// Headers that each request has beside the gateway's own, at most 20 with 4,096 bytes.
     #[serde(default)]
+    #[schema(value_type = Option<CustomHeaders>)]
     pub custom_headers: Option<BTreeMap<String, String>>,
     /// The most requests in any minute.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     pub rate_limit_per_minute: Option<u32>,
     /// What signs. Without it, a fresh one is made.
@@ -49,23 +55,26 @@ pub struct Draft {
 pub struct Change {
     /// Where it is posted to.
     #[serde(default)]
-    #[schema(max_length = 2048, pattern = "^https?://")]
+    #[schema(max_length = 2048, format = "url")]
     pub url: Option<String>,
     /// The types of events.
     #[serde(default)]
-    #[schema(min_items = 1, max_items = 100)]
+    #[schema(value_type = Option<Vec<Subscription>>, min_items = 1, max_items = 100)]
     pub events: Option<Vec<String>>,
     /// The sources that it may hear.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<SourceName>>, min_items = 1, max_items = 100)]
     pub sources: Option<Vec<String>>,
     /// In your words; `null` for none.
     #[serde(default, deserialize_with = "present")]
+    #[schema(max_length = 1000)]
     pub description: Option<Option<String>>,
-    /// Headers that each request has beside the gateway's own.
+    /// Headers that each request has beside the gateway's own, at most 20 with 4,096 bytes.
     #[serde(default)]
+    #[schema(value_type = Option<CustomHeaders>)]
     pub custom_headers: Option<BTreeMap<String, String>>,
     /// The most requests in any minute; `null` for no limit.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "whole_or_null")]
     #[schema(minimum = 1, maximum = 1000)]
     pub rate_limit_per_minute: Option<Option<u32>>,
     /// What signs from now on, at once.
@@ -78,8 +87,22 @@ pub struct Change {
 }
 
 /// Tells `null` from what is not there.
-fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
+}
+
+/// A number without a fraction, however it is written: in JSON 5.0 is as whole as 5.
+pub fn whole<'de, N: TryFrom<u64>, D: Deserializer<'de>>(from: D) -> Result<Option<N>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };
+    let from_fraction = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e9).contains(number));
+    let whole = number.as_u64().or_else(|| from_fraction().map(|number| number as u64));
+    let whole = whole.and_then(|number| N::try_from(number).ok());
+    whole.map(Some).ok_or_else(|| Error::custom("must be a whole number, from 0 on and not too large"))
+}
+
+/// The same, where `null` says something.
+fn whole_or_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
+    whole(from).map(Some)
 }
 
 /// Why a webhook was not changed.

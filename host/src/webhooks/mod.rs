@@ -3,6 +3,7 @@
 
 mod body;
 mod delivered;
+mod described;
 mod draft;
 mod health;
 mod posting;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-pub use draft::{Change, Draft, NotChanged};
+pub use draft::{Change, Draft, NotChanged, whole};
 pub use posting::{Exchange, Tried};
 pub use signing::{Signer, check_secret};
 pub use vault::{KEY_FILE, Vault};

@@ -19,8 +19,10 @@ const EVENTS: usize = 100;
 const SOURCES: usize = 100;
 const PATTERNS: usize = 500;
 const DESCRIPTION_BYTES: usize = 1000;
-const HEADERS: usize = 20;
 const HEADER_BYTES: usize = 4096;
+
+/// The most headers of its owner's.
+pub(super) const HEADERS: usize = 20;
 
 /// A webhook as it is registered.
 #[derive(Clone)]
@@ -187,7 +189,9 @@ fn headers(custom: &BTreeMap<String, String>) -> Result<HeaderMap, Wrong> {
         if signing::is_ours(&read) || is_the_hosts_own(&read) {
             return wrong("custom_headers", format!("{read} is the gateway's own to say"));
         }
-        let Ok(mut value) = HeaderValue::from_str(value) else {
+        // Beyond ASCII each receiver reads something else.
+        let value = Some(value).filter(|value| value.bytes().all(|c| matches!(c, b' '..=b'~')));
+        let Some(mut value) = value.and_then(|value| HeaderValue::from_str(value).ok()) else {
             return wrong("custom_headers", format!("the value of {read} can stand in no header: take visible ASCII"));
         };
         value.set_sensitive(true);

@@ -55,6 +55,7 @@ fn keys_are_made_listed_revoked_and_outlive_the_process() {
     let (id, key) = (made.json()["id"].as_str().unwrap().to_owned(), made.json()["key"].as_str().unwrap().to_owned());
     assert!(key.starts_with("hgk_") && key.len() >= 36);
     assert_eq!(make(json!({ "name": "" })).status, 422);
+    assert_eq!(make(json!({ "name": "", "brief": true })).status, 422);
     let listed = gateway.get("/api/v1/keys");
     assert!(listed.text().contains("shop") && !listed.text().contains(&key));
     let brief = make(json!({ "brief": true })).json()["key"].as_str().unwrap().to_owned();
@@ -142,12 +143,18 @@ fn what_is_wrong_is_told_by_its_field() {
             json!({ "url": url, "events": ["a"], "custom_headers": { "a": "b\r\nc: d" } }),
             "custom_headers: the value of a",
         ),
+        (json!({ "url": url, "events": ["a"], "custom_headers": { "a": "\u{e9}" } }), "custom_headers: the value of a"),
+        (
+            json!({ "url": url, "events": ["a"], "rate_limit_per_minute": 1.5 }),
+            "rate_limit_per_minute: must be a whole",
+        ),
     ] {
         let answer = create(body.clone());
         assert_eq!(answer.status, 422, "{body} {}", answer.text());
         assert!(answer.json()["error"].as_str().unwrap().contains(told), "{told} is not in {}", answer.text());
     }
-    assert_eq!(create(json!({ "url": url, "events": ["a"], "key_pair": null, "secret": null })).status, 201);
+    let fine = json!({ "url": url, "events": ["a"], "key_pair": null, "secret": null, "rate_limit_per_minute": 60.0 });
+    assert_eq!(create(fine).status, 201);
     for odd in ["/api/v1/webhooks/%ff", "/api/v1/nothing", "/api/v1/webhooks/"] {
         let answer = gateway.api(&key, "GET", odd, None);
         assert!(answer.status >= 400 && answer.json()["error"].is_string(), "{odd} {}", answer.text());

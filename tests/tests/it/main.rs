@@ -43,6 +43,7 @@ mod reload;
 mod respond;
 mod roles;
 mod samples;
+mod schema;
 mod slow;
 mod telemetry;
 mod tls;

@@ -123,6 +123,12 @@ fn a_repeat_of_what_was_published_is_none() {
     assert_eq!(publish("idempotency-key: one\r\n", None), json!({ "id": first["id"], "duplicate": true }));
     assert_eq!(publish("idempotency-key: two\r\n", None)["duplicate"], false);
     assert_eq!((&publish("", None)["duplicate"], &publish("", None)["duplicate"]), (&false.into(), &false.into()));
+    for (header, told) in
+        [("idempotency-key: \u{e9}\r\n", "visible ASCII"), ("idempotency-key: \r\n", "1 to 256 bytes")]
+    {
+        let refused = publish(header, Some("three"));
+        assert!(refused["error"].as_str().unwrap().contains(told), "{refused}");
+    }
     eventually("each is sent once", || receiver.count() == 4);
     assert!(!within(Duration::from_millis(300), || receiver.count() > 4));
 }

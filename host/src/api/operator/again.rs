@@ -14,7 +14,8 @@ use super::super::faces::Error;
 use super::super::guard::Operator;
 use super::super::refusal::{Refusal, to_its_end};
 use super::super::webhooks::query;
-use super::asked::{Again, Asked, DeadOnes, DeadQuery, MOST, PAGE};
+use super::asked::{Asked, DeadOnes, DeadQuery, MOST, PAGE};
+use super::described::Again;
 use super::faces::{self, Dead, DeadFace, Dropped, PutBack};
 use super::note;
 use crate::event::{EventId, is_webhook, rfc3339};
@@ -172,6 +173,8 @@ async fn tell(queue: &Queue, event: &Listed, plugin: &str) -> Result<DeadFace, R
 }
 
 /// Try dead deliveries again, by the events' ids or by filter
+///
+/// `{}` means all of them. Only those of so many events at a time: `next` says where to go on.
 #[utoipa::path(post, path = "/api/v1/dead/retry", tag = "dead", request_body = DeadOnes,
     responses((status = 200, body = PutBack), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
@@ -189,7 +192,7 @@ pub(super) async fn retry(
 
 /// Let go of dead deliveries, by the events' ids or by filter
 ///
-/// Nothing is left of them but their attempts.
+/// Nothing is left of them but their attempts. `{}` means all of them. Only those of so many events at a time: `next` says where to go on.
 #[utoipa::path(post, path = "/api/v1/dead/drop", tag = "dead", request_body = DeadOnes,
     responses((status = 200, body = Dropped), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]

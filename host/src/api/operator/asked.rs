@@ -1,9 +1,8 @@
 //! How the operator's API is asked: which events are meant.
 
 use axum::http::HeaderMap;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Number, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::refusal::{Refusal, read};
@@ -11,6 +10,7 @@ use super::super::webhooks::time;
 use super::faces::State;
 use crate::event::{EventId, Pattern, UnixMs};
 use crate::queue::Wanted;
+use crate::webhooks::whole;
 
 /// The most events of one request.
 pub(super) const MOST: usize = 1000;
@@ -27,7 +27,12 @@ pub(super) struct EventsQuery {
     pub source: Option<String>,
     /// Those of a type, with `*` for any characters.
     #[serde(rename = "type")]
-    #[param(rename = "type", min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    #[param(
+        rename = "type",
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^(?![a-z0-9][a-z0-9_-]{0,63}:$)[^\s\x00-\x1f\x7f-\x9f]+$"
+    )]
     pub event_type: Option<String>,
     /// Those that went so.
     #[param(inline)]
@@ -65,7 +70,12 @@ pub(super) struct DeadQuery {
     pub source: Option<String>,
     /// Those of events of a type, with `*` for any characters.
     #[serde(rename = "type")]
-    #[param(rename = "type", min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    #[param(
+        rename = "type",
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^(?![a-z0-9][a-z0-9_-]{0,63}:$)[^\s\x00-\x1f\x7f-\x9f]+$"
+    )]
     pub event_type: Option<String>,
     /// Those of events that were received from this time on (RFC 3339),
     #[param(format = DateTime)]
@@ -88,17 +98,6 @@ pub(super) struct DeadQuery {
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")]
 pub(super) struct Id(#[allow(dead_code, reason = "it is there to be described")] String);
-
-/// Events to be delivered again.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "it is there to be described: which of them is meant is told by `events`")]
-pub(super) enum Again {
-    /// By their ids.
-    Named(AgainNamed),
-    /// By what they are.
-    Filtered(AgainFiltered),
-}
 
 /// Events that are named, to be delivered again.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -127,7 +126,7 @@ pub(super) struct AgainFiltered {
     pub source: Option<String>,
     /// Those of a type, with `*` for any characters.
     #[serde(default, rename = "type")]
-    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^(?![a-z0-9][a-z0-9_-]{0,63}:$)[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
     /// Those that went so. Of `dead` ones, dead deliveries only; `unrouted` ones go to who wants them now.
     #[serde(default)]
@@ -183,7 +182,7 @@ pub(super) struct DeadNamed {
     pub plugin: Option<String>,
 }
 
-/// Dead deliveries, by what their events are.
+/// Dead deliveries, by what their events are. Where nothing is said of that, all are meant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeadFiltered {
@@ -195,7 +194,7 @@ pub(super) struct DeadFiltered {
     pub source: Option<String>,
     /// Those of events of a type, with `*` for any characters.
     #[serde(default, rename = "type")]
-    #[schema(min_length = 1, max_length = 256, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    #[schema(min_length = 1, max_length = 256, pattern = r"^(?![a-z0-9][a-z0-9_-]{0,63}:$)[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
     /// Those of events that were received from this time on (RFC 3339),
     #[serde(default)]
@@ -257,14 +256,6 @@ impl From<DeadQuery> for Asked {
         let DeadQuery { plugin, source, event_type, since, until, text, before, limit } = query;
         Asked { plugin, source, event_type, since, until, text, before, limit, ..Asked::default() }
     }
-}
-
-/// A number without a fraction, however it is written: in JSON 5.0 is as whole as 5.
-fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
-    let from_fraction = || number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e9).contains(number));
-    let whole = number.as_u64().or_else(|| from_fraction().map(|number| number as u64));
-    whole.map(|number| Some(number as usize)).ok_or_else(|| Error::custom("must be a whole number"))
 }
 
 /// Whether a body names events.
@@ -342,4 +333,24 @@ fn moment(field: &str, text: &str) -> Result<UnixMs, Refusal> {
 /// Reads an event's id.
 pub(super) fn id(field: &str, text: &str) -> Result<EventId, Refusal> {
     text.parse().map_err(|error| Refusal::Wrong(format!("{field}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::CONTENT_TYPE;
+    use serde_json::json;
+
+    use super::super::described::SAYING;
+    use super::*;
+
+    #[test]
+    fn what_is_described_as_saying_something_does_and_the_rest_does_not() {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json".parse().unwrap())]);
+        let is_anything = |body: Value| Asked::again(&headers, body.to_string().as_bytes()).unwrap().is_anything();
+        for field in SAYING {
+            assert!(!is_anything(json!({ field: "dead" })), "{field}");
+            assert!(is_anything(json!({ field: null })), "{field}");
+        }
+        assert!(is_anything(json!({})) && is_anything(json!({ "limit": 1.0, "dry_run": true })));
+    }
 }

@@ -30,7 +30,7 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Result<Json<Events
 }
 
 /// One event, with its payload and each attempt at it
-#[utoipa::path(get, path = "/api/v1/events/{id}", tag = "events", params(("id" = String, Path, description = "evt_...")),
+#[utoipa::path(get, path = "/api/v1/events/{id}", tag = "events", params(("id" = String, Path, description = "evt_...", pattern = "^evt_[0-7][0-9a-hjkmnp-tv-z]{12}$")),
     responses((status = 200, body = ShownFace), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
         (status = 404, body = Error)))]
 pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<ShownFace>, Refusal> {

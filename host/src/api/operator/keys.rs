@@ -14,7 +14,7 @@ use super::super::guard::Operator;
 use super::super::refusal::{Refusal, read, to_its_end};
 use super::note;
 use crate::event::{now_ms, rfc3339};
-use crate::keys::{Key, NotMade, Role};
+use crate::keys::{Key, Keys, NotMade, Role};
 
 /// A key that is to be made.
 #[derive(Deserialize, ToSchema)]
@@ -81,6 +81,7 @@ pub(super) async fn make(
     body: Bytes,
 ) -> Result<(StatusCode, Json<KeyFace>), Refusal> {
     let KeyWanted { name, role, brief } = read(&headers, &body)?;
+    name.as_deref().map_or(Ok(()), Keys::check_name)?;
     let text = |secret: crate::secret::Secret| String::from_utf8_lossy(secret.expose()).into_owned();
     if brief {
         let (id, name, created_at) = (String::new(), "brief".to_owned(), rfc3339(now_ms()));

@@ -2,6 +2,7 @@
 
 mod again;
 mod asked;
+mod described;
 mod events;
 mod faces;
 mod hold;
@@ -20,6 +21,7 @@ use super::refusal::{self, Refusal};
 use super::{Api, Security};
 use crate::keys::Role;
 use crate::queue::Queue;
+use described::Published;
 
 /// The most that a request may have, in bytes.
 const BODY_BYTES: usize = 256 << 10;
@@ -76,7 +78,7 @@ async fn note(queue: &Queue, who: Operator, what: Value) -> Result<(), Refusal> 
         keys::make,
         keys::revoke,
     ),
-    modifiers(&Security),
+    modifiers(&Security, &Published),
     security((), ("bearer" = []), ("x-api-key" = []))
 )]
 pub struct Description;
