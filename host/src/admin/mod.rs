@@ -163,8 +163,8 @@ struct Asked {
     /// For one cause, as /metrics names them.
     cause: Option<String>,
     /// The most of them.
-    #[param(minimum = 0)]
-    limit: Option<usize>,
+    #[param(minimum = 0, maximum = 4294967295_u32)]
+    limit: Option<u32>,
 }
 
 /// The last requests that were refused, the newest first
@@ -173,6 +173,7 @@ struct Asked {
 async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
     match asked {
         Ok(Query(Asked { source, cause, limit })) => {
+            let limit = limit.map(|limit| limit as usize);
             Json(admin.refused.newest(&Wanted { source, cause, limit })).into_response()
         }
         Err(_) => {
