@@ -45,6 +45,9 @@ pub(super) async fn replay(
     to_its_end(replaying).await.map(Json)
 }
 
+/// How many events are put back in one commit.
+const AT_ONCE: usize = 50;
+
 async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
     let plugins = plugins(queue, &asked).await?;
     let (events, next) = match asked.named()? {
@@ -60,8 +63,12 @@ async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Re
     let mut put_back = Map::new();
     for subscriber in plugins {
         let name = subscriber.to_string();
-        let putting = PuttingBack { subscriber, events: events.clone(), which, doing };
-        let count = queue.put_back(putting).await.map_err(Refusal::NotWritten)?;
+        let mut count = 0;
+        // A few at a time, each in a commit of its own: what comes in meanwhile waits for no more than that.
+        for some in events.chunks(AT_ONCE) {
+            let putting = PuttingBack { subscriber: subscriber.clone(), events: some.to_vec(), which, doing };
+            count += queue.put_back(putting).await.map_err(Refusal::NotWritten)?;
+        }
         put_back.extend((count > 0).then(|| (name, count.into())));
     }
     let matched = events.len();

@@ -270,7 +270,7 @@ async fn beside_replay(setting: &Setting, report: &mut Report, full: &Path) -> a
 fn replay(setting: &Setting, server: &Server) -> anyhow::Result<std::process::Child> {
     let mut command = std::process::Command::new(&setting.gateway);
     let limit = REPLAYED.to_string();
-    command.args(["replay", "--source", "github", "--limit", &limit, "--rate", "5000", "--admin", &server.admin]);
+    command.args(["replay", "--source", "github", "--limit", &limit, "--rate", "2000", "--admin", &server.admin]);
     let command = command.current_dir(&server.folder).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().context("cannot start the replay")
 }
