@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -29,13 +30,23 @@ fn inode(path: &Path) -> Option<Inode> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
+/// How long a folder may still be somebody else's.
+const ENDING: Duration = Duration::from_secs(1);
+
 /// One process owns the folder.
 pub(super) fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
     make(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
     let path = folder.join("lock");
     let options = std::fs::OpenOptions::new().create(true).truncate(false).write(true).clone();
     let file = options.open(&path).with_context(|| format!("cannot write to the data folder {}", folder.display()))?;
-    match file.try_lock() {
+    let until = Instant::now() + ENDING;
+    let mut locked = file.try_lock();
+    // One that is just ending holds it for a moment, and so does a process between its fork and its exec.
+    while matches!(locked, Err(std::fs::TryLockError::WouldBlock)) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
             "another gateway is using the data folder {}: stop it, or give this one a folder of its own (data_dir)",
