@@ -179,9 +179,9 @@ impl Store {
         Ok(Store { db, sources, types, log_pages, open, open_before, place: Place::of(file) })
     }
 
-    /// Reads all of the file and makes sure that it is whole.
+    /// Reads all of the file and makes sure that it is whole, indexes included: one that lacks an entry is found only when that is deleted.
     pub fn check(&self) -> anyhow::Result<()> {
-        let told: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        let told: String = self.db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         anyhow::ensure!(told == "ok", told);
         Ok(())
     }
