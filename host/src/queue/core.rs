@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    fn end(self, done: Option<oneshot::Sender<()>>) {
+    fn end(mut self, done: Option<oneshot::Sender<()>>) {
         let _ = self.writer.store.finish();
         // Whoever hears that it is closed may open it again.
         drop(self);

@@ -8,6 +8,7 @@
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
 mod columns;
+mod connection;
 mod copy;
 mod core;
 mod counters;
@@ -17,6 +18,7 @@ mod hands;
 mod lanes;
 mod look;
 mod looking;
+mod mover;
 mod orders;
 mod place;
 mod reader;
@@ -190,7 +192,8 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
     let mut seed = [0u8; 8];
     // Without randomness ids are spread alike in each process, which only one at a time is.
     let _ = getrandom::fill(&mut seed);
-    let (core, queue, deliveries) = Core::open(folder, schedules, keep, now_ms(), u64::from_le_bytes(seed))?;
+    let (mut core, queue, deliveries) = Core::open(folder, schedules, keep, now_ms(), u64::from_le_bytes(seed))?;
+    core.writer.store.move_beside(&queue.file)?;
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || core.run())?;
     Ok((queue, deliveries))
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
@@ -13,23 +12,21 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::columns::{State, outcome_columns};
+use super::connection::{PAGE_BYTES, connect, move_log};
+use super::mover::Mover;
 use super::place::Place;
 use super::schema;
 use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, RepeatKey, TraceParent, UnixMs};
-
-/// Half of an ordinary page: events of a few kilobytes then fill their pages instead of leaving the rest of each empty,
-/// and the narrow tables' last pages, written with every commit, are half as large. `cargo xtask bench` prints the bytes.
-const PAGE_BYTES: u32 = 2048;
-
-/// How long another program, an operator's, may hold the file before events are refused.
-const OTHERS_MAY_HOLD: Duration = Duration::from_secs(1);
 
 /// How many types of events are known by heart.
 const TYPES: usize = 10_000;
 
 /// How much SQLite may keep of the file in memory.
 const CACHE_KIB: i32 = 32 * 1024;
+
+/// How many times as large as it should be the log may become before the writer stops to move all of it.
+const FAR: u64 = 4;
 
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
@@ -139,6 +136,7 @@ pub struct Store {
     sources: HashMap<(Arc<str>, Arc<str>), i64>,
     types: HashMap<Arc<str>, i64>,
     log_pages: Arc<AtomicU64>,
+    mover: Option<Mover>,
     /// How many deliveries are not over, and how many were not when the group began.
     open: Cell<i64>,
     open_before: Cell<i64>,
@@ -148,18 +146,7 @@ pub struct Store {
 impl Store {
     /// Opens the file, making it where it is missing, and upgrades or refuses other versions of the schema.
     pub fn open(file: &Path) -> anyhow::Result<Store> {
-        let mut db = Connection::open(file)?;
-        db.busy_timeout(OTHERS_MAY_HOLD)?;
-        db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        anyhow::ensure!(
-            keeps_log(&db)?,
-            "this file system cannot keep a write-ahead log: take a data_dir on a local disk"
-        );
-        // Closed without a word, it would sync and write once more, after a sync that failed, too.
-        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        // FULL: a commit returns once it is on disk. NORMAL would lose acknowledged events with the power.
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let mut db = connect(file)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         // A plan that holds whatever is bound: otherwise, for the index of what is open, each binding has the statement planned anew.
@@ -176,7 +163,13 @@ impl Store {
         }))?;
         let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
         let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
-        Ok(Store { db, sources, types, log_pages, open, open_before, place: Place::of(file) })
+        Ok(Store { db, sources, types, log_pages, mover: None, open, open_before, place: Place::of(file) })
+    }
+
+    /// Has the log moved into the file beside what is written from now on.
+    pub fn move_beside(&mut self, file: &Path) -> anyhow::Result<()> {
+        self.mover = Some(Mover::start(file)?);
+        Ok(())
     }
 
     /// Reads all of the file and makes sure that it is whole, indexes included: one that lacks an entry is found only when that is deleted.
@@ -213,16 +206,24 @@ impl Store {
 
     /// Moves what was committed from the log into the file, where the log has grown to a size.
     pub fn checkpoint(&self, at_bytes: u64) -> Result<()> {
-        if self.log_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES) < at_bytes {
+        let log = self.log_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES);
+        if log < at_bytes {
             return Ok(());
         }
-        self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        // Most of it beside the writer; what came meanwhile here, since only who writes nothing more comes to the end of it.
+        if let Some(mover) = self.mover.as_ref().filter(|_| log < FAR * at_bytes)
+            && !mover.has_moved()?
+        {
+            return Ok(());
+        }
+        move_log(&self.db)?;
         self.log_pages.store(0, Ordering::Relaxed);
         Ok(())
     }
 
     /// Moves all that was committed into the file, and has what is closed then leave no log.
-    pub fn finish(&self) -> Result<()> {
+    pub fn finish(&mut self) -> Result<()> {
+        self.mover = None;
         self.checkpoint(0)?;
         self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         Ok(())
@@ -479,16 +480,6 @@ impl Store {
     pub fn last_id(&self) -> Result<EventId> {
         self.number("SELECT ifnull(max(id), 0) FROM event", []).map(EventId::from_i64)
     }
-}
-
-/// Has the engine keep a write-ahead log, and gives whether it does.
-fn keeps_log(db: &Connection) -> rusqlite::Result<bool> {
-    let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
-    let mut rows = statement.query([])?;
-    let is_kept = rows.next()?.is_some_and(|row| row.get_ref(0).is_ok_and(|mode| mode.as_str() == Ok("wal")));
-    // It is written when the statement ends, and only then does it say that it could not be.
-    while rows.next()?.is_some() {}
-    Ok(is_kept)
 }
 
 /// Whether an error that ended an opening says that the file is not what was written.
