@@ -12,6 +12,7 @@ use super::reader::Reader;
 use super::salts::Salts;
 use super::state::Remembered;
 use super::store::{Store, StoreError};
+use super::texts::Texts;
 use super::writer::{Order, Writer};
 use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place};
 use crate::event::{UnixMs, now_ms};
@@ -72,8 +73,9 @@ impl Core {
         let writer = writer.map_err(|error| not_opened(error, &file))?;
         let counters = writer.counters.clone();
         let memory = Arc::new(Remembered::new(&file));
+        let texts = Arc::new(Texts::beside(&file));
         let core = Core { writer, inbox, next: None, fail, marker, _lock: lock };
-        Ok((core, Queue { orders, reader, looker, memory, counters, file: file.into(), failed }, deliveries))
+        Ok((core, Queue { orders, reader, looker, texts, memory, counters, file: file.into(), failed }, deliveries))
     }
 
     /// Does what was said since the last step, as much of it as goes into one commit, and what is due or old at a time.

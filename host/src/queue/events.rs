@@ -2,23 +2,19 @@
 //!
 //! Whatever is asked for, one look takes a bounded time: where that is over before enough was found, it says where to look on.
 
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::State;
+use super::ids::{self, Ids, Search};
 use super::look::Standing;
+use super::texts::Texts;
 use crate::event::{EventId, Pattern, UnixMs};
 
-const WALK: &str =
-    "SELECT id, source, type, received_at_ms FROM event WHERE id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
 const ONE: &str = "SELECT source, type, received_at_ms FROM event WHERE id = ?1";
-const OF_KIND: &str =
-    "SELECT id FROM event WHERE source = ?1 AND type = ?2 AND id < ?3 AND id >= ?4 ORDER BY id DESC LIMIT ?5";
-const UNROUTED: &str = "SELECT id FROM event WHERE unrouted = 1 AND id < ?1 AND id >= ?2 ORDER BY id DESC LIMIT ?3";
 const KEPT: &str = "SELECT e.unrouted FROM body b CROSS JOIN event e ON e.id = b.event WHERE b.event = ?1";
-const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = ?1 LIMIT ?2";
 pub(super) const DELIVERIES: &str = "SELECT s.name, d.state, d.attempt, d.due_ms, s.id FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1";
 const SOURCES: &str = "SELECT id, name, provider FROM source";
 const TYPE: &str = "SELECT name FROM event_type WHERE id = ?1";
@@ -27,16 +23,10 @@ const NEXT_TYPE: &str = "SELECT min(type) FROM event WHERE source = ?1 AND type 
 
 /// The queries that must not look through a table, for the test of their plans.
 #[cfg(test)]
-pub(super) const EVENTS: [&str; 8] = [WALK, ONE, OF_KIND, UNROUTED, KEPT, IN_STATE, DELIVERIES, NEXT_TYPE];
+pub(super) const EVENTS: [&str; 4] = [ONE, KEPT, DELIVERIES, NEXT_TYPE];
 
 /// How long one look takes at the most, but for its last step.
 const LOOK: Duration = Duration::from_millis(30);
-
-/// How many ids are read at once.
-const STEP: usize = 256;
-
-/// The most deliveries in a state that are sorted; where there are more, they are met soon enough.
-const SORTED: usize = 20_000;
 
 /// Which events are looked for.
 #[derive(Debug, Clone, Default)]
@@ -183,26 +173,11 @@ impl Wanted {
     }
 }
 
-/// Where ids come from, the newest first.
-enum Ids {
-    /// All events.
-    All,
-    /// Those of some kinds: the next of each, to be read on behind it.
-    OfKinds { next: BinaryHeap<(i64, (i64, i64))>, read: HashMap<(i64, i64), Vec<i64>> },
-    /// Those that nobody wanted.
-    Unrouted,
-    /// Those with a delivery in a state, sorted, the newest last.
-    Sorted(Vec<i64>),
-}
-
 struct Looking<'a> {
     db: &'a Connection,
     wanted: &'a Wanted,
     kinds: Kinds,
     meant: HashSet<(i64, i64)>,
-    first: i64,
-    end: i64,
-    ids: Ids,
 }
 
 /// One event as it is listed; nothing, where there is none of that id.
@@ -212,73 +187,50 @@ pub(super) fn listed(db: &Connection, id: EventId) -> rusqlite::Result<Option<Li
 }
 
 /// Looks for events.
-pub(super) fn events(db: &Connection, wanted: &Wanted) -> rusqlite::Result<Page> {
+pub(super) fn events(db: &Connection, texts: &Texts, wanted: &Wanted) -> rusqlite::Result<Page> {
     let (begun, mut found) = (Instant::now(), Vec::new());
-    let mut looking = Looking::begin(db, wanted)?;
-    loop {
-        let ids = looking.some()?;
-        if ids.is_empty() {
-            return Ok(Page { events: found, next: None });
-        }
+    let looking = Looking::begin(db, wanted)?;
+    let mut ids = looking.cheapest()?;
+    if let Some(text) = &wanted.text {
+        ids = ids.with_text(texts, text.as_bytes());
+    }
+    let mut search = Search::new(db, ids, wanted.bounds());
+    while let Some(ids) = search.some()? {
         for id in ids {
             found.extend(looking.look(id)?);
             if found.len() >= wanted.limit || begun.elapsed() > LOOK {
                 return Ok(Page { events: found, next: Some(EventId::from_i64(id)) });
             }
         }
+        if begun.elapsed() > LOOK {
+            return Ok(Page { events: found, next: Some(EventId::from_i64(search.end())) });
+        }
     }
+    Ok(Page { events: found, next: None })
 }
 
 impl<'a> Looking<'a> {
     fn begin(db: &'a Connection, wanted: &'a Wanted) -> rusqlite::Result<Looking<'a>> {
         let kinds = kinds(db)?;
         let meant = kinds.iter().filter(|(_, kind)| wanted.means(kind)).map(|(numbers, _)| *numbers).collect();
-        let (first, end) = wanted.bounds();
-        let mut looking = Looking { db, wanted, kinds, meant, first, end, ids: Ids::All };
-        looking.ids = looking.cheapest()?;
-        Ok(looking)
+        Ok(Looking { db, wanted, kinds, meant })
     }
 
-    fn cheapest(&self) -> rusqlite::Result<Ids> {
-        if self.wanted.went == Some(Went::Unrouted) {
-            return Ok(Ids::Unrouted);
-        }
-        let states = match self.wanted.went {
-            Some(Went::Pending) => &[State::Waiting, State::Running][..],
-            Some(Went::Dead) => &[State::Dead],
-            _ => &[],
-        };
-        if !states.is_empty() {
-            let mut ids = Vec::new();
-            for state in states {
-                let mut statement = self.db.prepare_cached(IN_STATE)?;
-                let rows = statement.query_map(params![*state as i64, SORTED as i64], |row| row.get::<_, i64>(0))?;
-                ids.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+    fn cheapest(&self) -> rusqlite::Result<Ids<'a>> {
+        match self.wanted.went {
+            Some(Went::Unrouted) => return Ok(Ids::Unrouted),
+            Some(Went::Dead) => return Ok(Ids::Dead),
+            Some(Went::Pending) => {
+                if let Some(pending) = ids::pending(self.db)? {
+                    return Ok(Ids::Sorted(pending));
+                }
             }
-            if ids.len() < SORTED {
-                ids.retain(|id| (self.first..self.end).contains(id));
-                ids.sort_unstable();
-                ids.dedup();
-                return Ok(Ids::Sorted(ids));
-            }
+            _ => {}
         }
         if self.meant.len() < self.kinds.len() {
-            let next = self.meant.iter().map(|kind| (self.end, *kind)).collect();
-            return Ok(Ids::OfKinds { next, read: HashMap::new() });
+            return Ok(Ids::of_kinds(self.meant.iter().copied().collect()));
         }
         Ok(Ids::All)
-    }
-
-    /// The next ids, the newest first.
-    fn some(&mut self) -> rusqlite::Result<Vec<i64>> {
-        let ids = match &mut self.ids {
-            Ids::All => ids(self.db, WALK, params![self.end, self.first, STEP as i64])?,
-            Ids::Unrouted => ids(self.db, UNROUTED, params![self.end, self.first, STEP as i64])?,
-            Ids::Sorted(sorted) => sorted.pop().into_iter().collect(),
-            Ids::OfKinds { next, read } => merged(self.db, next, read, self.first)?.into_iter().collect(),
-        };
-        self.end = ids.last().copied().unwrap_or(self.end);
-        Ok(ids)
     }
 
     /// An event, if it is wanted.
@@ -319,38 +271,6 @@ impl<'a> Looking<'a> {
             Ok(memchr::memmem::find(payload, text.as_bytes()).is_some())
         });
         Ok(found.optional()?.unwrap_or(false))
-    }
-}
-
-fn ids(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<i64>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let rows = statement.query_map(params, |row| row.get(0))?;
-    rows.collect()
-}
-
-/// The newest of what is left of several kinds.
-fn merged(
-    db: &Connection,
-    next: &mut BinaryHeap<(i64, (i64, i64))>,
-    read: &mut HashMap<(i64, i64), Vec<i64>>,
-    first: i64,
-) -> rusqlite::Result<Option<i64>> {
-    loop {
-        let Some((before, kind)) = next.pop() else { return Ok(None) };
-        let known = read.entry(kind).or_default();
-        // What is on top was read before, or is a bound behind which nothing was read yet.
-        let is_read = known.last() == Some(&before);
-        if is_read {
-            known.pop();
-        }
-        if known.is_empty() {
-            *known = ids(db, OF_KIND, params![kind.0, kind.1, before, first, STEP as i64])?;
-            known.reverse();
-        }
-        next.extend(known.last().map(|id| (*id, kind)));
-        if is_read {
-            return Ok(Some(before));
-        }
     }
 }
 

@@ -20,7 +20,8 @@ impl Queue {
 
     /// Looks for events, the newest first, for a bounded time.
     pub async fn events(&self, wanted: Wanted) -> anyhow::Result<Page> {
-        looked(&self.looker, move |reader| events::events(&reader.0, &wanted)).await
+        let texts = self.texts.clone();
+        looked(&self.looker, move |reader| events::events(&reader.0, &texts, &wanted)).await
     }
 
     /// One event with all that is kept of it; nothing, where there is none of that id.

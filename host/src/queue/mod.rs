@@ -15,6 +15,7 @@ mod counters;
 mod events;
 mod group;
 mod hands;
+mod ids;
 mod lanes;
 mod look;
 mod looking;
@@ -33,6 +34,7 @@ mod shown;
 mod state;
 mod store;
 mod subscriber;
+mod texts;
 mod tidy;
 mod track;
 mod writer;
@@ -64,6 +66,7 @@ use settling::{Kept, Settling};
 pub use shown::Shown;
 use state::Remembered;
 use store::is_of_damage;
+use texts::Texts;
 pub use track::Track;
 use writer::{Order, Subscription};
 
@@ -179,6 +182,7 @@ pub struct Queue {
     reader: Arc<Mutex<Reader>>,
     /// For whoever looks for long, so that counts do not wait.
     looker: Arc<Mutex<Reader>>,
+    texts: Arc<Texts>,
     memory: Arc<Remembered>,
     counters: counters::Counters,
     file: Arc<Path>,
@@ -194,6 +198,7 @@ pub fn open(folder: &Path, schedules: &Schedules, keep: Keep) -> anyhow::Result<
     let _ = getrandom::fill(&mut seed);
     let (mut core, queue, deliveries) = Core::open(folder, schedules, keep, now_ms(), u64::from_le_bytes(seed))?;
     core.writer.store.move_beside(&queue.file)?;
+    queue.texts.keep_up(&queue.file)?;
     std::thread::Builder::new().name("queue-writer".into()).spawn(move || core.run())?;
     Ok((queue, deliveries))
 }

@@ -3,11 +3,12 @@
 use rusqlite::Connection;
 
 /// What each version added to the one before.
-pub(super) const BATCHES: [&str; 4] = [
+pub(super) const BATCHES: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
 ];
 
 /// The version that this code writes.

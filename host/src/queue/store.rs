@@ -530,6 +530,7 @@ mod tests {
         let others = [&super::super::state::HOT[..], &super::super::look::LOOKS, &super::super::retention::DELETES];
         let others =
             others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
+        let others = others.chain(&super::super::ids::IDS).chain(&super::super::texts::KEEPING);
         for sql in own.iter().chain(others) {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = statement.parameter_count();
