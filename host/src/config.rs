@@ -240,7 +240,7 @@ impl Config {
         };
         let compiler = overrides.compiler.clone().unwrap_or(Compiler::Inside);
         limits.finish();
-        let (plugins, keep) = delivery(root.section("delivery"));
+        let (plugins, keep, keeps_headers) = delivery(root.section("delivery"));
         let (outgoing, webhooks) = reading.outgoing(root.section("outgoing"));
         let schedules = Schedules { plugins, webhooks };
         let telemetry = reading.telemetry(root.section("telemetry"));
@@ -249,7 +249,10 @@ impl Config {
             .into_iter()
             .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
             .collect();
-        sources.iter_mut().for_each(|source| source.requests_per_s = source.requests_per_s.or(requests_per_s));
+        for source in &mut sources {
+            source.requests_per_s = source.requests_per_s.or(requests_per_s);
+            source.keeps_headers = keeps_headers;
+        }
         let plugins = reading.plugins(root.section("plugins"), &calls, &sources);
         root.finish();
         mistakes.none_or_in(
@@ -365,7 +368,8 @@ fn millis(section: &mut Section, key: &str, default: u64) -> Duration {
     Duration::from_millis(section.number(key, default, 1..=86_400_000))
 }
 
-fn delivery(mut section: Section) -> (Schedule, Keep) {
+/// Reads `[delivery]`; last, whether events are kept with headers.
+fn delivery(mut section: Section) -> (Schedule, Keep, bool) {
     let schedule = schedule(&mut section, &[1, 5, 30, 120, 600, 3600, 21600]);
     let days = |days: u64| Duration::from_secs(days * 86_400);
     let mebibytes = |section: &mut Section, key| section.optional_number(key, 16..=1 << 30).map(|number| number << 20);
@@ -383,8 +387,9 @@ fn delivery(mut section: Section) -> (Schedule, Keep) {
         repeat_keys: days(3),
         subscriptions: Duration::from_secs(section.number("keep_subscriptions_s", 86_400, 1..=31_536_000)),
     };
+    let keeps_headers = section.or("keep_headers", true);
     section.finish();
-    (schedule, keep)
+    (schedule, keep, keeps_headers)
 }
 
 /// Reads the delays before attempts 2, 3, ...
@@ -446,6 +451,15 @@ mod tests {
         assert_eq!(greeter.settings["times"], "3");
         assert_eq!(greeter.settings["deep"], "[1,2]");
         assert_eq!((greeter.calls.at_once, greeter.calls.each.wall), (2, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn headers_are_kept_unless_it_says_otherwise() {
+        let source = "[sources.a]\nprovider = \"github\"\nsecrets = [{ env = \"SECRET\" }]\n";
+        for (delivery, keeps) in [("", true), ("keep_headers = true", true), ("keep_headers = false", false)] {
+            let config = parse(&format!("{source}[delivery]\n{delivery}")).unwrap();
+            assert_eq!(config.sources[0].keeps_headers, keeps, "{delivery}");
+        }
     }
 
     #[test]
