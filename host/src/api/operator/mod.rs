@@ -35,7 +35,7 @@ impl Api {
             .method_not_allowed_fallback(async || Refusal::Method)
             // Beside it applications post, whose no to other methods counts.
             .route("/api/v1/events", get(events::list))
-            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Addresses), Door::check));
+            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Loopback), Door::check));
         let acts = Router::new()
             .route("/api/v1/replay", post(again::replay))
             .route("/api/v1/dead/retry", post(again::retry))
@@ -47,7 +47,7 @@ impl Api {
             .route("/api/v1/keys/{which}", delete(keys::revoke))
             .method_not_allowed_fallback(async || Refusal::Method)
             .layer(DefaultBodyLimit::max(BODY_BYTES))
-            .layer(middleware::from_fn_with_state(guard.door(Role::Operate, Hosts::Addresses), Door::check));
+            .layer(middleware::from_fn_with_state(guard.door(Role::Operate, Hosts::Loopback), Door::check));
         looks.merge(acts).layer(middleware::from_fn(refusal::in_form)).with_state(self)
     }
 }
