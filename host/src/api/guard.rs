@@ -1,4 +1,4 @@
-//! Operator may look and operate, by the role of what a request shows.
+//! Who may look and operate, by the role of what a request shows.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Door {
 
 /// Who asks, as the audit log has it: a key by its name and id, `admin token`, or `local`.
 #[derive(Debug, Clone)]
-pub(super) struct Operator(pub String);
+pub(super) struct Who(pub String);
 
 impl Guard {
     /// A way in for whoever has a role.
@@ -62,7 +62,7 @@ impl Door {
         }
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
+    fn admit(&self, headers: &HeaderMap) -> Result<Who, Refusal> {
         let Guard { keys, token } = &*self.guard;
         let shows_nothing = !headers.contains_key(AUTHORIZATION) && !headers.contains_key("x-api-key");
         let (role, who) = match (shown(headers), token) {
@@ -72,7 +72,7 @@ impl Door {
             (None, None) if shows_nothing => return Err(Refusal::Host(self.needed)),
             (None, _) => return Err(Refusal::NoToken),
         };
-        if role.covers(self.needed) { Ok(Operator(who)) } else { Err(Refusal::Role(self.needed)) }
+        if role.covers(self.needed) { Ok(Who(who)) } else { Err(Refusal::Role(self.needed)) }
     }
 
     fn is_meant(&self, headers: &HeaderMap) -> bool {

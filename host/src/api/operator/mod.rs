@@ -13,14 +13,12 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
-use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::guard::{Door, Guard, Hosts, Operator};
+use super::guard::{Door, Guard, Hosts};
 use super::refusal::{self, Refusal};
 use super::{Api, Security};
 use crate::keys::Role;
-use crate::queue::Queue;
 use described::Published;
 
 /// The most that a request may have, in bytes.
@@ -50,13 +48,6 @@ impl Api {
             .layer(middleware::from_fn_with_state(guard.door(Role::Operate, Hosts::Loopback), Door::check));
         looks.merge(acts).layer(middleware::from_fn(refusal::in_form)).with_state(self)
     }
-}
-
-/// Writes down what an operator did.
-async fn note(queue: &Queue, who: Operator, what: Value) -> Result<(), Refusal> {
-    let Operator(who) = who;
-    tracing::info!(%who, %what, "changed by hand");
-    queue.note(who, what.to_string()).await.map_err(Refusal::NotWritten)
 }
 
 /// What the API is, for programs that read that.
