@@ -266,8 +266,7 @@ impl Webhooks {
         let webhook = self.get(id)?.webhook();
         let subscribing = Some(Subscribing::Ends { subscriber: webhook.subscriber() });
         let note = Some(note(who, "webhook_deleted", &webhook, &[]));
-        let id_kept = webhook.id.clone();
-        let gone = Registration { kind: KIND, id: id_kept, body: None, subscribing, event: None, note };
+        let gone = Registration { kind: KIND, id: webhook.id.clone(), body: None, subscribing, event: None, note };
         self.queue.register(gone).await?;
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         Ok(())
