@@ -1,5 +1,6 @@
 //! The config: TOML in, everything checked, all mistakes told at once. The only reader of the environment.
 
+mod delivery;
 mod door;
 mod grants;
 mod outgoing;
@@ -21,7 +22,7 @@ use crate::plugins::{Calls, Grant, Trust};
 use crate::provider::Source;
 use crate::queue::Keep;
 use crate::runtime::{CallLimits, CompileLimits, Compiler};
-use crate::schedule::{Schedule, Schedules};
+use crate::schedule::Schedules;
 use crate::secret::Secret;
 use crate::section::{Mistakes, Section};
 use crate::telemetry::Settings;
@@ -240,7 +241,7 @@ impl Config {
         };
         let compiler = overrides.compiler.clone().unwrap_or(Compiler::Inside);
         limits.finish();
-        let (plugins, keep) = delivery(root.section("delivery"));
+        let (plugins, keep, keeps_headers) = delivery::delivery(root.section("delivery"));
         let (outgoing, webhooks) = reading.outgoing(root.section("outgoing"));
         let schedules = Schedules { plugins, webhooks };
         let telemetry = reading.telemetry(root.section("telemetry"));
@@ -249,7 +250,10 @@ impl Config {
             .into_iter()
             .filter_map(|(name, section)| reading.source(&name, section, body_bytes, server.public_url.as_deref()))
             .collect();
-        sources.iter_mut().for_each(|source| source.requests_per_s = source.requests_per_s.or(requests_per_s));
+        for source in &mut sources {
+            source.requests_per_s = source.requests_per_s.or(requests_per_s);
+            source.keeps_headers = keeps_headers;
+        }
         let plugins = reading.plugins(root.section("plugins"), &calls, &sources);
         root.finish();
         mistakes.none_or_in(
@@ -365,37 +369,6 @@ fn millis(section: &mut Section, key: &str, default: u64) -> Duration {
     Duration::from_millis(section.number(key, default, 1..=86_400_000))
 }
 
-fn delivery(mut section: Section) -> (Schedule, Keep) {
-    let schedule = schedule(&mut section, &[1, 5, 30, 120, 600, 3600, 21600]);
-    let days = |days: u64| Duration::from_secs(days * 86_400);
-    let mebibytes = |section: &mut Section, key| section.optional_number(key, 16..=1 << 30).map(|number| number << 20);
-    let data_bytes = mebibytes(&mut section, "data_mib");
-    let bytes = mebibytes(&mut section, "keep_mib");
-    if bytes.zip(data_bytes).is_some_and(|(bytes, most)| bytes >= most) {
-        section.mistake("keep_mib", "must be less than data_mib, at which nothing new is accepted any more");
-    }
-    let keep = Keep {
-        events: days(section.number("keep_days", 14, 1..=3650)),
-        // Rather than that nothing new is accepted, what is over goes early.
-        bytes: bytes.or(data_bytes.map(|most| most / 10 * 9)),
-        open_deliveries: section.number("open_deliveries", 10_000_000, 1..=1 << 40),
-        data_bytes,
-        repeat_keys: days(3),
-        subscriptions: Duration::from_secs(section.number("keep_subscriptions_s", 86_400, 1..=31_536_000)),
-    };
-    section.finish();
-    (schedule, keep)
-}
-
-/// Reads the delays before attempts 2, 3, ...
-fn schedule(section: &mut Section, default: &[u64]) -> Schedule {
-    let seconds: Vec<u64> = section.or("schedule_s", default.to_vec());
-    if seconds.len() > 100 || seconds.iter().any(|delay| *delay > 30 * 86_400) {
-        section.mistake("schedule_s", "takes at most 100 delays of at most 30 days each");
-    }
-    Schedule(seconds.into_iter().map(Duration::from_secs).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,6 +419,15 @@ mod tests {
         assert_eq!(greeter.settings["times"], "3");
         assert_eq!(greeter.settings["deep"], "[1,2]");
         assert_eq!((greeter.calls.at_once, greeter.calls.each.wall), (2, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn headers_are_kept_unless_it_says_otherwise() {
+        let source = "[sources.a]\nprovider = \"github\"\nsecrets = [{ env = \"SECRET\" }]\n";
+        for (delivery, keeps) in [("", true), ("keep_headers = true", true), ("keep_headers = false", false)] {
+            let config = parse(&format!("{source}[delivery]\n{delivery}")).unwrap();
+            assert_eq!(config.sources[0].keeps_headers, keeps, "{delivery}");
+        }
     }
 
     #[test]

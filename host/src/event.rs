@@ -191,6 +191,11 @@ impl Event {
 }
 
 impl NewEvent {
+    /// How much of it is written down, in bytes, beside what is of a few bytes: its body and its headers.
+    pub fn bytes(&self) -> usize {
+        self.payload.len() + self.headers.as_ref().map_or(0, |headers| headers.len())
+    }
+
     /// The event that it is under an id.
     pub fn accepted(self, id: EventId) -> Event {
         let NewEvent { source, provider, event_type, received_at_ms, received, attributes, payload, trace, .. } = self;

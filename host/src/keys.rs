@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::event::{UnixMs, now_ms};
-use crate::queue::{AcceptError, Queue, Registration};
+use crate::queue::{AcceptError, Note, Queue, Registration};
 use crate::secret::{Secret, random_letters};
 
 /// What a key is in the queue's records.
@@ -77,8 +78,17 @@ pub struct Key {
 pub struct Keys {
     queue: Queue,
     kept: RwLock<HashMap<Hash, Key>>,
-    /// Those that are not kept, and until when they are good.
-    brief: Mutex<Vec<(Hash, Instant)>>,
+    /// Those that are not kept.
+    brief: Mutex<Vec<Brief>>,
+}
+
+/// A key that is not kept.
+struct Brief {
+    hash: Hash,
+    /// Until when it is good.
+    until: Instant,
+    /// Who had it made: what is done with it is theirs.
+    who: String,
 }
 
 /// Why a key was not made.
@@ -129,7 +139,7 @@ impl Keys {
     }
 
     /// Makes one. It is never seen again.
-    pub async fn make(&self, name: &str, role: Role) -> Result<(Key, Secret), NotMade> {
+    pub async fn make(&self, name: &str, role: Role, who: &str) -> Result<(Key, Secret), NotMade> {
         Keys::check_name(name)?;
         if self.kept().len() >= KEYS {
             return Err(NotMade::TooMany);
@@ -138,35 +148,38 @@ impl Keys {
         let hash = hash(secret.expose());
         let key = Key { id, name: name.to_owned(), created_at_ms: now_ms(), role, hash: hex::encode(hash) };
         let body = serde_json::to_vec(&key).map_err(anyhow::Error::from)?;
-        self.write(&key.id, Some(body)).await?;
+        self.write(&key, Some(body), who).await?;
         self.kept.write().unwrap_or_else(PoisonError::into_inner).insert(hash, key.clone());
         Ok((key, secret))
     }
 
     /// Makes one that is good for a minute, for a command of the operator's that asks what applications ask.
-    pub fn make_brief(&self) -> Result<Secret, NotMade> {
+    pub fn make_brief(&self, who: &str) -> Result<Secret, NotMade> {
         let (secret, now) = (fresh()?, Instant::now());
         let mut brief = self.brief.lock().unwrap_or_else(PoisonError::into_inner);
-        brief.retain(|(_, until)| *until > now);
+        brief.retain(|key| key.until > now);
         if brief.len() >= KEYS {
             return Err(NotMade::TooMany);
         }
-        brief.push((hash(secret.expose()), now + BRIEF));
+        brief.push(Brief { hash: hash(secret.expose()), until: now + BRIEF, who: who.to_owned() });
         Ok(secret)
     }
 
     /// Ends one, by its id, or all of a name. Gives those that were.
-    pub async fn revoke(&self, which: &str) -> Result<Vec<Key>, AcceptError> {
+    pub async fn revoke(&self, which: &str, who: &str) -> Result<Vec<Key>, AcceptError> {
         let meant: Vec<Key> = self.all().into_iter().filter(|key| *key.id == *which || key.name == which).collect();
         for key in &meant {
-            self.write(&key.id, None).await?;
+            self.write(key, None, who).await?;
             self.kept.write().unwrap_or_else(PoisonError::into_inner).retain(|_, kept| kept.id != key.id);
         }
         Ok(meant)
     }
 
-    async fn write(&self, id: &Arc<str>, body: Option<Vec<u8>>) -> Result<(), AcceptError> {
-        self.queue.register(Registration { kind: KIND, id: id.clone(), body, subscribing: None, event: None }).await
+    async fn write(&self, key: &Key, body: Option<Vec<u8>>, who: &str) -> Result<(), AcceptError> {
+        let action = if body.is_some() { "key_made" } else { "key_revoked" };
+        let what = json!({ "action": action, "key": &*key.id, "name": key.name, "role": key.role });
+        let (id, note) = (key.id.clone(), Some(Note::new(who, &what)));
+        self.queue.register(Registration { kind: KIND, id, body, subscribing: None, event: None, note }).await
     }
 
     /// What a text that somebody shows is good for, and who that is; nothing, where it is no key.
@@ -178,8 +191,8 @@ impl Keys {
         }
         let now = Instant::now();
         let brief = self.brief.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = brief.iter().any(|(known, until)| *known == hash && *until > now);
-        is_known.then(|| (Role::Publish, "a command".to_owned()))
+        let known = brief.iter().find(|key| key.hash == hash && key.until > now)?;
+        Some((Role::Publish, known.who.clone()))
     }
 }
 

@@ -76,7 +76,8 @@ impl Sender {
         let at_ms = wall_ms();
         let received = Received::new(self.source.as_str().into(), webhook.headers.clone(), webhook.body.clone(), at_ms);
         let verified = self.provider.verify(received, std::slice::from_ref(&self.key), at_ms).unwrap();
-        self.provider.parse_events(verified).unwrap().remove(0)
+        let headers = Some(self.provider.kept_headers(&webhook.headers));
+        NewEvent { headers, ..self.provider.parse_events(verified).unwrap().remove(0) }
     }
 
     /// The types that its provider has samples of.

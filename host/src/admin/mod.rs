@@ -86,15 +86,17 @@ impl Admin {
     pub fn router(self) -> Router {
         let admin = Arc::new(self);
         let guard = Arc::new(Guard { keys: admin.api.keys.clone(), token: admin.token.clone() });
-        let shown = Router::new()
+        let probed = Router::new()
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
+            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Any), Door::check));
+        let shown = Router::new()
             .route("/status", get(status))
             .route("/metrics", get(metrics))
             .route("/api/v1/refusals", get(refusals))
             .route("/api/v1/plugins", get(plugins))
-            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Any), Door::check))
-            .with_state(admin.clone());
+            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Loopback), Door::check));
+        let shown = probed.merge(shown).with_state(admin.clone());
         // What each may do that shows a key is told by its role.
         let (operator, keyed) = (admin.api.clone().operator_router(&guard), admin.api.clone().router());
         let described = Router::new().route("/openapi-admin.json", get(async || Json(description())));

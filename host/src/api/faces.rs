@@ -129,7 +129,7 @@ pub struct TestRequest {
 /// What came of a test.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TestResult {
-    success: bool,
+    pub success: bool,
     status_code: Option<u16>,
     /// The first 16 KiB of it.
     response_body: Option<String>,

@@ -1,5 +1,6 @@
 //! Who may look and operate, by the role of what a request shows.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -21,13 +22,13 @@ pub struct Guard {
     pub token: Option<Secret>,
 }
 
-/// The sort of address that a request may be sent to that shows nothing.
+/// What a request that shows nothing may call the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosts {
-    /// Any.
+    /// Anything: for what tells nobody anything, so that whoever probes it need not know where it runs.
     Any,
-    /// No name: a page in a browser can have a name of its own lead to this machine, but not an address.
-    Addresses,
+    /// This machine: a page in a browser can have a name of its own lead here, and what is sent for it then still says that name.
+    Loopback,
 }
 
 /// A way in: for whom it is.
@@ -38,9 +39,9 @@ pub struct Door {
     hosts: Hosts,
 }
 
-/// Who asks, as the audit log has it.
+/// Who asks, as the audit log has it: a key by its name and id, `admin token`, or `local`.
 #[derive(Debug, Clone)]
-pub(super) struct Operator(pub String);
+pub(super) struct Who(pub String);
 
 impl Guard {
     /// A way in for whoever has a role.
@@ -61,22 +62,23 @@ impl Door {
         }
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<Operator, Refusal> {
+    fn admit(&self, headers: &HeaderMap) -> Result<Who, Refusal> {
         let Guard { keys, token } = &*self.guard;
         let shows_nothing = !headers.contains_key(AUTHORIZATION) && !headers.contains_key("x-api-key");
         let (role, who) = match (shown(headers), token) {
             (Some(shown), Some(token)) if token.equals(shown) => (Role::Operate, "admin token".to_owned()),
             (Some(shown), _) => keys.know(shown).ok_or(Refusal::NoToken)?,
             (None, None) if shows_nothing && self.is_meant(headers) => (Role::Operate, "local".to_owned()),
-            (None, None) if shows_nothing => return Err(Refusal::Host),
+            (None, None) if shows_nothing => return Err(Refusal::Host(self.needed)),
             (None, _) => return Err(Refusal::NoToken),
         };
-        if role.covers(self.needed) { Ok(Operator(who)) } else { Err(Refusal::Role(self.needed)) }
+        if role.covers(self.needed) { Ok(Who(who)) } else { Err(Refusal::Role(self.needed)) }
     }
 
     fn is_meant(&self, headers: &HeaderMap) -> bool {
-        let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-        !is_of_a_page(headers) && (self.hosts == Hosts::Any || host.is_some_and(is_address))
+        let hosts = headers.get_all(HOST);
+        let is_here = headers.contains_key(HOST) && hosts.iter().all(|host| host.to_str().is_ok_and(is_loopback));
+        !is_of_a_page(headers) && (self.hosts == Hosts::Any || is_here)
     }
 }
 
@@ -86,13 +88,12 @@ fn is_of_a_page(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) || site.is_some_and(|site| site != b"none")
 }
 
-fn is_address(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
+/// Whether a `Host` is this machine's own name for itself. Without a token it is bound to nothing else.
+fn is_loopback(host: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|c| c.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -110,12 +111,26 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_are_no_names() {
-        for good in ["127.0.0.1:8081", "127.0.0.1", "[::1]:8081", "localhost:1", "10.0.0.5"] {
-            assert!(is_address(good), "{good}");
+    fn only_this_machine_is_loopback() {
+        for good in ["127.0.0.1:8081", "127.0.0.1", "127.8.8.8:1", "[::1]:8081", "[::1]", "localhost:1", "LocalHost"] {
+            assert!(is_loopback(good), "{good}");
         }
-        for bad in ["", "evil.example", "evil.example:8081", "localhost.evil.example", "127.0.0.1.evil.example:80"] {
-            assert!(!is_address(bad), "{bad}");
+        for bad in [
+            "",
+            ":8081",
+            "evil.example",
+            "evil.example:8081",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "evil.localhost",
+            "10.0.0.5",
+            "0.0.0.0:8081",
+            "[::]:8081",
+            "[fe80::1]",
+            "127.0.0.1:evil",
+            "user@localhost",
+        ] {
+            assert!(!is_loopback(bad), "{bad}");
         }
     }
 }

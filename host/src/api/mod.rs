@@ -3,6 +3,7 @@
 
 mod faces;
 mod guard;
+mod noting;
 mod operator;
 mod publish;
 mod refusal;
@@ -24,6 +25,7 @@ use crate::keys::{Keys, Role};
 use crate::queue::Queue;
 use crate::telemetry::Telemetry;
 use crate::webhooks::Webhooks;
+use guard::Who;
 pub use guard::{Door, Guard, Hosts};
 pub use operator::Description as OperatorsDescription;
 use refusal::Refusal;
@@ -78,11 +80,11 @@ impl Api {
     }
 }
 
-async fn check_key(State(api): State<Api>, request: Request, next: Next) -> Response {
+async fn check_key(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     match shown(request.headers()).and_then(|key| api.keys.know(key)) {
         None => return Refusal::NoKey.into_response(),
         Some((role, _)) if !role.covers(Role::Publish) => return Refusal::Role(Role::Publish).into_response(),
-        Some(_) => {}
+        Some((_, who)) => drop(request.extensions_mut().insert(Who(who))),
     }
     tokio::time::timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| Refusal::Late.into_response())
 }

@@ -28,8 +28,8 @@ pub(super) enum Refusal {
     NoToken,
     /// What it shows is good for something else.
     Role(Role),
-    /// It came from a page in a browser that was led here.
-    Host,
+    /// It shows nothing, and may come from a page in a browser that was led here.
+    Host(Role),
     /// It is no JSON.
     Malformed(String),
     /// It does not say that it is JSON.
@@ -74,9 +74,12 @@ impl IntoResponse for Refusal {
                 );
                 (StatusCode::FORBIDDEN, told)
             }
-            Refusal::Host => {
-                let told = "operators ask at an address of the gateway, not at a name; or they show a key";
-                (StatusCode::FORBIDDEN, told.into())
+            Refusal::Host(needed) => {
+                let told = format!(
+                    "without an admin token this is for localhost, 127.0.0.1 and [::1] alone, and for no page in a browser: ask there, or show a key (hookgate keys create --role {})",
+                    needed.name()
+                );
+                (StatusCode::FORBIDDEN, told)
             }
             Refusal::Malformed(told) => (StatusCode::BAD_REQUEST, told),
             Refusal::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "say Content-Type: application/json".into()),

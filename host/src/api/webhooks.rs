@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -11,8 +11,10 @@ use serde_json::json;
 
 use super::Api;
 use super::faces::*;
+use super::guard::Who;
+use super::noting::Noting;
 use super::refusal::{Refusal, read, to_its_end};
-use crate::event::{Pattern, TYPE_BYTES, UnixMs, now_ms, read_rfc3339};
+use crate::event::{EventId, Pattern, TYPE_BYTES, UnixMs, now_ms, read_rfc3339, rfc3339};
 use crate::queue::Filter;
 use crate::webhooks::{Change, Draft};
 
@@ -59,12 +61,13 @@ pub(super) async fn list(State(api): State<Api>, uri: Uri) -> Done<Vec<WebhookFa
         (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn create(
     State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<WebhookFace>), Refusal> {
     let draft: Draft = read(&headers, &body)?;
     let webhooks = api.webhooks.clone();
-    let entry = to_its_end(async move { webhooks.create(draft).await }).await?;
+    let entry = to_its_end(async move { webhooks.create(draft, &who).await }).await?;
     let face = WebhookFace::new(&entry, &Default::default()).with_secret(&entry.webhook());
     Ok((StatusCode::CREATED, Json(face)))
 }
@@ -100,13 +103,14 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Done
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn update(
     State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Done<WebhookFace> {
     let change: Change = read(&headers, &body)?;
     let (webhooks, which) = (api.webhooks.clone(), id.clone());
-    let entry = to_its_end(async move { webhooks.update(&which, change).await }).await?;
+    let entry = to_its_end(async move { webhooks.update(&which, change, &who).await }).await?;
     let (track, _) = api.webhooks.track(&id).await?;
     Ok(Json(WebhookFace::new(&entry, &track)))
 }
@@ -114,8 +118,12 @@ pub(super) async fn update(
 /// Take a webhook out; what waits for it is given up
 #[utoipa::path(delete, path = "/api/v1/webhooks/{id}", tag = "webhooks", params(("id" = String, Path, description = "whk_...")),
     responses((status = 204), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
-pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
-    to_its_end(async move { api.webhooks.delete(&id).await }).await?;
+pub(super) async fn delete(
+    State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
+    to_its_end(async move { api.webhooks.delete(&id, &who).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -126,6 +134,7 @@ pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>) -> Re
         (status = 404, body = Error), (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn rotate(
     State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -136,7 +145,7 @@ pub(super) async fn rotate(
         return Err(Refusal::Wrong(format!("grace_s: must be at most {LONGEST_GRACE_S}")));
     }
     let (webhooks, which, grace) = (api.webhooks.clone(), id.clone(), Duration::from_secs(grace_s));
-    let entry = to_its_end(async move { webhooks.rotate(&which, secret, grace).await }).await?;
+    let entry = to_its_end(async move { webhooks.rotate(&which, secret, grace, &who).await }).await?;
     let (track, _) = api.webhooks.track(&id).await?;
     Ok(Json(WebhookFace::new(&entry, &track).with_secret(&entry.webhook())))
 }
@@ -148,6 +157,7 @@ pub(super) async fn rotate(
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error)))]
 pub(super) async fn test(
     State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -155,7 +165,12 @@ pub(super) async fn test(
     let TestRequest { event_type, test_data } = read(&headers, &body)?;
     check_type("event_type", &event_type)?;
     let data = test_data.unwrap_or_else(|| json!({ "test": true }));
-    Ok(Json(api.webhooks.test(&id, &event_type, &data).await?.into()))
+    api.webhooks.get(&id)?;
+    let what = json!({ "action": "webhook_tested", "webhook": id, "type": event_type });
+    let noting = Noting::begin(&api.queue, who, what).await?;
+    let result = TestResult::from(api.webhooks.test(&id, &event_type, &data).await?);
+    noting.end("success", result.success).await?;
+    Ok(Json(result))
 }
 
 /// Checks what is to be an event's type.
@@ -200,10 +215,18 @@ pub(super) async fn deliveries(State(api): State<Api>, Path(id): Path<String>, u
         (status = 409, body = Error)))]
 pub(super) async fn redeliver_one(
     State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
     Path((id, event)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Redelivered>), Refusal> {
-    let event = event.parse().map_err(|_| Refusal::Unknown("event"))?;
-    let redelivered = api.webhooks.redeliver(&id, event).await?;
+    let event: EventId = event.parse().map_err(|_| Refusal::Unknown("event"))?;
+    let redelivering = async move {
+        api.webhooks.active(&id)?;
+        let what = json!({ "action": "redeliver", "webhook": id, "event": event.to_string() });
+        let noting = Noting::begin(&api.queue, who, what).await?;
+        let redelivered = api.webhooks.redeliver(&id, event).await?;
+        noting.end("put_back", redelivered).await.map(|()| redelivered)
+    };
+    let redelivered = to_its_end(redelivering).await?;
     Ok((StatusCode::ACCEPTED, Json(Redelivered { redelivered })))
 }
 
@@ -217,6 +240,7 @@ pub(super) async fn redeliver_one(
         (status = 422, body = Error)))]
 pub(super) async fn redeliver(
     State(api): State<Api>,
+    Extension(Who(who)): Extension<Who>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -224,7 +248,13 @@ pub(super) async fn redeliver(
     let Redelivery { since, until } = read(&headers, &body)?;
     let until = until.map(|text| time("until", &text)).transpose()?.unwrap_or_else(|| now_ms() + 1);
     let since = time("since", &since)?;
-    let redelivering = async move { api.webhooks.redeliver_between(&id, since, until).await };
+    let redelivering = async move {
+        api.webhooks.active(&id)?;
+        let what = json!({ "action": "redeliver", "webhook": id, "since": rfc3339(since), "until": rfc3339(until) });
+        let noting = Noting::begin(&api.queue, who, what).await?;
+        let redelivered = api.webhooks.redeliver_between(&id, since, until).await?;
+        noting.end("put_back", redelivered).await.map(|()| redelivered)
+    };
     let redelivered = to_its_end(redelivering).await?;
     Ok((StatusCode::ACCEPTED, Json(Redelivered { redelivered })))
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::delivery::schedule;
 use super::grants::allow_private;
-use super::{Reading, millis, schedule};
+use super::{Reading, millis};
 use crate::schedule::Schedule;
 use crate::secret::Secret;
 use crate::section::Section;

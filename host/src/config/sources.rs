@@ -68,6 +68,7 @@ impl Reading<'_> {
             secret_files,
             answering,
             requests_per_s,
+            keeps_headers: true,
         })
     }
 

@@ -398,8 +398,9 @@ impl World {
         }
         tell!(self, "paused: {is_paused}");
         let queue = self.life().queue.clone();
-        let mut pausing: Doubtful =
-            Box::pin(async move { if is_paused { queue.pause("steady").await } else { queue.resume("steady").await } });
+        let mut pausing: Doubtful = Box::pin(async move {
+            if is_paused { queue.pause("steady", None).await } else { queue.resume("steady", None).await }
+        });
         let _ = poll(&mut pausing);
         self.is_paused = None;
         self.life().pausing = Some((is_paused, pausing));

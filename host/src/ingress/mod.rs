@@ -222,7 +222,9 @@ impl Ingress {
         if let Some(answer) = provider.handshake(&verified, &source.keys) {
             return self.greet(&source.name, answer).await;
         }
-        let events = provider.parse_events(verified).map_err(Refusal::Unreadable)?;
+        let headers = source.keeps_headers.then(|| provider.kept_headers(&verified.received().headers));
+        let mut events = provider.parse_events(verified).map_err(Refusal::Unreadable)?;
+        events.iter_mut().for_each(|event| event.headers = headers.clone());
         // Where one request holds many, nobody's answer is to all of them.
         let alone = events.first().filter(|_| events.len() == 1);
         let answered = source.answering.as_ref().zip(alone.cloned());

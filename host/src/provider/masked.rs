@@ -1,5 +1,7 @@
 //! What is kept of a request's headers for whoever looks at the event later: all of them, without what authenticates.
 
+use std::sync::Arc;
+
 use http::header::{HeaderMap, HeaderName};
 
 use super::description::Provider;
@@ -28,8 +30,14 @@ const SECRET: [&str; 14] = [
     "digest",
 ];
 
-/// The headers of a request, `name: value` in a line each.
-pub(super) fn kept(headers: &HeaderMap, provider: &Provider) -> String {
+impl Provider {
+    /// What is kept of a request's headers, `name: value` in a line each.
+    pub fn kept_headers(&self, headers: &HeaderMap) -> Arc<str> {
+        kept(headers, self).into()
+    }
+}
+
+fn kept(headers: &HeaderMap, provider: &Provider) -> String {
     let mut text = String::with_capacity(1024);
     for (name, value) in headers {
         let value = match value.to_str() {

@@ -60,6 +60,8 @@ pub struct Source {
     pub answering: Option<Answering>,
     /// The most verified requests a second, where there is such a limit.
     pub requests_per_s: Option<NonZeroU32>,
+    /// Whether its events are kept with the headers of their requests.
+    pub keeps_headers: bool,
 }
 
 /// Who answers a sender that waits.

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::description::{Instead, Provider};
 use super::json;
-use super::masked::kept;
 use super::template::View;
 use super::verify::{Received, Verified};
 use crate::event::{self, NewEvent, RepeatKey, TYPE_BYTES, TraceParent};
@@ -37,21 +36,20 @@ const EVENTS: usize = 1000;
 const EVENT_BYTES: usize = 16 << 20;
 
 impl Provider {
-    /// Makes the events of a verified request: one, unless the provider puts several into a request.
+    /// Makes the events of a verified request: one, unless the provider puts several into a request. Its headers are not in them.
     pub fn parse_events(&self, verified: Verified) -> Result<Vec<NewEvent>, Unreadable> {
         let bodies = self.split(&verified.received().body)?;
-        let headers: Arc<str> = kept(&verified.received().headers, self).into();
         let is_whole = |body: &String| json::parse(body.as_bytes()).as_ref() == verified.json();
         match bodies.as_slice() {
             // What is alone in its request stays as it was sent, to the byte.
             one if one.len() <= 1 && one.first().is_none_or(is_whole) => {
                 let payload = verified.received().body.clone();
-                self.event(verified.received(), headers, payload, verified.json()).map(|event| vec![event])
+                self.event(verified.received(), payload, verified.json()).map(|event| vec![event])
             }
             _ => {
                 let event = |body: String| {
                     let json = json::parse(body.as_bytes());
-                    self.event(verified.received(), headers.clone(), body.into(), json.as_ref())
+                    self.event(verified.received(), body.into(), json.as_ref())
                 };
                 bodies.into_iter().map(event).collect()
             }
@@ -67,13 +65,7 @@ impl Provider {
         json::split(text, &self.items, EVENTS, EVENT_BYTES).ok_or(Unreadable::TooMany)
     }
 
-    fn event(
-        &self,
-        received: &Received,
-        headers: Arc<str>,
-        payload: Bytes,
-        json: Option<&Value>,
-    ) -> Result<NewEvent, Unreadable> {
+    fn event(&self, received: &Received, payload: Bytes, json: Option<&Value>) -> Result<NewEvent, Unreadable> {
         if self.is_json && json.is_none() {
             return Err(Unreadable::NotJson);
         }
@@ -93,7 +85,7 @@ impl Provider {
             attributes: self.attributes_in(&view),
             repeat_key: self.repeat_key(&received.source, delivery_id.as_deref(), &view),
             payload: payload.clone(),
-            headers: Some(headers),
+            headers: None,
             trace: TraceParent::in_headers(&received.headers),
         })
     }

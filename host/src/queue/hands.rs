@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::columns::State;
+use super::records::Note;
 use super::store::{IN_LANE, Result};
 use super::subscriber::BY_HAND;
 use super::writer::Writer;
@@ -115,9 +116,12 @@ impl Writer {
     }
 
     /// Holds a subscriber, durably, or lets it go on. Gives whether there is one.
-    pub(super) fn pause(&mut self, subscriber: &str, is_paused: bool) -> Result<bool> {
+    pub(super) fn pause(&mut self, subscriber: &str, is_paused: bool, note: Option<&Note>) -> Result<bool> {
         let Some(n) = self.find(subscriber) else { return Ok(false) };
+        self.store.begin()?;
         self.store.set_paused(self.subscribers[n].id, is_paused.then_some(self.now))?;
+        note.map(|note| self.store.note(self.now, None, note)).transpose()?;
+        self.store.commit()?;
         let subscriber = &mut self.subscribers[n];
         subscriber.is_paused = is_paused;
         if is_paused {
@@ -125,5 +129,13 @@ impl Writer {
             self.ready_bytes = self.ready_bytes.saturating_sub(subscriber.forget_ready(self.now));
         }
         Ok(true)
+    }
+
+    /// Notes what somebody changes, or what became of it; see [`super::Queue::note`].
+    pub(super) fn note(&mut self, number: Option<i64>, note: &Note) -> Result<i64> {
+        self.store.begin()?;
+        let number = self.store.note(self.now, number, note)?;
+        self.store.commit()?;
+        Ok(number)
     }
 }

@@ -59,7 +59,7 @@ pub use hands::{Doing, PuttingBack, Which};
 pub use look::{Filter, Looked, Standing, Tried};
 pub use reader::Counts;
 use reader::Reader;
-pub use records::Audited;
+pub use records::{Audited, Note};
 pub use registering::{Registration, Subscribing};
 pub use settling::Told;
 use settling::{Kept, Settling};
@@ -239,7 +239,7 @@ impl Queue {
         self.ask(|done| Order::Subscribe(subscription, done)).await
     }
 
-    /// Changes who is registered. When this returns well, all of it is on disk; otherwise nothing is.
+    /// Changes who is registered. When this returns well, all of it is on disk, its note included; otherwise nothing is.
     pub async fn register(&self, registration: Registration) -> Result<(), AcceptError> {
         self.ask(|done| Order::Register(registration, done)).await
     }
@@ -258,19 +258,19 @@ impl Queue {
     }
 
     /// Begins nothing for a subscriber any more, durably, until [`Queue::resume`]: what it has in hand ends, the rest waits. Gives
-    /// whether there is such a subscriber.
-    pub async fn pause(&self, subscriber: &str) -> Result<bool, AcceptError> {
-        self.ask(|answer| Order::Pause { subscriber: subscriber.into(), is_paused: true, answer }).await
+    /// whether there is such a subscriber. The note is on disk with it, or neither is.
+    pub async fn pause(&self, subscriber: &str, note: Option<Note>) -> Result<bool, AcceptError> {
+        self.ask(|answer| Order::Pause { subscriber: subscriber.into(), is_paused: true, note, answer }).await
     }
 
     /// Lets a subscriber go on. Gives whether there is one of that name.
-    pub async fn resume(&self, subscriber: &str) -> Result<bool, AcceptError> {
-        self.ask(|answer| Order::Pause { subscriber: subscriber.into(), is_paused: false, answer }).await
+    pub async fn resume(&self, subscriber: &str, note: Option<Note>) -> Result<bool, AcceptError> {
+        self.ask(|answer| Order::Pause { subscriber: subscriber.into(), is_paused: false, note, answer }).await
     }
 
-    /// Keeps who changed what by hand.
-    pub async fn note(&self, who: String, what: String) -> Result<(), AcceptError> {
-        self.ask(|answer| Order::Note { who, what, answer }).await
+    /// Keeps who changes what by hand, before that takes several commits; gives its number. With a number, it is what became of that.
+    pub async fn note(&self, number: Option<i64>, note: Note) -> Result<i64, AcceptError> {
+        self.ask(|answer| Order::Note { number, note, answer }).await
     }
 
     async fn ask<T>(

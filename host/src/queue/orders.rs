@@ -102,13 +102,13 @@ impl Writer {
                 let dropped = self.drop_dead(&dropping);
                 let _ = answer.send(self.only_for_now(dropped)?);
             }
-            Order::Pause { subscriber, is_paused, answer } => {
-                let paused = self.pause(&subscriber, is_paused);
+            Order::Pause { subscriber, is_paused, note, answer } => {
+                let paused = self.pause(&subscriber, is_paused, note.as_ref());
                 let _ = answer.send(self.only_for_now(paused)?);
                 self.write(Group::default())?;
             }
-            Order::Note { who, what, answer } => {
-                let noted = self.store.note(self.now, &who, &what);
+            Order::Note { number, note, answer } => {
+                let noted = self.note(number, &note);
                 let _ = answer.send(self.only_for_now(noted)?);
             }
             Order::Register(registration, answer) => {

@@ -27,6 +27,22 @@ pub struct StoredSubscriber {
     pub is_paused: bool,
 }
 
+/// What somebody changes by hand, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// By which token.
+    pub who: String,
+    /// What, in JSON. Never a secret.
+    pub what: String,
+}
+
+impl Note {
+    /// What somebody does.
+    pub fn new(who: &str, what: &serde_json::Value) -> Note {
+        Note { who: who.to_owned(), what: what.to_string() }
+    }
+}
+
 /// A change that somebody made by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audited {
@@ -156,10 +172,12 @@ impl Store {
         self.run("UPDATE subscriber SET ordered_by = ?2 WHERE id = ?1", params![subscriber, attribute])
     }
 
-    /// Notes who changed what by hand.
-    pub fn note(&self, at_ms: UnixMs, who: &str, what: &str) -> Result<()> {
-        let sql = "INSERT INTO audit (at_ms, who, what) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![at_ms as i64, who, what])
+    /// Notes who changes what by hand, or what became of that under the number that this gave.
+    pub fn note(&self, at_ms: UnixMs, number: Option<i64>, note: &Note) -> Result<i64> {
+        let sql = "INSERT INTO audit (id, at_ms, who, what) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (id) DO UPDATE SET what = excluded.what RETURNING id";
+        tracing::info!(who = %note.who, what = %note.what, "changed by hand");
+        self.number(sql, params![number, at_ms as i64, note.who, note.what])
     }
 
     /// Whether the body of an event is still kept.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::records::Note;
 use super::store::Result;
 use super::writer::{Group, Writer, Written};
 use crate::event::{NewEvent, Pattern, UnixMs};
@@ -19,6 +20,8 @@ pub struct Registration {
     pub subscribing: Option<Subscribing>,
     /// What is told to whoever subscribed to that.
     pub event: Option<NewEvent>,
+    /// Who does it, where that is somebody.
+    pub note: Option<Note>,
 }
 
 /// What a subscriber that is registered wants from now on.
@@ -81,8 +84,9 @@ impl Writer {
         written: &mut Written,
     ) -> Result<Option<i64>> {
         self.store.begin()?;
-        let Registration { kind, id, body, subscribing, event } = registration;
+        let Registration { kind, id, body, subscribing, event, note } = registration;
         self.store.put_record(kind, id, body.as_deref())?;
+        note.as_ref().map(|note| self.store.note(now, None, note)).transpose()?;
         // First, to those who subscribed before: for whoever ends, nothing may begin to wait after its end.
         if let Some(event) = event {
             self.write_event(event, written)?;

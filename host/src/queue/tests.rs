@@ -1,7 +1,13 @@
 //! What a simulation does to the queue from below, and asks of its file.
 
-use super::core::Core;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::core::{Core, Stepped};
+use super::{Keep, Note, Queue, Registration};
 use crate::event::{EventId, UnixMs};
+use crate::schedule::{Schedule, Schedules};
 
 impl Core {
     /// Whether all that was said is done.
@@ -76,5 +82,53 @@ impl Core {
     /// Whether the file is as it must be.
     pub fn is_intact(&self) -> bool {
         self.number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'") == 0
+    }
+}
+
+/// The queue of a folder, and a way to tell it something.
+fn open(folder: &std::path::Path) -> (Core, Queue) {
+    let day = Duration::from_secs(86_400);
+    let keep =
+        Keep { events: day, bytes: None, open_deliveries: 100, data_bytes: None, repeat_keys: day, subscriptions: day };
+    let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
+    let (core, queue, _) = Core::open(folder, &schedules, keep, 1, 1).unwrap();
+    (core, queue)
+}
+
+/// Says something, does a step, and gives the answer.
+fn ask<T>(core: &mut Core, asking: impl Future<Output = T>) -> (Stepped, Option<T>) {
+    let (mut asking, mut context) = (pin!(asking), Context::from_waker(Waker::noop()));
+    assert!(asking.as_mut().poll(&mut context).is_pending());
+    let stepped = core.step(2);
+    match asking.poll(&mut context) {
+        Poll::Ready(answer) => (stepped, Some(answer)),
+        Poll::Pending => (stepped, None),
+    }
+}
+
+#[test]
+fn a_change_that_cannot_be_noted_is_not_made() {
+    let note = || Some(Note { who: "somebody".into(), what: "{}".into() });
+    let made = || {
+        let body = Some(b"it".to_vec());
+        Registration { kind: "key", id: "k".into(), body, subscribing: None, event: None, note: note() }
+    };
+    for is_register in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut core, queue) = open(folder.path());
+        let (_, subscribed) = ask(&mut core, queue.subscribe("a", Some(Vec::new()), None, 1));
+        assert!(subscribed.unwrap().is_ok());
+        let broken = "CREATE TEMP TRIGGER t BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
+        core.writer.store.db.execute_batch(broken).unwrap();
+        let failed = match is_register {
+            true => ask(&mut core, queue.register(made())).1.map(|told| told.is_err()),
+            false => ask(&mut core, queue.pause("a", note())).1.map(|told| told.is_err()),
+        };
+        assert_ne!(failed, Some(false), "it is not said to be done");
+        drop((core, queue));
+        let (core, _queue) = open(folder.path());
+        assert_eq!(core.number("SELECT count(*) FROM record"), 0);
+        assert_eq!(core.number("SELECT count(*) FROM subscriber WHERE paused_at_ms IS NOT NULL"), 0);
+        assert_eq!(core.number("SELECT count(*) FROM audit"), 0);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::columns::State;
 use super::counters::Counters;
 use super::hands::{Dropping, PuttingBack};
-use super::records::StoredSubscriber;
+use super::records::{Note, StoredSubscriber};
 use super::salts::Salts;
 use super::seen::Seen;
 use super::settling::Settling;
@@ -63,8 +63,8 @@ pub(super) enum Order {
     Rest,
     PutBack(PuttingBack, Answer<usize>),
     Drop(Dropping, Answer<usize>),
-    Pause { subscriber: Arc<str>, is_paused: bool, answer: Answer<bool> },
-    Note { who: String, what: String, answer: Answer<()> },
+    Pause { subscriber: Arc<str>, is_paused: bool, note: Option<Note>, answer: Answer<bool> },
+    Note { number: Option<i64>, note: Note, answer: Answer<i64> },
     Register(Registration, Answer<()>),
     Subscribers { answer: oneshot::Sender<Vec<Arc<str>>> },
     Close { done: oneshot::Sender<()> },
@@ -326,7 +326,7 @@ fn gather(first: Option<Order>, more: &mut dyn FnMut() -> Option<Order>, fanout:
             Order::Accept { events, answer } => {
                 // Deliveries are narrow: several cost what an event does.
                 group.events += events.len() * (1 + fanout / 4);
-                group.bytes += events.iter().map(|event| event.payload.len()).sum::<usize>();
+                group.bytes += events.iter().map(NewEvent::bytes).sum::<usize>();
                 group.accepts.push((events, answer));
             }
             Order::Settle(settling) => {
@@ -381,5 +381,34 @@ pub(super) fn only_not_now(error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::NotNow(_) => Ok(()),
         broken => Err(broken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_full_by_what_is_kept_of_headers_too() {
+        let event = NewEvent {
+            source: "s".into(),
+            provider: "s".into(),
+            event_type: "t".into(),
+            received_at_ms: 1,
+            received: Instant::now(),
+            attributes: Vec::new(),
+            payload: bytes::Bytes::from_static(b"{}"),
+            headers: Some("h".repeat(GROUP_BYTES / 8).into()),
+            repeat_key: None,
+            trace: None,
+        };
+        let mut waiting = 100;
+        let mut more = || {
+            waiting -= 1;
+            Some(Order::Accept { events: vec![event.clone()], answer: oneshot::channel().0 })
+        };
+        let (group, then) = gather(more(), &mut more, 0);
+        assert_eq!((group.accepts.len(), waiting), (8, 92));
+        assert!(then.is_none());
     }
 }

@@ -36,7 +36,7 @@ pub struct Settings {
     pub otlp: Url,
     /// What is shown to it, beside what OTLP asks for.
     pub headers: Vec<(HeaderName, Held)>,
-    /// The share of events that are traced, 0 to 1, where their senders say nothing.
+    /// The share of events that are traced, 0 to 1, whatever their senders say.
     pub sample: f64,
     /// What this gateway is called there.
     pub service_name: String,

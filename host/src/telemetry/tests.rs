@@ -44,14 +44,26 @@ fn a_share_is_about_that_share_and_exact_at_its_ends() {
 }
 
 #[test]
-fn whoever_was_before_decides() {
+fn the_share_decides_whatever_a_sender_says_and_what_we_made_follows_what_made_it() {
     let unkept = TraceParent { flags: 0, ..SENDERS };
-    for share in [0.0, 1.0] {
+    // A trace's id is the sender's choice, too: this one is below any share.
+    let lowest = TraceParent { trace_id: *b"anything\0\0\0\0\0\0\0\0", ..SENDERS };
+    for share in [0.0, 0.25, 1.0] {
         let (telemetry, _, _told) = telling(share, 1);
-        assert!(telemetry.trace(event(1), Some(SENDERS), Origin::Sent).is_some());
-        assert!(telemetry.trace(event(1), Some(unkept), Origin::Sent).is_none());
-        let onward = telemetry.onward(event(1), Some(unkept), Origin::Sent, Step::ACCEPT).unwrap();
-        assert_eq!((onward.trace_id, onward.flags), (SENDERS.trace_id, 0));
+        for n in 0..100 {
+            let unsaid = telemetry.trace(event(n), None, Origin::Sent).is_some();
+            for said in [SENDERS, unkept, lowest] {
+                assert_eq!(telemetry.trace(event(n), Some(said), Origin::Sent).is_some(), unsaid, "{share} {said}");
+                let onward = telemetry.onward(event(n), Some(said), Origin::Sent, Step::ACCEPT).unwrap();
+                assert_eq!(
+                    (onward.trace_id, onward.is_sampled()),
+                    (said.trace_id, unsaid),
+                    "its trace is gone on with"
+                );
+            }
+            assert!(telemetry.trace(event(n), Some(SENDERS), Origin::Made).is_some());
+            assert!(telemetry.trace(event(n), Some(unkept), Origin::Made).is_none());
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Kind {
     Internal,
 }
 
-/// The share of traces that are taken: those whose ids are below it.
+/// The share of events that are told: those whose own traces' ids are below it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Share(f64);
 
@@ -82,13 +82,14 @@ pub(super) struct Ids {
 
 impl Ids {
     pub fn new(event: EventId, parent: Option<TraceParent>, origin: Origin) -> Ids {
-        let own = || hashed(event, "trace", "", 0).first_chunk().copied().unwrap_or_default();
-        Ids { event, parent, origin, trace_id: parent.map_or_else(own, |parent| parent.trace_id) }
+        Ids { event, parent, origin, trace_id: parent.map_or_else(|| own(event), |parent| parent.trace_id) }
     }
 
-    /// Whoever is before us decides, so that a trace is whole or not there.
+    /// What we made is told if what made it is. Of what was sent, neither the sender's flag decides nor its trace's id, both of which a
+    /// sender chooses: how much is told is the operator's to say.
     pub fn is_sampled(&self, share: Share) -> bool {
-        self.parent.map_or_else(|| share.takes(&self.trace_id), TraceParent::is_sampled)
+        let made_by = self.parent.filter(|_| self.origin == Origin::Made);
+        made_by.map_or_else(|| share.takes(&own(self.event)), TraceParent::is_sampled)
     }
 
     fn span_id(&self, step: Step<'_>) -> [u8; 8] {
@@ -108,6 +109,11 @@ impl Ids {
         let flags = if self.is_sampled(share) { TraceParent::SAMPLED } else { 0 };
         TraceParent { trace_id: self.trace_id, span_id: self.span_id(step), flags }
     }
+}
+
+/// The id of a trace that is an event's own.
+fn own(event: EventId) -> [u8; 16] {
+    hashed(event, "trace", "", 0).first_chunk().copied().unwrap_or_default()
 }
 
 /// Nobody can tell an id from chance, and everybody who knows the event can make it again. (None is zero: 64 bits never are, in practice.)

@@ -52,7 +52,8 @@ impl Webhooks {
         Ok(put_back)
     }
 
-    fn active(&self, id: &str) -> Result<Arc<Webhook>, NotChanged> {
+    /// One that gets something.
+    pub fn active(&self, id: &str) -> Result<Arc<Webhook>, NotChanged> {
         let webhook = self.get(id)?.webhook();
         match webhook.is_active {
             true => Ok(webhook),

@@ -86,6 +86,25 @@ pub struct Change {
     pub is_active: Option<bool>,
 }
 
+impl Change {
+    /// The fields that it is about.
+    pub fn fields(&self) -> Vec<&'static str> {
+        let Change { url, events, sources, description, custom_headers, rate_limit_per_minute, secret, is_active } =
+            self;
+        let fields = [
+            ("url", url.is_some()),
+            ("events", events.is_some()),
+            ("sources", sources.is_some()),
+            ("description", description.is_some()),
+            ("custom_headers", custom_headers.is_some()),
+            ("rate_limit_per_minute", rate_limit_per_minute.is_some()),
+            ("secret", secret.is_some()),
+            ("is_active", is_active.is_some()),
+        ];
+        fields.into_iter().filter_map(|(field, is_there)| is_there.then_some(field)).collect()
+    }
+}
+
 /// Tells `null` from what is not there.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)

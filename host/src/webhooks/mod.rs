@@ -8,16 +8,17 @@ mod draft;
 mod health;
 mod posting;
 mod signing;
+mod told;
 mod vault;
 mod webhook;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use draft::{Change, Draft, NotChanged, whole};
 pub use posting::{Exchange, Tried};
@@ -25,13 +26,14 @@ pub use signing::{Signer, check_secret};
 pub use vault::{KEY_FILE, Vault};
 pub use webhook::{Webhook, Wrong};
 
-use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms, rfc3339};
+use crate::event::{Event, EventId, NewEvent, UnixMs, WEBHOOK, now_ms};
 use crate::outbound::Poster;
-use crate::queue::{Queue, Registration, Subscribing};
+use crate::queue::{Note, Queue, Registration, Subscribing};
 use crate::secret::{random_bytes, random_letters};
 use draft::read_secret;
 use health::Health;
 use posting::Sent;
+use told::{disabled_event, note};
 use webhook::{ANY, read_url};
 
 /// What a webhook is in the queue's records.
@@ -183,7 +185,7 @@ impl Webhooks {
     }
 
     /// Registers one. When this returns well, it is on disk, and gets whatever is accepted from then on.
-    pub async fn create(&self, draft: Draft) -> Result<Arc<Entry>, NotChanged> {
+    pub async fn create(&self, draft: Draft, who: &str) -> Result<Arc<Entry>, NotChanged> {
         let now = now_ms();
         let secret = match draft.secret {
             Some(text) => read_secret(text)?,
@@ -210,7 +212,8 @@ impl Webhooks {
         if self.entries().len() >= WEBHOOKS {
             return Err(NotChanged::Conflict(format!("there are {WEBHOOKS} webhooks, which is the most there can be")));
         }
-        self.write(&webhook, Some(self.subscribing(&webhook)), None).await?;
+        let note = note(who, "webhook_made", &webhook, &[]);
+        self.write(&webhook, Some(self.subscribing(&webhook)), None, Some(note)).await?;
         tracing::info!(webhook = %webhook.id, "the webhook {} is registered", webhook.id);
         let entry = Entry::new(webhook, Health::default());
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
@@ -219,7 +222,8 @@ impl Webhooks {
     }
 
     /// Changes one.
-    pub async fn update(&self, id: &str, change: Change) -> Result<Arc<Entry>, NotChanged> {
+    pub async fn update(&self, id: &str, change: Change, who: &str) -> Result<Arc<Entry>, NotChanged> {
+        let changed = change.fields();
         let url = change.url.as_deref().map(read_url).transpose()?;
         if let Some(url) = &url {
             self.check_reach(url).await?;
@@ -244,7 +248,8 @@ impl Webhooks {
         webhook.updated_at_ms = now_ms();
         webhook.check()?;
         let subscribing = (webhook.is_active || was_active).then(|| self.subscribing(&webhook));
-        self.write(&webhook, subscribing, None).await?;
+        let note = note(who, "webhook_changed", &webhook, &changed);
+        self.write(&webhook, subscribing, None, Some(note)).await?;
         tracing::info!(webhook = %id, "the webhook {id} is changed");
         self.replace(&entry, webhook);
         // Together, so that what ended meanwhile does not hold it up unseen.
@@ -256,19 +261,25 @@ impl Webhooks {
     }
 
     /// Takes one out. What waits for it is given up.
-    pub async fn delete(&self, id: &str) -> Result<(), NotChanged> {
+    pub async fn delete(&self, id: &str, who: &str) -> Result<(), NotChanged> {
         let _one = self.changing.lock().await;
         let webhook = self.get(id)?.webhook();
-        let ends = Subscribing::Ends { subscriber: webhook.subscriber() };
-        let gone =
-            Registration { kind: KIND, id: webhook.id.clone(), body: None, subscribing: Some(ends), event: None };
+        let subscribing = Some(Subscribing::Ends { subscriber: webhook.subscriber() });
+        let note = Some(note(who, "webhook_deleted", &webhook, &[]));
+        let gone = Registration { kind: KIND, id: webhook.id.clone(), body: None, subscribing, event: None, note };
         self.queue.register(gone).await?;
         self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         Ok(())
     }
 
     /// Gives one a new secret, beside which the ones before sign for a while.
-    pub async fn rotate(&self, id: &str, secret: Option<String>, grace: Duration) -> Result<Arc<Entry>, NotChanged> {
+    pub async fn rotate(
+        &self,
+        id: &str,
+        secret: Option<String>,
+        grace: Duration,
+        who: &str,
+    ) -> Result<Arc<Entry>, NotChanged> {
         let secret = match secret {
             Some(text) => read_secret(text)?,
             None => signing::fresh_secret()?,
@@ -289,7 +300,8 @@ impl Webhooks {
             return Err(NotChanged::Conflict(told));
         }
         webhook.updated_at_ms = now;
-        self.write(&webhook, None, None).await?;
+        let note = note(who, "webhook_rotated", &webhook, &["secret"]);
+        self.write(&webhook, None, None, Some(note)).await?;
         self.replace(&entry, webhook);
         // Its receiver has the older one still.
         entry.alone.store(1, Ordering::Relaxed);
@@ -309,7 +321,7 @@ impl Webhooks {
         let id = webhook.id.clone();
         tracing::error!(webhook = %id, "the webhook {id} is disabled: {why}");
         let told = disabled_event(&webhook, why);
-        match self.write(&webhook, Some(self.subscribing(&webhook)), Some(told)).await {
+        match self.write(&webhook, Some(self.subscribing(&webhook)), Some(told), None).await {
             Ok(()) => self.replace(&entry, webhook),
             // The next attempt that fails leads here again.
             Err(error) => tracing::warn!(webhook = %id, "it is not written down that {id} is disabled: {error}"),
@@ -339,9 +351,10 @@ impl Webhooks {
         webhook: &Webhook,
         subscribing: Option<Subscribing>,
         event: Option<NewEvent>,
+        note: Option<Note>,
     ) -> Result<(), NotChanged> {
         let body = Some(webhook.to_record(&self.vault)?);
-        let registration = Registration { kind: KIND, id: webhook.id.clone(), body, subscribing, event };
+        let registration = Registration { kind: KIND, id: webhook.id.clone(), body, subscribing, event, note };
         Ok(self.queue.register(registration).await?)
     }
 
@@ -372,28 +385,4 @@ impl Webhooks {
 /// `whk_` and 16 characters.
 fn fresh_id() -> anyhow::Result<Arc<str>> {
     Ok(format!("whk_{}", random_letters(16).map_err(anyhow::Error::msg)?).into())
-}
-
-/// What is told of a webhook that was disabled.
-fn disabled_event(webhook: &Webhook, why: &str) -> NewEvent {
-    let data = json!({
-        "webhook_id": &*webhook.id,
-        // No more of the URL: some put secrets into the rest.
-        "origin": webhook.url.origin().ascii_serialization(),
-        "reason": why,
-        "disabled_at": rfc3339(webhook.updated_at_ms),
-    });
-    let named = [("resource.id", &*webhook.id), ("resource.type", "webhook")];
-    NewEvent {
-        source: HOOKGATE.into(),
-        provider: HOOKGATE.into(),
-        event_type: "webhook.disabled".into(),
-        received_at_ms: webhook.updated_at_ms,
-        received: Instant::now(),
-        attributes: named.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-        payload: Bytes::from(data.to_string()),
-        headers: None,
-        repeat_key: None,
-        trace: None,
-    }
 }

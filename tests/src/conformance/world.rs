@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hookgate::attempt::Outcome;
 use hookgate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN, Quota, Range, Read, Value};
 use hookgate::event::{EventId, NewEvent, is_webhook};
-use hookgate::queue::{Delivery, NotKept, PuttingBack, Registration, Settlement, Subscribing, Wanted};
+use hookgate::queue::{Delivery, NotKept, Note, PuttingBack, Registration, Settlement, Subscribing, Wanted};
 use hookgate::schedule::{Verdict, judge};
 
 use super::Engine;
@@ -258,20 +258,32 @@ impl<E: Engine> World<E> {
                 ensure!(told == expected, "{told} were dropped and not {expected}");
             }
             Verb::Pause { who } => {
-                let told = self.desk.ask(async move { queue.pause(NAMES[*who]).await })?;
-                ensure!(told == self.model.pause(NAMES[*who], true), "paused: {told}");
+                let (who, note) = (NAMES[*who], self.note());
+                let noted = note.clone();
+                let told = self.desk.ask(async move { queue.pause(who, Some(noted)).await })?;
+                ensure!(told == self.model.pause(who, true), "paused: {told}");
+                // Nothing is noted of what is not done.
+                self.model.notes.extend(told.then_some((self.desk.now, note.what)));
             }
             Verb::Resume { who } => {
-                let told = self.desk.ask(async move { queue.resume(NAMES[*who]).await })?;
+                let told = self.desk.ask(async move { queue.resume(NAMES[*who], None).await })?;
                 ensure!(told == self.model.pause(NAMES[*who], false), "resumed: {told}");
             }
             _ => {
-                let what = format!("step {}", self.model.step);
-                self.model.notes.push((self.desk.now, what.clone()));
-                self.desk.ask(async move { queue.note("somebody".into(), what).await })?;
+                let (asked, at_ms) = (self.note(), self.desk.now);
+                let done = Note { what: format!("{} and done", asked.what), ..asked.clone() };
+                self.model.notes.push((at_ms, done.what.clone()));
+                let number = self.desk.ask(async move { queue.note(None, asked).await })?;
+                let queue = self.desk.queue();
+                let again = self.desk.ask(async move { queue.note(Some(number), done).await })?;
+                ensure!(again == number, "{again} is what became of {number}");
             }
         }
         Ok(())
+    }
+
+    fn note(&self) -> Note {
+        Note { who: "somebody".to_owned(), what: format!("step {}", self.model.step) }
     }
 
     fn register(
@@ -292,8 +304,10 @@ impl<E: Engine> World<E> {
             Becomes::Ends => Some(Subscribing::Ends { subscriber }),
         };
         let told = tells.then(|| desk::event("hookgate", TYPES[2], None, now));
-        let registration =
-            Registration { kind: KIND, id: id.into(), body: body.clone(), subscribing, event: told.clone() };
+        let note = self.note();
+        self.model.notes.push((now, note.what.clone()));
+        let (body_kept, event, note) = (body.clone(), told.clone(), Some(note));
+        let registration = Registration { kind: KIND, id: id.into(), body: body_kept, subscribing, event, note };
         let queue = self.desk.queue();
         self.desk.ask(async move { queue.register(registration).await })?;
         match body {

@@ -10,6 +10,7 @@
 mod abuse;
 mod admin;
 mod api;
+mod audit;
 mod backup;
 mod bad_requests;
 mod clocks;

@@ -131,6 +131,15 @@ fn an_event_is_listed_with_its_deliveries() {
 }
 
 #[test]
+fn headers_are_not_kept_where_the_config_says_so() {
+    let home = Home::with("delivery.keep_headers = false");
+    let gateway = Gateway::start(&home);
+    let id = gateway.post(&home.sender("github").webhook("push").and("x-own", "here")).id();
+    let shown = get(&gateway, &format!("/api/v1/events/{id}"));
+    assert_eq!((&shown["headers"], shown["payload"].is_string()), (&json!([]), true));
+}
+
+#[test]
 fn one_event_is_shown_whole() {
     let home = Home::new();
     let handle = "(call $log (i32.const 2) {first}) (call $log (i32.const 3) {second}) (call $work (i32.const 2000000))

@@ -154,38 +154,74 @@ fn every_route_that_is_described_is_in_the_matrix() {
     assert_eq!(described, ROUTES.iter().filter(operators).count(), "each of them is described");
 }
 
+/// Asks with a `Host` of the test's choice.
+fn ask_at(gateway: &Doors, host: &str, method: &str, path: &str, more: &str) -> Answer {
+    let body = body(path).filter(|_| method == "POST").map(|body| body.to_string()).unwrap_or_default();
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\n{host}{more}content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    hookgate_tests::exchange(gateway.admin, request.as_bytes()).unwrap().unwrap()
+}
+
 #[test]
 fn a_page_in_a_browser_neither_looks_nor_changes_anything() {
     let home = Home::new();
     home.install("worker", Guest::wanting(&["push"]).component());
     let gateway = Gateway::start(&home);
-    let by_name = |path: &str, method: &str, more: &str| {
-        let body = body(path).map(|body| body.to_string()).unwrap_or_default();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: evil.example:{}\r\n{more}content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            gateway.admin.port(),
-            if method == "POST" { body.len() } else { 0 },
+    let port = gateway.admin.port();
+    let (evil, here) = (format!("host: evil.example:{port}\r\n"), format!("host: localhost:{port}\r\n"));
+    let led = [
+        // Its own name, which it leads to this machine: what it asks is then of one origin, and it reads the answer.
+        (evil.clone(), ""),
+        (format!("host: 10.0.0.5:{port}\r\n"), ""),
+        (format!("{here}{evil}"), ""),
+        // This machine's name, which it may ask without anybody's leave, as long as nothing has to be said in a body.
+        (here.clone(), "origin: https://evil.example\r\n"),
+        (here.clone(), "origin: null\r\n"),
+        (here.clone(), "sec-fetch-site: cross-site\r\n"),
+    ];
+    let operators = ROUTES.iter().filter(|(_, _, needed)| matches!(needed, Some("read" | "operate")));
+    for (method, path, needed) in operators {
+        let is_probe = matches!(*path, "/healthz" | "/readyz");
+        for (host, more) in &led {
+            let answer = ask_at(&gateway, host, method, path, more);
+            let is_asked_by_name = more.is_empty();
+            let expected = if is_probe && is_asked_by_name { 200 } else { 403 };
+            assert_eq!(answer.status, expected, "{method} {path} {host}{more}: {}", answer.text());
+            if expected == 403 {
+                let told = answer.text();
+                let role = needed.unwrap();
+                assert!(told.contains("localhost") && told.contains(&format!("--role {role}")), "{told}");
+                assert!(!told.contains("worker") && !told.contains("evil"), "{told}");
+            }
+        }
+        let answer = ask_at(&gateway, &here, method, path, "");
+        assert!(
+            !matches!(answer.status, 401 | 403),
+            "{method} {path} by whoever is on this machine: {}",
+            answer.text()
         );
-        hookgate_tests::exchange(gateway.admin, request.as_bytes()).unwrap().unwrap().status
-    };
-    for path in ["/api/v1/events", "/api/v1/events/evt_0000000000000", "/api/v1/dead", "/api/v1/audit", "/api/v1/keys"]
-    {
-        assert_eq!(by_name(path, "GET", ""), 403, "{path}");
     }
-    for path in ["/api/v1/replay", "/api/v1/dead/retry", "/api/v1/dead/drop", "/api/v1/plugins/worker/pause"] {
-        assert_eq!(by_name(path, "POST", ""), 403, "{path}");
-    }
-    // Nor one that sends to the address itself, which needs nobody's leave where nothing has to be said in a body.
-    let sent = format!(
-        "POST /api/v1/plugins/worker/pause HTTP/1.1\r\nhost: {}\r\norigin: https://evil.example\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-        gateway.admin
-    );
-    assert_eq!(hookgate_tests::exchange(gateway.admin, sent.as_bytes()).unwrap().unwrap().status, 403);
-    // What shows nothing of anybody stays open to whoever scrapes by name; and no page knows a key.
-    assert_eq!(by_name("/metrics", "GET", ""), 200);
+    // No page knows a key, so who shows one may call the gateway what they like.
     let read = key(&gateway, "", "read");
-    assert_eq!(by_name("/api/v1/dead", "GET", &format!("authorization: Bearer {read}\r\n")), 200);
+    for path in ["/metrics", "/status", "/api/v1/dead"] {
+        let shown = format!("authorization: Bearer {read}\r\n");
+        assert_eq!(ask_at(&gateway, &evil, "GET", path, &shown).status, 200, "{path}");
+    }
     assert_eq!(gateway.plugin("worker")["paused"], false);
+}
+
+#[test]
+fn with_a_token_it_is_asked_by_any_name_and_told_to_nobody_without() {
+    let home = with_token();
+    let gateway = Gateway::start(&home);
+    let host = "host: hookgate.monitoring.svc:8081\r\n";
+    for path in ["/healthz", "/readyz", "/status", "/metrics"] {
+        let shown = format!("authorization: Bearer {TOKEN}\r\n");
+        assert_eq!(ask_at(&gateway, host, "GET", path, &shown).status, 200, "{path}");
+        assert_eq!(ask_at(&gateway, host, "GET", path, "").status, 401, "{path}");
+    }
 }
 
 #[test]

@@ -78,22 +78,35 @@ fn the_spans_of_an_event_are_one_tree() {
 #[test]
 fn a_senders_trace_is_gone_on_with() {
     let collector = Collector::new();
-    let home = Home::with(&format!("{}telemetry.sample = 0", collector.config()));
+    let home = Home::with(&collector.config());
     home.install("worker", Guest::wanting(&["push"]).component());
     let gateway = Gateway::start(&home);
-    let webhook = || home.sender("github").webhook("push");
+    for flags in ["00", "01"] {
+        let webhook = home.sender("github").webhook("push").with("traceparent", &traceparent(flags));
+        let spans = whole(&collector, &gateway.post(&webhook).id(), 6);
 
-    let unnamed = gateway.post(&webhook()).id();
-    let unkept = gateway.post(&webhook().with("traceparent", &traceparent("00"))).id();
-    let kept = gateway.post(&webhook().with("traceparent", &traceparent("01"))).id();
+        let root = one(&spans, "accept");
+        assert_eq!((&*root.parent, root.is_parent_remote), (SENDERS_SPAN, true));
+        assert!(spans.iter().all(|span| span.trace == SENDERS_TRACE), "{spans:#?}");
+        assert!(spans.iter().all(|span| span.id == root.id || span.parent == root.id), "{spans:#?}");
+    }
+}
 
-    let spans = whole(&collector, &kept, 6);
-    let root = one(&spans, "accept");
-    assert_eq!((&*root.parent, root.is_parent_remote), (SENDERS_SPAN, true));
-    assert!(spans.iter().all(|span| span.trace == SENDERS_TRACE), "{spans:#?}");
-    assert!(spans.iter().all(|span| span.id == root.id || span.parent == root.id), "{spans:#?}");
+#[test]
+fn no_sender_says_how_much_is_told() {
+    let (collector, receiver) = (Collector::new(), Receiver::new());
+    let home = Home::with_receivers(&[&receiver], &format!("{}telemetry.sample = 0", collector.config()));
+    let gateway = Gateway::start(&home);
+    Application::of(&gateway).register(&receiver, &["github:*"]);
+    let lowest = "00-000000000000000f0000000000000000-b7ad6b7169203331-01".to_owned();
+    for said in [traceparent("00"), traceparent("01"), lowest] {
+        gateway.post(&home.sender("github").webhook("push").with("traceparent", &said)).id();
+    }
+    eventually("all are delivered", || receiver.count() == 3);
     gateway.stop().unwrap();
-    assert_eq!(collector.spans().len(), 6, "of {unnamed} and {unkept} nothing is told");
+    assert_eq!(collector.spans().len(), 0);
+    let is_unkept = |hit: &hookgate_tests::Hit| hit.header("traceparent").ends_with("-00");
+    assert!(receiver.hits().iter().all(is_unkept), "nobody after us is told that it is kept");
 }
 
 #[test]

@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::Api;
 use super::super::faces::Error;
-use super::super::guard::Operator;
+use super::super::guard::Who;
+use super::super::noting::Noting;
 use super::super::refusal::{Refusal, to_its_end};
 use super::super::webhooks::query;
 use super::asked::{Asked, DeadOnes, DeadQuery, MOST, PAGE};
 use super::described::Again;
 use super::faces::{self, Dead, DeadFace, Dropped, PutBack};
-use super::note;
 use crate::event::{EventId, is_webhook, rfc3339};
 use crate::queue::{Doing, Filter, Listed, Page, PuttingBack, Queue, Standing, Wanted, Went, Which};
 
@@ -30,7 +30,7 @@ use crate::queue::{Doing, Filter, Listed, Page, PuttingBack, Queue, Standing, Wa
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn replay(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<PutBack>, Refusal> {
@@ -48,7 +48,7 @@ pub(super) async fn replay(
 /// How many events are put back in one commit.
 const AT_ONCE: usize = 50;
 
-async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
+async fn put_back(queue: &Queue, who: String, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
     let plugins = plugins(queue, &asked).await?;
     let (events, next) = match asked.named()? {
         Some(events) => (events, None),
@@ -59,7 +59,12 @@ async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Re
         Some(faces::State::Unrouted) => Which::Missing,
         _ => Which::All,
     };
-    let doing = if asked.dry_run { Doing::OnTrial } else { Doing::ForReal };
+    let (matched, doing) = (events.len(), if asked.dry_run { Doing::OnTrial } else { Doing::ForReal });
+    let what = json!({ "action": "replay", "asked": said, "matched": matched });
+    let noting = match doing {
+        Doing::ForReal => Some(Noting::begin(queue, who, what).await?),
+        Doing::OnTrial => None,
+    };
     let mut put_back = Map::new();
     for subscriber in plugins {
         let name = subscriber.to_string();
@@ -71,10 +76,8 @@ async fn put_back(queue: &Queue, who: Operator, asked: Asked, said: Value) -> Re
         }
         put_back.extend((count > 0).then(|| (name, count.into())));
     }
-    let matched = events.len();
-    if doing == Doing::ForReal {
-        let what = json!({ "action": "replay", "asked": said, "matched": matched, "put_back": put_back });
-        note(queue, who, what).await?;
+    if let Some(noting) = noting {
+        noting.end("put_back", put_back.clone()).await?;
     }
     Ok(PutBack { matched, put_back, next: next.map(|id| id.to_string()) })
 }
@@ -187,7 +190,7 @@ async fn tell(queue: &Queue, event: &Listed, plugin: &str) -> Result<DeadFace, R
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn retry(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<PutBack>, Refusal> {
@@ -205,7 +208,7 @@ pub(super) async fn retry(
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn drop_dead(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Dropped>, Refusal> {
@@ -217,14 +220,14 @@ pub(super) async fn drop_dead(
             Some(events) => (events, None),
             None => meant(&api.queue, &asked, &plugins).await?,
         };
-        let mut dropped = Map::new();
+        let matched = events.len();
+        let what = json!({ "action": "drop", "asked": said, "matched": matched });
+        let (noting, mut dropped) = (Noting::begin(&api.queue, who, what).await?, Map::new());
         for plugin in plugins {
             let count = api.queue.drop_dead(&plugin, events.clone()).await.map_err(Refusal::NotWritten)?;
             dropped.extend((count > 0).then(|| (plugin.to_string(), count.into())));
         }
-        let matched = events.len();
-        let what = json!({ "action": "drop", "asked": said, "matched": matched, "dropped": dropped });
-        note(&api.queue, who, what).await?;
+        noting.end("dropped", dropped.clone()).await?;
         Ok::<_, Refusal>(Dropped { matched, dropped, next: next.map(|id| id.to_string()) })
     };
     to_its_end(dropping).await.map(Json)

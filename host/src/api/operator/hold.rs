@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::super::Api;
 use super::super::faces::Error;
-use super::super::guard::Operator;
+use super::super::guard::Who;
 use super::super::refusal::{Refusal, to_its_end};
 use super::super::webhooks::query;
 use super::asked::{AuditQuery, MOST, PAGE};
 use super::faces::{AuditedFace, Held};
-use super::note;
 use crate::event::{is_webhook, rfc3339};
+use crate::queue::Note;
 
 /// Begin nothing for a plugin any more, until it is resumed; a restart changes nothing of that
 ///
@@ -23,16 +23,14 @@ use crate::event::{is_webhook, rfc3339};
         (status = 404, body = Error), (status = 503, body = Error)))]
 pub(super) async fn pause(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     Path(plugin): Path<String>,
 ) -> Result<Json<Held>, Refusal> {
     let pausing = async move {
-        let is_there = !is_webhook(&plugin) && api.queue.pause(&plugin).await.map_err(Refusal::NotWritten)?;
-        if !is_there {
-            return Err(Refusal::Unknown("plugin"));
-        }
-        note(&api.queue, who, json!({ "action": "pause", "plugin": plugin })).await?;
-        Ok(Held { plugin, paused: true })
+        let note = Note::new(&who, &json!({ "action": "pause", "plugin": plugin }));
+        let is_there =
+            !is_webhook(&plugin) && api.queue.pause(&plugin, Some(note)).await.map_err(Refusal::NotWritten)?;
+        if is_there { Ok(Held { plugin, paused: true }) } else { Err(Refusal::Unknown("plugin")) }
     };
     to_its_end(pausing).await.map(Json)
 }
@@ -43,16 +41,14 @@ pub(super) async fn pause(
         (status = 404, body = Error), (status = 503, body = Error)))]
 pub(super) async fn resume(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     Path(plugin): Path<String>,
 ) -> Result<Json<Held>, Refusal> {
     let resuming = async move {
-        let is_there = !is_webhook(&plugin) && api.queue.resume(&plugin).await.map_err(Refusal::NotWritten)?;
-        if !is_there {
-            return Err(Refusal::Unknown("plugin"));
-        }
-        note(&api.queue, who, json!({ "action": "resume", "plugin": plugin })).await?;
-        Ok(Held { plugin, paused: false })
+        let note = Note::new(&who, &json!({ "action": "resume", "plugin": plugin }));
+        let is_there =
+            !is_webhook(&plugin) && api.queue.resume(&plugin, Some(note)).await.map_err(Refusal::NotWritten)?;
+        if is_there { Ok(Held { plugin, paused: false }) } else { Err(Refusal::Unknown("plugin")) }
     };
     to_its_end(resuming).await.map(Json)
 }

@@ -5,14 +5,12 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::super::Api;
 use super::super::faces::Error;
-use super::super::guard::Operator;
+use super::super::guard::Who;
 use super::super::refusal::{Refusal, read, to_its_end};
-use super::note;
 use crate::event::{now_ms, rfc3339};
 use crate::keys::{Key, Keys, NotMade, Role};
 
@@ -76,7 +74,7 @@ pub(super) async fn list(State(api): State<Api>) -> Json<Vec<KeyFace>> {
         (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn make(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<KeyFace>), Refusal> {
@@ -85,16 +83,11 @@ pub(super) async fn make(
     let text = |secret: crate::secret::Secret| String::from_utf8_lossy(secret.expose()).into_owned();
     if brief {
         let (id, name, created_at) = (String::new(), "brief".to_owned(), rfc3339(now_ms()));
-        let key = Some(text(api.keys.make_brief()?));
+        let key = Some(text(api.keys.make_brief(&who)?));
         return Ok((StatusCode::CREATED, Json(KeyFace { id, name, role: Role::Publish, created_at, key })));
     }
     let name = name.unwrap_or_else(|| "default".to_owned());
-    let making = async move {
-        let (key, secret) = api.keys.make(&name, role).await?;
-        note(&api.queue, who, json!({ "action": "key_made", "key": &*key.id, "name": name, "role": role })).await?;
-        Ok::<_, Refusal>((key, secret))
-    };
-    let (key, secret) = to_its_end(making).await?;
+    let (key, secret) = to_its_end(async move { api.keys.make(&name, role, &who).await }).await?;
     Ok((StatusCode::CREATED, Json(KeyFace::new(&key, Some(text(secret))))))
 }
 
@@ -105,16 +98,9 @@ pub(super) async fn make(
         (status = 503, body = Error)))]
 pub(super) async fn revoke(
     State(api): State<Api>,
-    Extension(who): Extension<Operator>,
+    Extension(Who(who)): Extension<Who>,
     Path(which): Path<String>,
 ) -> Result<StatusCode, Refusal> {
-    let revoking = async move {
-        let ended = api.keys.revoke(&which).await.map_err(Refusal::NotWritten)?;
-        for key in &ended {
-            let what = json!({ "action": "key_revoked", "key": &*key.id, "name": key.name, "role": key.role });
-            note(&api.queue, who.clone(), what).await?;
-        }
-        if ended.is_empty() { Err(Refusal::Unknown("key")) } else { Ok(StatusCode::NO_CONTENT) }
-    };
-    to_its_end(revoking).await
+    let ended = to_its_end(async move { api.keys.revoke(&which, &who).await.map_err(Refusal::NotWritten) }).await?;
+    if ended.is_empty() { Err(Refusal::Unknown("key")) } else { Ok(StatusCode::NO_CONTENT) }
 }

@@ -13,14 +13,12 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
-use serde_json::Value;
 use utoipa::OpenApi;
 
-use super::guard::{Door, Guard, Hosts, Operator};
+use super::guard::{Door, Guard, Hosts};
 use super::refusal::{self, Refusal};
 use super::{Api, Security};
 use crate::keys::Role;
-use crate::queue::Queue;
 use described::Published;
 
 /// The most that a request may have, in bytes.
@@ -35,7 +33,7 @@ impl Api {
             .method_not_allowed_fallback(async || Refusal::Method)
             // Beside it applications post, whose no to other methods counts.
             .route("/api/v1/events", get(events::list))
-            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Addresses), Door::check));
+            .layer(middleware::from_fn_with_state(guard.door(Role::Read, Hosts::Loopback), Door::check));
         let acts = Router::new()
             .route("/api/v1/replay", post(again::replay))
             .route("/api/v1/dead/retry", post(again::retry))
@@ -47,16 +45,9 @@ impl Api {
             .route("/api/v1/keys/{which}", delete(keys::revoke))
             .method_not_allowed_fallback(async || Refusal::Method)
             .layer(DefaultBodyLimit::max(BODY_BYTES))
-            .layer(middleware::from_fn_with_state(guard.door(Role::Operate, Hosts::Addresses), Door::check));
+            .layer(middleware::from_fn_with_state(guard.door(Role::Operate, Hosts::Loopback), Door::check));
         looks.merge(acts).layer(middleware::from_fn(refusal::in_form)).with_state(self)
     }
-}
-
-/// Writes down what an operator did.
-async fn note(queue: &Queue, who: Operator, what: Value) -> Result<(), Refusal> {
-    let Operator(who) = who;
-    tracing::info!(%who, %what, "changed by hand");
-    queue.note(who, what.to_string()).await.map_err(Refusal::NotWritten)
 }
 
 /// What the API is, for programs that read that.

@@ -9,12 +9,12 @@ use crate::conformance::desk::{Desk, Ending};
 impl<E: Engine> Desk<E> {
     fn pause(&mut self, name: &'static str) -> bool {
         let queue = self.queue();
-        self.ask(async move { queue.pause(name).await }).unwrap()
+        self.ask(async move { queue.pause(name, None).await }).unwrap()
     }
 
     fn resume(&mut self, name: &'static str) -> bool {
         let queue = self.queue();
-        self.ask(async move { queue.resume(name).await }).unwrap()
+        self.ask(async move { queue.resume(name, None).await }).unwrap()
     }
 }
 

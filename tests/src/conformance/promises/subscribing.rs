@@ -113,7 +113,8 @@ impl<E: Engine> Desk<E> {
     fn register(&mut self, id: &str, is_kept: Option<&[u8]>, subscribing: Subscribing, tells: Option<&str>) {
         let event = tells.map(|event_type| event("hookgate", event_type, None, self.now));
         let body = is_kept.map(<[u8]>::to_vec);
-        let registration = Registration { kind: "webhook", id: id.into(), body, subscribing: Some(subscribing), event };
+        let registration =
+            Registration { kind: "webhook", id: id.into(), body, subscribing: Some(subscribing), event, note: None };
         let queue = self.queue();
         self.ask(async move { queue.register(registration).await }).unwrap();
     }
