@@ -348,6 +348,7 @@ fn only_the_queues_store_and_reader_know_sql() {
             "retention",
             "copy",
             "track",
+            "failure",
             "look",
             "events",
             "shown",
