@@ -396,7 +396,10 @@ impl World {
         match next {
             Next::Same => {}
             Next::Open { until_ms } => {
-                life.held_until_ms.insert(name, until_ms);
+                // Who has no slots is not there, and is not held.
+                if life.slots.get(name).is_some_and(|slots| *slots > 0) {
+                    life.held_until_ms.insert(name, until_ms);
+                }
                 life.queue.hold(name, until_ms, 1);
             }
             Next::Close => {

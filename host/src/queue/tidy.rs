@@ -13,7 +13,7 @@ use crate::event::{EventId, Pattern, UnixMs, WRITTEN_MS};
 const TIDY_ON_MS: UnixMs = 20;
 
 /// How many deliveries are given up in one step: senders wait for it, some milliseconds.
-const GIVE_UP: usize = 1_000;
+const GIVE_UP: usize = 500;
 
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
@@ -223,7 +223,7 @@ mod tests {
 
     /// Whose file will be gone, and how much waits for it then.
     const NAME: &str = "gone";
-    const BACKLOG: u64 = 2 * GIVE_UP as u64 + 500;
+    const BACKLOG: u64 = 2 * GIVE_UP as u64 + 200;
 
     const BEGAN_MS: UnixMs = 1_800_000_000_000;
 
