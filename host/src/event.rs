@@ -4,8 +4,9 @@ mod trace;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -21,12 +22,36 @@ pub fn wall_ms() -> UnixMs {
     since_epoch.as_millis() as UnixMs
 }
 
+/// No clock that is right has said an earlier time since Hookgate was written: 2020-01-01.
+pub const WRITTEN_MS: UnixMs = 1_577_836_800_000;
+
 /// The time by which we act: what the wall clock said when this process first asked, and what has passed since, the machine's sleep
-/// included. It never jumps, so that nothing is due early, late or never because somebody set the clock.
+/// included. It never jumps, so that nothing is due early, late or never because somebody set the clock. But where it began before
+/// [`WRITTEN_MS`], as on a machine that does not keep the time while it is off, it begins anew once the clock was set.
 pub fn now_ms() -> UnixMs {
-    static BEGAN: OnceLock<(UnixMs, Duration)> = OnceLock::new();
-    let (wall, passed) = BEGAN.get_or_init(|| (wall_ms(), since_boot()));
-    wall + since_boot().saturating_sub(*passed).as_millis() as UnixMs
+    /// By how much it is ahead of the time since boot.
+    static AHEAD_MS: AtomicI64 = AtomicI64::new(NOT_ASKED);
+    let (passed, known) = (since_boot_ms(), AHEAD_MS.load(Ordering::Relaxed));
+    let mut ahead = ahead(known, passed, wall_ms);
+    // Where several ask at once, the first says.
+    if ahead != known
+        && let Err(first) = AHEAD_MS.compare_exchange(known, ahead, Ordering::Relaxed, Ordering::Relaxed)
+    {
+        ahead = first;
+    }
+    passed.saturating_add_signed(ahead)
+}
+
+const NOT_ASKED: i64 = i64::MIN;
+
+/// By how much our time is ahead of what has passed, where this much is known of it.
+fn ahead(known: i64, passed: UnixMs, wall: impl FnOnce() -> UnixMs) -> i64 {
+    let is_known = known != NOT_ASKED;
+    if is_known && passed.saturating_add_signed(known) >= WRITTEN_MS {
+        return known;
+    }
+    let wall = wall();
+    if is_known && wall < WRITTEN_MS { known } else { wall as i64 - passed as i64 }
 }
 
 /// A time as RFC 3339 has it, to the millisecond.
@@ -41,9 +66,10 @@ pub fn read_rfc3339(text: &str) -> Option<UnixMs> {
     Some(time.as_millisecond().max(0) as UnixMs)
 }
 
-fn since_boot() -> Duration {
+/// How long the machine has been up, its sleep included: no clock that anybody could set.
+pub fn since_boot_ms() -> UnixMs {
     let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(since.tv_sec as u64, since.tv_nsec as u32)
+    since.tv_sec as UnixMs * 1000 + since.tv_nsec as UnixMs / 1_000_000
 }
 
 /// Names an event, durably: the same on every attempt and after a crash.
@@ -310,6 +336,22 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_begins_with_the_clock_and_anew_only_where_that_could_not_be_right() {
+        let (right, set) = (WRITTEN_MS + 500, WRITTEN_MS + 9_000);
+        let at = |known, passed, wall| ahead(known, passed, || wall);
+        let first = at(NOT_ASKED, 70, right);
+        assert_eq!(70 + first, right as i64);
+        assert_eq!(at(first, 80, set), first, "somebody set it");
+        let wrong = at(NOT_ASKED, 70, 5_000);
+        assert_eq!((70 + wrong, at(wrong, 80, 90_000)), (5_000, wrong), "it is still wrong");
+        let begun_anew = at(wrong, 90, right);
+        assert_eq!(90 + begun_anew, right as i64);
+        assert_eq!(at(begun_anew, 95, set), begun_anew);
+        // A clock that is behind the time since boot.
+        assert_eq!(at(NOT_ASKED, 5_000, 70), -4_930);
+    }
 
     #[test]
     fn ids_read_back_and_sort_by_time() {

@@ -26,6 +26,12 @@ pub struct Schedules {
 }
 
 impl Schedules {
+    /// The longest that any delivery waits for its next attempt.
+    pub fn longest(&self) -> Duration {
+        let delays = self.plugins.0.iter().chain(&self.webhooks.0);
+        delays.copied().fold(LONGEST_WAIT, Duration::max)
+    }
+
     /// The schedule of a subscriber, by its name.
     pub fn of(&self, subscriber: &str) -> &Schedule {
         if is_webhook(subscriber) { &self.webhooks } else { &self.plugins }

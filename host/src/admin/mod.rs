@@ -144,6 +144,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         "plugins": plugins,
         "webhooks": admin.webhooks(),
         "queue": counts,
+        "refusing": admin.queue.refusing(),
         "refusals": admin.refused.newest(&Wanted::default()),
     }))
     .into_response()

@@ -14,7 +14,7 @@ use super::faces::*;
 use super::guard::Who;
 use super::noting::Noting;
 use super::refusal::{Refusal, read, to_its_end};
-use crate::event::{EventId, Pattern, TYPE_BYTES, UnixMs, now_ms, read_rfc3339, rfc3339};
+use crate::event::{EventId, Pattern, TYPE_BYTES, UnixMs, read_rfc3339, rfc3339};
 use crate::queue::Filter;
 use crate::webhooks::{Change, Draft};
 
@@ -246,7 +246,7 @@ pub(super) async fn redeliver(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Redelivered>), Refusal> {
     let Redelivery { since, until } = read(&headers, &body)?;
-    let until = until.map(|text| time("until", &text)).transpose()?.unwrap_or_else(|| now_ms() + 1);
+    let until = until.map(|text| time("until", &text)).transpose()?.unwrap_or(UnixMs::MAX);
     let since = time("since", &since)?;
     let redelivering = async move {
         api.webhooks.active(&id)?;

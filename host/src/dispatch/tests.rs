@@ -30,6 +30,7 @@ const SEEDS: u64 = 10_000;
 const ACTIONS: u32 = 50;
 
 const DAY_MS: u64 = 86_400_000;
+const YEAR_MS: u64 = 365 * DAY_MS;
 
 /// Who subscribes to everything: its name, its slots, whether its deliveries have lanes, and of a hundred attempts how many fail.
 const SUBSCRIBERS: [(&str, usize, bool, u64); 4] =
@@ -59,12 +60,13 @@ fn schedules() -> Schedules {
 fn keep() -> Keep {
     let days = |days: u64| Duration::from_secs(days * 86_400);
     Keep {
-        events: days(400),
+        // Longer than any run takes, but for clocks that are ahead.
+        events: days(60),
         bytes: None,
         open_deliveries: u64::MAX,
         data_bytes: None,
-        repeat_keys: days(400),
-        subscriptions: days(400),
+        repeat_keys: days(60),
+        subscriptions: days(60),
     }
 }
 
@@ -105,6 +107,10 @@ struct World {
     seed: u64,
     folder: PathBuf,
     now: UnixMs,
+    /// By how much the wall clock was set since the process began.
+    wall_by: i64,
+    /// Whether the process began with a clock that is a year ahead.
+    is_ahead: bool,
     life: Option<Life>,
     next_key: u64,
     /// The events that were acknowledged, by their senders' keys.
@@ -130,6 +136,8 @@ impl World {
             seed,
             folder,
             now: 1_800_000_000_000,
+            wall_by: 0,
+            is_ahead: false,
             life: None,
             next_key: 0,
             acknowledged: BTreeMap::new(),
@@ -210,6 +218,13 @@ impl World {
             // What waits is due by the old clock.
             self.known.values_mut().for_each(|known| known.due_ms = 0);
         }
+        if self.chance.percent(if self.is_ahead { 50 } else { 5 }) {
+            self.now = if self.is_ahead { self.now - YEAR_MS } else { self.now + YEAR_MS };
+            self.is_ahead = !self.is_ahead;
+            self.known.values_mut().for_each(|known| known.due_ms = 0);
+            tell!(self, "its clock is a year ahead from now on: {}", self.is_ahead);
+        }
+        self.wall_by = 0;
         self.now += self.chance.below(5_000);
         self.begin_life();
     }
@@ -223,7 +238,7 @@ impl World {
             source: source.into(),
             provider: "p".into(),
             event_type: "t".into(),
-            received_at_ms: self.now,
+            received_at_ms: self.wall(),
             received: std::time::Instant::now(),
             attributes: vec![("key".into(), lane_of(key))],
             payload: Bytes::from(key.to_string()),
@@ -238,9 +253,26 @@ impl World {
         self.life().accepting.push((key, accepting));
     }
 
+    fn wall(&self) -> UnixMs {
+        self.now.saturating_add_signed(self.wall_by)
+    }
+
+    /// Somebody sets the wall clock of the process.
+    fn set_wall(&mut self) {
+        let (far, near) = (self.chance.below(YEAR_MS) as i64, self.chance.below(DAY_MS) as i64);
+        self.wall_by = match self.chance.below(3) {
+            0 => 0,
+            // To what it should be.
+            _ if self.is_ahead => -(YEAR_MS as i64),
+            1 => far,
+            _ => -near,
+        };
+        tell!(self, "the wall clock is set by {} ms", self.wall_by);
+    }
+
     fn step(&mut self) {
-        let now = self.now;
-        match self.life().core.step(now) {
+        let (now, wall) = (self.now, self.wall());
+        match self.life().core.step_by(now, wall) {
             Stepped::On => {}
             Stepped::Closed(_) => unreachable!("nobody closes it"),
             Stepped::Failed => return self.crash("the disk failed"),
@@ -364,7 +396,10 @@ impl World {
         match next {
             Next::Same => {}
             Next::Open { until_ms } => {
-                life.held_until_ms.insert(name, until_ms);
+                // Who has no slots is not there, and is not held.
+                if life.slots.get(name).is_some_and(|slots| *slots > 0) {
+                    life.held_until_ms.insert(name, until_ms);
+                }
                 life.queue.hold(name, until_ms, 1);
             }
             Next::Close => {
@@ -431,7 +466,8 @@ impl World {
                 let runs = self.chance.percent(60);
                 self.load(name, runs);
             }
-            69..80 => self.now += self.chance.below(10_000),
+            69..71 => self.set_wall(),
+            71..80 => self.now += self.chance.below(10_000),
             _ => self.now += self.chance.below(50),
         }
         self.end_attempts();
@@ -443,6 +479,9 @@ impl World {
     /// Nothing goes wrong any more, so everything ends.
     fn drain(&mut self) {
         self.crash("the end begins");
+        while self.is_ahead {
+            self.crash("its clock is to be right at the end");
+        }
         self.pause(false);
         for _ in 0..50_000 {
             self.step();

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Row};
 
 use super::store::Result;
 
@@ -29,9 +29,11 @@ pub(super) fn connect(file: &Path) -> anyhow::Result<Connection> {
     Ok(db)
 }
 
-/// Moves what was committed from the log into the file.
-pub(super) fn move_log(db: &Connection) -> Result<()> {
-    Ok(db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+/// Moves what was committed from the log into the file. Gives how many pages the log has then: none, where it can be begun anew.
+pub(super) fn move_log(db: &Connection) -> Result<u64> {
+    let row = |row: &Row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+    let (pages, moved) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], row)?;
+    Ok(if moved < pages { pages as u64 } else { 0 })
 }
 
 /// Has the engine keep a write-ahead log, and gives whether it does.

@@ -15,7 +15,7 @@ use super::store::{Store, StoreError};
 use super::texts::Texts;
 use super::writer::{Order, Writer};
 use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place};
-use crate::event::{UnixMs, now_ms};
+use crate::event::{UnixMs, now_ms, wall_ms};
 use crate::schedule::Schedules;
 
 /// The queue of a folder, and what it is told.
@@ -71,18 +71,24 @@ impl Core {
         let (fail, failed) = watch::channel(None);
         let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed));
         let writer = writer.map_err(|error| not_opened(error, &file))?;
-        let counters = writer.counters.clone();
+        let (counters, refusing) = (writer.counters.clone(), writer.refusing());
         let memory = Arc::new(Remembered::new(&file));
         let texts = Arc::new(Texts::beside(&file));
         let core = Core { writer, inbox, next: None, fail, marker, _lock: lock };
-        Ok((core, Queue { orders, reader, looker, texts, memory, counters, file: file.into(), failed }, deliveries))
+        let queue = Queue { orders, reader, looker, texts, memory, counters, file: file.into(), failed, refusing };
+        Ok((core, queue, deliveries))
     }
 
     /// Does what was said since the last step, as much of it as goes into one commit, and what is due or old at a time.
     pub fn step(&mut self, now: UnixMs) -> Stepped {
+        self.step_by(now, now)
+    }
+
+    /// The same, where the wall clock says something else.
+    pub fn step_by(&mut self, now: UnixMs, wall: UnixMs) -> Stepped {
         let (inbox, first) = (&self.inbox, self.next.take());
         let first = first.or_else(|| inbox.try_recv().ok());
-        match self.writer.step(first, &mut || inbox.try_recv().ok(), now) {
+        match self.writer.step(first, &mut || inbox.try_recv().ok(), (now, wall)) {
             Ok(None) => {
                 self.next = self.inbox.try_recv().ok();
                 Stepped::On
@@ -113,7 +119,7 @@ impl Core {
                     Err(RecvTimeoutError::Disconnected) => return self.end(None),
                 };
             }
-            match self.step(now_ms()) {
+            match self.step_by(now_ms(), wall_ms()) {
                 Stepped::On => {}
                 Stepped::Closed(done) => return self.end(Some(done)),
                 Stepped::Failed => return,

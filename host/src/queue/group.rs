@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::columns::State;
 use super::lanes::lane;
+use super::retention::DAY_MS;
 use super::settling::{Kept, Settling};
 use super::store::{Begins, IN_LANE, StoreError};
 use super::subscriber::{BY_HAND, Ready, Subscriber};
@@ -58,7 +59,7 @@ impl Writer {
         let wanting: Vec<usize> = (0..self.subscribers.len()).filter(|n| self.subscribers[*n].wants(event)).collect();
         let line = self.store.insert_event(id, event, wanting.len())?;
         if let Some(key) = event.repeat_key {
-            self.seen.insert(&key, id, event.received_at_ms);
+            self.seen.insert(&key, id, self.now);
             written.keys.push(key);
         }
         self.fanout = (self.fanout * 7 + wanting.len()) / 8;
@@ -71,9 +72,12 @@ impl Writer {
         Ok(Receipt { id, duplicate: false })
     }
 
-    /// The time that an event's id tells: when it was received, but not where the wall clock was set to another day since.
+    /// The time that an event's id tells: when it was received by the wall clock, where that may be right. It may be ahead of ours, which
+    /// may have begun with a clock that was behind; one that is far ahead would have all later ids tell its time. None is told to be
+    /// older than it is by our time.
     fn id_time(&self, received_at_ms: UnixMs) -> UnixMs {
-        if received_at_ms.abs_diff(self.now) < CLOCKS_AGREE_MS { received_at_ms } else { self.now }
+        let may_be = self.now.saturating_sub(BEHIND_MS)..self.now + AHEAD_MS;
+        if may_be.contains(&received_at_ms) { received_at_ms } else { self.now }
     }
 
     /// The event that this is a repeat of.
@@ -203,7 +207,7 @@ impl Writer {
             }
             self.store.remember(id, effects)?;
             for emitted in &effects.emitted {
-                let event = emitted_event(&settling.subscriber, settling.event, effects, emitted, now);
+                let event = emitted_event(&settling.subscriber, settling.event, effects, emitted, self.wall);
                 self.write_event(&event, written)?;
             }
         }
@@ -323,5 +327,6 @@ fn emitted_event(plugin: &Arc<str>, cause: EventId, effects: &Effects, emitted: 
     }
 }
 
-/// What the wall clock and ours may differ by before they tell different times.
-const CLOCKS_AGREE_MS: UnixMs = 60_000;
+/// By how much the wall clock may be behind ours, and ahead of it, for ids to tell its time.
+const BEHIND_MS: UnixMs = 60_000;
+const AHEAD_MS: UnixMs = 7 * DAY_MS;

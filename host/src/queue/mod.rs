@@ -13,6 +13,7 @@ mod copy;
 mod core;
 mod counters;
 mod events;
+mod failure;
 mod group;
 mod hands;
 mod ids;
@@ -24,6 +25,7 @@ mod orders;
 mod place;
 mod reader;
 mod records;
+mod recover;
 mod registering;
 mod retention;
 mod salts;
@@ -54,6 +56,7 @@ use crate::schedule::{Schedules, Verdict};
 pub use copy::{Already, Copied, back_up, restore};
 pub use core::{Core, Stepped};
 pub use events::{Listed, Page, Stand, Wanted, Went};
+use failure::{is_of_damage, is_of_room};
 use hands::Dropping;
 pub use hands::{Doing, PuttingBack, Which};
 pub use look::{Filter, Looked, Standing, Tried};
@@ -65,7 +68,6 @@ pub use settling::Told;
 use settling::{Kept, Settling};
 pub use shown::Shown;
 use state::Remembered;
-use store::is_of_damage;
 use texts::Texts;
 pub use track::Track;
 use writer::{Order, Subscription};
@@ -187,6 +189,7 @@ pub struct Queue {
     counters: counters::Counters,
     file: Arc<Path>,
     failed: watch::Receiver<Option<String>>,
+    refusing: watch::Receiver<Option<&'static str>>,
 }
 
 /// Opens the queue in a folder, makes it where it is missing, takes up what the last process left, and starts the thread that writes.
@@ -209,7 +212,12 @@ fn private() -> std::fs::OpenOptions {
 }
 
 fn not_opened(error: anyhow::Error, file: &Path) -> anyhow::Error {
-    let told = if is_of_damage(&error) { is_damaged(file) } else { format!("cannot open {}", file.display()) };
+    let file_is = file.display();
+    let told = match (is_of_damage(&error), is_of_room(&error)) {
+        (true, _) => is_damaged(file),
+        (_, true) => format!("cannot open {file_is}, since its disk is full: make room there and start again"),
+        _ => format!("cannot open {file_is}"),
+    };
     error.context(told)
 }
 
@@ -224,7 +232,8 @@ impl Queue {
     }
 
     /// Says that a subscriber is there, durably what it wants from now on (nothing: what it wanted before), and how many
-    /// deliveries it may have in hand. Where that cannot be written down now, it is as soon as it can.
+    /// deliveries it may have in hand. Where that cannot be written down now, it is as soon as it can: where the disk is full, or while
+    /// what waited for it before it was let go of is still being given up.
     ///
     /// Deliveries with the same value of the attribute `ordered_by` are begun one after another, in the order in which their events were
     /// accepted, each only when the one before is over.
@@ -341,6 +350,11 @@ impl Queue {
     /// Whether the writer still writes.
     pub fn is_open(&self) -> bool {
         self.failed.has_changed().is_ok() && self.failed.borrow().is_none()
+    }
+
+    /// Why nothing is written down for now, where that is so: the disk is full, or another program holds the database.
+    pub fn refusing(&self) -> Option<&'static str> {
+        *self.refusing.borrow()
     }
 
     /// Waits until the disk failed, and says how. After that nothing is acknowledged any more.

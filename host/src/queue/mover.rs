@@ -38,7 +38,7 @@ impl Mover {
         let moving = move || {
             while let Ok(()) = begun.recv() {
                 let moved = move_log(&db);
-                *locked(&own) = moved.map_or_else(Stands::Failed, |()| Stands::Moved);
+                *locked(&own) = moved.map_or_else(Stands::Failed, |_| Stands::Moved);
             }
         };
         let thread = std::thread::Builder::new().name("queue-log".into()).spawn(moving)?;

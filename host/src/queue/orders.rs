@@ -1,9 +1,9 @@
 //! What the writer is told beside events and verdicts, each in a commit of its own or in none.
 
 use super::AcceptError;
-use super::store::StoreError;
+use super::store::{StoreError, only_not_now};
 use super::subscriber::Subscriber;
-use super::writer::{Group, Order, POSTING_BYTES, Writer, only_not_now};
+use super::writer::{Group, Order, POSTING_BYTES, Writer};
 
 impl Writer {
     /// What could not be written now is taken back, and whoever asked is told so.

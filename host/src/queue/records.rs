@@ -9,7 +9,16 @@ use super::columns::State;
 use super::store::{Result, Store};
 use crate::event::{EventId, Pattern, UnixMs};
 
-pub(super) const FORGET: &str = "UPDATE delivery SET state = 3 WHERE state <> 2 AND state = 0 AND subscriber = ?1";
+const GIVE_UP: &str = "UPDATE delivery SET state = 3 WHERE subscriber = ?1 AND event IN
+    (SELECT event FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 LIMIT ?2)";
+const CLEAR_LANES: &str = "DELETE FROM lane WHERE subscriber = ?1 AND (lane, event) IN
+    (SELECT lane, event FROM lane WHERE subscriber = ?1 LIMIT ?2)";
+const LEAVES: &str = "SELECT EXISTS (SELECT 1 FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1)
+    OR EXISTS (SELECT 1 FROM lane WHERE subscriber = ?1)";
+
+/// The queries by which somebody is forgotten, for the test of their plans.
+#[cfg(test)]
+pub(super) const FORGETS: [&str; 3] = [GIVE_UP, CLEAR_LANES, LEAVES];
 
 /// A subscriber as it is stored.
 pub struct StoredSubscriber {
@@ -111,15 +120,24 @@ impl Store {
         self.run("UPDATE subscriber SET gone_at_ms = ?2 WHERE id = ?1", params![subscriber, at_ms.map(|ms| ms as i64)])
     }
 
-    /// Ends a subscriber's subscriptions for ever; what still waits for it is dead.
+    /// Ends a subscriber's subscriptions for ever. What still waits for it is to be given up: see [`Store::give_up`].
     pub fn forget(&self, subscriber: i64) -> Result<()> {
         self.run("DELETE FROM subscription WHERE subscriber = ?1", [subscriber])?;
-        self.run("DELETE FROM lane WHERE subscriber = ?1", [subscriber])?;
-        let dead = self.change(FORGET, [subscriber])?;
+        self.set_gone(subscriber, Some(FOR_EVER))
+    }
+
+    /// Lets some of what waits for a subscriber that is forgotten be dead. Gives whether there is more.
+    pub fn give_up(&self, subscriber: i64, limit: usize) -> Result<bool> {
+        let cleared = self.change(CLEAR_LANES, params![subscriber, limit as i64])?;
+        let dead = self.change(GIVE_UP, params![subscriber, limit as i64])?;
         self.opened(-(dead as i64));
         self.count_dead(subscriber, dead)?;
-        // Last: whoever is cut short before it forgets it anew.
-        self.set_gone(subscriber, Some(FOR_EVER))
+        Ok(dead == limit || cleared == limit)
+    }
+
+    /// Whether something waits for a subscriber, of whatever time.
+    pub fn leaves_something(&self, subscriber: i64) -> Result<bool> {
+        Ok(self.number(LEAVES, [subscriber])? > 0)
     }
 
     /// Keeps what is registered, or takes it out.

@@ -62,6 +62,9 @@ impl Subscribing {
 impl Writer {
     /// Writes a change of who is registered.
     pub(super) fn register(&mut self, registration: Registration) -> Result<()> {
+        if let Some(Subscribing::Wants { subscriber, .. }) = &registration.subscribing {
+            self.may_come(subscriber)?;
+        }
         let (now, mut written) = (self.now, Written::default());
         let registered = self.write_registration(&registration, now, &mut written);
         match registered.and_then(|id| self.store.commit().map(|()| id)) {
@@ -131,6 +134,7 @@ impl Writer {
             Some(Subscribing::Ends { subscriber }) => {
                 if let Some(n) = self.end(&subscriber, now) {
                     self.subscribers[n].forgotten();
+                    self.tidy_at_ms = now;
                 }
             }
             None => {}

@@ -3,33 +3,84 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::store::{Result, Store};
-use crate::event::EventId;
+use crate::event::{EventId, UnixMs, WRITTEN_MS};
 
-const OLD: &str = "SELECT event, length(payload) FROM body WHERE event > ?1 AND event < ?2 ORDER BY event LIMIT ?3";
-const BARE: &str = "SELECT id FROM event WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+const BODIES: &str =
+    "SELECT b.event, e.received_at_ms, length(b.payload) FROM body b CROSS JOIN event e ON e.id = b.event
+    WHERE b.event > ?1 ORDER BY b.event LIMIT ?2";
+const EVENTS: &str = "SELECT id, received_at_ms, 0 FROM event WHERE id > ?1 ORDER BY id LIMIT ?2";
 const IS_OPEN: &str = "SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state < 2 LIMIT 1";
+
+pub(super) const DAY_MS: UnixMs = 86_400_000;
 
 /// About how much work one step may be: rows that are looked for, and those that are deleted, each as 16.
 const ROWS: usize = 20_000;
 
 /// The queries, for the test of their plans.
 #[cfg(test)]
-pub(super) const DELETES: [&str; 3] = [OLD, BARE, IS_OPEN];
+pub(super) const DELETES: [&str; 3] = [BODIES, EVENTS, IS_OPEN];
+
+/// Which events go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Going {
+    /// The oldest, whatever their age.
+    Oldest,
+    /// Those from before a time.
+    Before {
+        /// That time,
+        ms: UnixMs,
+        /// and the time that it is.
+        now: UnixMs,
+    },
+}
+
+/// Whether an event goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    Yes,
+    /// It is younger, and so are all that came after it.
+    No,
+    /// Nobody knows its age: a clock told it that was wrong.
+    Unknown,
+}
+
+/// When an event came. Ids never go back: where a clock that was far ahead made one, all that came after it tell its time, too, until that
+/// has come, and only what the wall clock said tells when they came.
+pub(super) fn told_ms(id: EventId, received_at_ms: UnixMs, now: UnixMs) -> UnixMs {
+    if id.made_at_ms() > now + DAY_MS { received_at_ms } else { id.made_at_ms() }
+}
+
+impl Going {
+    fn goes(self, id: EventId, received_at_ms: UnixMs) -> Goes {
+        let Going::Before { ms, now } = self else { return Goes::Yes };
+        let told = told_ms(id, received_at_ms, now);
+        let cannot_be = told > now + DAY_MS || told < WRITTEN_MS && now >= WRITTEN_MS;
+        match told < ms {
+            _ if cannot_be => Goes::Unknown,
+            true => Goes::Yes,
+            false => Goes::No,
+        }
+    }
+}
+
+/// Some of the events that go.
+struct Found {
+    /// Their ids, with the bytes of their bodies.
+    all: Vec<(i64, u64)>,
+    /// How far was looked, where there is more to look at.
+    came_to: Option<EventId>,
+}
 
 impl Store {
-    /// Deletes bodies, deliveries and attempts of some of the events between two ids that have nothing open, and no more than it takes to
+    /// Deletes bodies, deliveries and attempts of some of the events after one that go and have nothing open, and no more than it takes to
     /// free so many bytes. Gives how far it came, or nothing at the end.
-    pub fn let_go(&self, from: EventId, before: EventId, limit: usize, bytes: u64) -> Result<Option<EventId>> {
-        let mut statement = self.db.prepare_cached(OLD)?;
-        let rows = statement.query_map(params![from.to_i64(), before.to_i64(), limit as i64], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as u64))
-        })?;
-        let found: Vec<(i64, u64)> = rows.collect::<rusqlite::Result<_>>()?;
+    pub fn let_go(&self, from: EventId, going: Going, limit: usize, bytes: u64) -> Result<Option<EventId>> {
+        let found = self.find(BODIES, from, going, limit)?;
         let mut freed = 0;
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asked = self.number("SELECT count(*) FROM subscriber", [])? as usize;
         let mut rows = 0;
-        for (id, body) in &found {
+        for (id, body) in &found.all {
             rows += asked;
             let is_open = self.db.prepare_cached(IS_OPEN)?.query_row([id], |_| Ok(())).optional()?.is_some();
             if is_open {
@@ -47,22 +98,64 @@ impl Store {
                 return Ok(Some(EventId::from_i64(*id)));
             }
         }
-        Ok(found.last().map(|(id, _)| EventId::from_i64(*id)))
+        Ok(found.came_to)
     }
 
-    /// Deletes some of the events between two ids whose bodies are gone. Gives how far it came, or nothing at the end.
-    pub fn forget_events(&self, from: EventId, before: EventId, limit: usize) -> Result<Option<EventId>> {
-        let ids = self.ids(BARE, from, before, limit)?;
-        for id in &ids {
+    /// Deletes some of the events after one that go and whose bodies are gone. Gives how far it came, or nothing at the end.
+    pub fn forget_events(&self, from: EventId, going: Going, limit: usize) -> Result<Option<EventId>> {
+        let found = self.find(EVENTS, from, going, limit)?;
+        for (id, _) in &found.all {
             let sql = "DELETE FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM body WHERE event = ?1)";
             self.run(sql, [id])?;
         }
-        Ok(ids.last().map(|id| EventId::from_i64(*id)))
+        Ok(found.came_to)
     }
 
-    fn ids(&self, sql: &str, from: EventId, before: EventId, limit: usize) -> Result<Vec<i64>> {
+    /// Looks at some of the events after one for those that go.
+    fn find(&self, sql: &str, from: EventId, going: Going, limit: usize) -> Result<Found> {
         let mut statement = self.db.prepare_cached(sql)?;
-        let rows = statement.query_map(params![from.to_i64(), before.to_i64(), limit as i64], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let mut rows = statement.query(params![from.to_i64(), limit as i64])?;
+        let mut found = Found { all: Vec::new(), came_to: None };
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            match going.goes(EventId::from_i64(id), row.get::<_, i64>(1)? as UnixMs) {
+                Goes::Yes => found.all.push((id, row.get::<_, i64>(2)? as u64)),
+                Goes::Unknown => {}
+                Goes::No => return Ok(Found { came_to: None, ..found }),
+            }
+            found.came_to = Some(EventId::from_i64(id));
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_goes_when_it_is_old_by_a_time_that_can_be() {
+        const NOW: UnixMs = 1_800_000_000_000;
+        let going = Going::Before { ms: NOW - 3 * DAY_MS, now: NOW };
+        let (ahead, young, old) = (NOW + 365 * DAY_MS, NOW - DAY_MS, NOW - 4 * DAY_MS);
+        for (made, received, goes) in [
+            (old, old, Goes::Yes),
+            (young, young, Goes::No),
+            // The wall clock was behind for a while.
+            (young, old, Goes::No),
+            (young, 5_000, Goes::No),
+            // Ids are ahead since a clock was: what it received is of no age, what came after it is.
+            (ahead, ahead, Goes::Unknown),
+            (ahead, young, Goes::No),
+            (ahead, old, Goes::Yes),
+            // The clock had never been set.
+            (5_000, 5_000, Goes::Unknown),
+        ] {
+            assert_eq!(going.goes(EventId::first_at(made), received), goes, "{made} {received}");
+        }
+        assert_eq!(Going::Oldest.goes(EventId::first_at(young), young), Goes::Yes);
+        // A clock that is never set tells ages all the same.
+        let never_set = Going::Before { ms: 3 * DAY_MS, now: 6 * DAY_MS };
+        assert_eq!(never_set.goes(EventId::first_at(5_000), 5_000), Goes::Yes);
     }
 }

@@ -5,9 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::retention::DAY_MS;
 use crate::event::{EventId, RepeatKey, UnixMs};
-
-const DAY_MS: UnixMs = 86_400_000;
 
 /// The first half of a key, by which it is found; whether the rest is the same too is asked of the event's row.
 type Half = u64;

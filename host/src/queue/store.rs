@@ -2,17 +2,19 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{State, outcome_columns};
 use super::connection::{PAGE_BYTES, connect, move_log};
+pub use super::failure::StoreError;
+pub(super) use super::failure::{Result, is_of_values, only_not_now};
 use super::mover::Mover;
 use super::place::Place;
 use super::schema;
@@ -21,6 +23,9 @@ use crate::event::{Event, EventId, NewEvent, RepeatKey, TraceParent, UnixMs};
 
 /// How many types of events are known by heart.
 const TYPES: usize = 10_000;
+
+/// How large the log may be in good times.
+pub(super) const LOG_BYTES: u64 = 32 << 20;
 
 /// How much SQLite may keep of the file in memory.
 const CACHE_KIB: i32 = 32 * 1024;
@@ -43,46 +48,12 @@ const NEXT_DUE: &str = "SELECT min(due_ms) FROM delivery
     WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms > ?3 AND due_ms < ?4";
 const WAITING: &str = "SELECT line, min(due_ms) FROM delivery
     WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND due_ms < ?2 GROUP BY line";
+const SOONER: &str = "UPDATE delivery SET due_ms = ?3
+    WHERE state <> 2 AND state = 0 AND subscriber = ?1 AND line = ?2 AND due_ms > ?3 AND due_ms < ?4";
 const OPEN: &str = "SELECT count(*) FROM delivery WHERE state <> 2 AND state IN (0, 1)";
 const RUNNING: &str =
-    "SELECT subscriber, event, attempt, earlier, lane, due_ms FROM delivery WHERE state <> 2 AND state = 1";
+    "SELECT subscriber, line, event, attempt, earlier, lane, due_ms FROM delivery WHERE state <> 2 AND state = 1";
 const DEAD_OF: &str = "SELECT d.subscriber FROM subscriber s CROSS JOIN delivery d ON d.subscriber = s.id AND d.event = ?1 WHERE d.state = 3";
-
-/// Why something could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Nothing was written, and it may be tried again: there is no room, or another program holds the file.
-    #[error("{0}")]
-    NotNow(&'static str),
-    /// What is on disk is not what was written.
-    #[error("the stored body of {0} is damaged")]
-    Damaged(EventId),
-    /// What was written is in a file that nobody finds any more.
-    #[error("{0} was moved or deleted while it was in use: put it back and start again")]
-    Gone(PathBuf),
-    /// Anything else. After it nothing can be promised any more.
-    #[error(transparent)]
-    Broken(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> StoreError {
-        let rusqlite::Error::SqliteFailure(cause, _) = &error else {
-            return StoreError::Broken(error);
-        };
-        match cause.code {
-            ErrorCode::DiskFull => StoreError::NotNow("the disk is full"),
-            // Where the memory that is shared with readers cannot grow.
-            _ if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => StoreError::NotNow("the disk is full"),
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-                StoreError::NotNow("another program holds the database")
-            }
-            _ => StoreError::Broken(error),
-        }
-    }
-}
-
-pub(super) type Result<T> = std::result::Result<T, StoreError>;
 
 /// A delivery that waits, as it is stored.
 pub struct StoredDelivery {
@@ -140,6 +111,8 @@ pub struct Store {
     /// How many deliveries are not over, and how many were not when the group began.
     open: Cell<i64>,
     open_before: Cell<i64>,
+    /// Whether what the last process left in the log still has to be written into the file.
+    is_log_old: Cell<bool>,
     place: Place,
 }
 
@@ -147,14 +120,14 @@ impl Store {
     /// Opens the file, making it where it is missing, and upgrades or refuses other versions of the schema.
     pub fn open(file: &Path) -> anyhow::Result<Store> {
         let mut db = connect(file)?;
+        // Who reads for long has the log grow. It need not stay so.
+        db.pragma_update(None, "journal_size_limit", LOG_BYTES as i64)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.pragma_update(None, "temp_store", "MEMORY")?;
         // A plan that holds whatever is bound: otherwise, for the index of what is open, each binding has the statement planned anew.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(64);
         schema::bring_up(&mut db)?;
-        // What is in the log is written into the file anew: after a failure the system may think it on disk when it is not.
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         let log_pages = Arc::new(AtomicU64::new(0));
         let counted = log_pages.clone();
         db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -163,12 +136,26 @@ impl Store {
         }))?;
         let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
         let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
-        Ok(Store { db, sources, types, log_pages, mover: None, open, open_before, place: Place::of(file) })
+        let (is_log_old, place) = (Cell::new(true), Place::of(file));
+        let store = Store { db, sources, types, log_pages, mover: None, open, open_before, is_log_old, place };
+        // On a full disk before the first write.
+        store.renew_log().or_else(only_not_now)?;
+        Ok(store)
     }
 
     /// Has the log moved into the file beside what is written from now on.
     pub fn move_beside(&mut self, file: &Path) -> anyhow::Result<()> {
         self.mover = Some(Mover::start(file)?);
+        Ok(())
+    }
+
+    /// Writes what the last process left in the log into the file, and begins the log anew: after a failure the system may think it on
+    /// disk when it is not, and what came behind it would be lost with it.
+    fn renew_log(&self) -> Result<()> {
+        if self.is_log_old.get() {
+            self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            self.is_log_old.set(false);
+        }
         Ok(())
     }
 
@@ -204,9 +191,14 @@ impl Store {
         }
     }
 
+    /// How much there is in the log, in bytes.
+    pub fn log_bytes(&self) -> u64 {
+        self.log_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES)
+    }
+
     /// Moves what was committed from the log into the file, where the log has grown to a size.
     pub fn checkpoint(&self, at_bytes: u64) -> Result<()> {
-        let log = self.log_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES);
+        let log = self.log_bytes();
         if log < at_bytes {
             return Ok(());
         }
@@ -216,8 +208,7 @@ impl Store {
         {
             return Ok(());
         }
-        move_log(&self.db)?;
-        self.log_pages.store(0, Ordering::Relaxed);
+        self.log_pages.store(move_log(&self.db)?, Ordering::Relaxed);
         Ok(())
     }
 
@@ -235,6 +226,7 @@ impl Store {
 
     /// Runs a change and gives how many rows it changed.
     pub(super) fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
+        self.renew_log()?;
         Ok(self.db.prepare_cached(sql)?.execute(params)?)
     }
 
@@ -445,10 +437,15 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The deliveries that were running when the gateway last stopped, each with its subscriber.
-    pub fn running(&self) -> Result<Vec<(i64, StoredDelivery)>> {
+    /// Has nothing in a line wait for longer than until a time.
+    pub fn sooner(&self, subscriber: i64, line: i64, latest_ms: UnixMs) -> Result<()> {
+        self.run(SOONER, params![subscriber, line, latest_ms as i64, IN_LANE as i64])
+    }
+
+    /// The deliveries that were running when the gateway last stopped, each with its subscriber and its line.
+    pub fn running(&self) -> Result<Vec<(i64, i64, StoredDelivery)>> {
         let mut statement = self.db.prepare(RUNNING)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, StoredDelivery::in_row(row, 1)?)))?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, StoredDelivery::in_row(row, 2)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -476,29 +473,25 @@ impl Store {
         Ok(self.number(sql, params![id.to_i64(), &key[..]])? > 0)
     }
 
+    /// The newest event before one.
+    pub fn last_before(&self, event: EventId) -> Result<Option<EventId>> {
+        self.end("SELECT max(id) FROM event WHERE id < ?1", event)
+    }
+
+    /// The oldest event from one on.
+    pub fn first_since(&self, event: EventId) -> Result<Option<EventId>> {
+        self.end("SELECT min(id) FROM event WHERE id >= ?1", event)
+    }
+
+    fn end(&self, sql: &str, event: EventId) -> Result<Option<EventId>> {
+        let id: Option<i64> = self.db.query_row(sql, [event.to_i64()], |row| row.get(0))?;
+        Ok(id.map(EventId::from_i64))
+    }
+
     /// The newest event's id.
     pub fn last_id(&self) -> Result<EventId> {
         self.number("SELECT ifnull(max(id), 0) FROM event", []).map(EventId::from_i64)
     }
-}
-
-/// Whether an error that ended an opening says that the file is not what was written.
-pub(super) fn is_of_damage(error: &anyhow::Error) -> bool {
-    let stored = error.downcast_ref().map(|error| match error {
-        StoreError::Broken(cause) => Some(cause),
-        _ => None,
-    });
-    let cause = stored.flatten().or_else(|| error.downcast_ref());
-    cause.is_some_and(|cause| {
-        let code = cause.sqlite_error_code();
-        is_of_values(cause) || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-    })
-}
-
-/// Whether a row was read, and its values are not what they must be.
-fn is_of_values(error: &rusqlite::Error) -> bool {
-    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
-    matches!(error, FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..) | Utf8Error(..))
 }
 
 fn attributes_text(attributes: &[(String, String)]) -> String {
@@ -517,17 +510,9 @@ mod tests {
     fn no_query_of_the_hot_path_looks_through_a_whole_table() {
         let db = Connection::open_in_memory().unwrap();
         schema::BATCHES.iter().for_each(|batch| db.execute_batch(batch).unwrap());
-        let own = [
-            DUE,
-            NEXT_DUE,
-            WAITING,
-            OPEN,
-            RUNNING,
-            super::super::records::FORGET,
-            DEAD_OF,
-            super::super::reader::COUNTS,
-        ];
+        let own = [DUE, NEXT_DUE, WAITING, SOONER, OPEN, RUNNING, DEAD_OF, super::super::reader::COUNTS];
         let others = [&super::super::state::HOT[..], &super::super::look::LOOKS, &super::super::retention::DELETES];
+        let others = others.into_iter().chain([&super::super::records::FORGETS[..]]);
         let others =
             others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
         let others = others.chain(&super::super::ids::IDS).chain(&super::super::texts::KEEPING);

@@ -20,6 +20,8 @@ pub(super) struct Subscriber {
     pub gone_at_ms: Option<UnixMs>,
     /// Nobody will ever take up what waits for it.
     pub is_forgotten: bool,
+    /// Some of that still has to be given up, and until it is, it cannot come back.
+    pub leaves_something: bool,
     /// An operator holds it.
     pub is_paused: bool,
     /// Nothing is begun before this time; 0 where it is not held up.
@@ -92,6 +94,7 @@ impl Subscriber {
             ordered_by: None,
             gone_at_ms: None,
             is_forgotten: false,
+            leaves_something: false,
             is_paused: false,
             held_until_ms: 0,
             slots: 0,
@@ -146,11 +149,11 @@ impl Subscriber {
         &mut self.lines[place]
     }
 
-    /// Its subscriptions ended, on disk too. Its slots are 0, so nothing of it is in memory.
+    /// Its subscriptions ended, on disk too. Its slots are 0, so nothing of it is in memory, and nothing of it begins any more.
     pub fn forgotten(&mut self) {
         self.patterns.clear();
         self.lines.clear();
-        self.is_forgotten = true;
+        (self.is_forgotten, self.leaves_something) = (true, true);
     }
 
     /// Something waits on disk in a line.

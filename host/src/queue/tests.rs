@@ -35,6 +35,13 @@ impl Core {
         let _ = self.writer.store.db.query_row("PRAGMA max_page_count = 4294967294", [], |_| Ok(()));
     }
 
+    /// Somebody who reads until it is dropped.
+    pub fn reads_for_long(&self) -> rusqlite::Connection {
+        let reader = rusqlite::Connection::open(self.writer.store.db.path().unwrap()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM event;").unwrap();
+        reader
+    }
+
     fn number(&self, sql: &str) -> i64 {
         self.writer.store.number(sql, []).unwrap()
     }

@@ -1,16 +1,19 @@
 //! What the writer does beside the path of an event: subscriptions, and letting go of what is old.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::store::StoreError;
+use super::retention::{DAY_MS, Going};
+use super::store::{LOG_BYTES, StoreError, only_not_now};
 use super::subscriber::Subscriber;
-use super::writer::{
-    CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVENTS, TIDY_EVERY_MS, Writer, oldest, only_not_now,
-};
-use crate::event::{EventId, Pattern, UnixMs};
+use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVENTS, TIDY_EVERY_MS, Writer};
+use crate::event::{EventId, Pattern, UnixMs, WRITTEN_MS};
 
 /// How soon there is another step where there is more to let go.
 const TIDY_ON_MS: UnixMs = 20;
+
+/// How many deliveries are given up in one step: senders wait for it, some milliseconds.
+const GIVE_UP: usize = 500;
 
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
@@ -25,12 +28,11 @@ impl Writer {
 
     /// Tries again what could not be written.
     pub(super) fn subscribe_held(&mut self) -> Result<(), StoreError> {
-        while let Some(subscription) = self.held_subscriptions.pop() {
+        for subscription in std::mem::take(&mut self.held_subscriptions) {
             match self.subscribe(&subscription) {
                 Err(StoreError::NotNow(_)) => {
                     self.store.roll_back();
                     self.held_subscriptions.push(subscription);
-                    return Ok(());
                 }
                 written => written?,
             }
@@ -41,6 +43,7 @@ impl Writer {
     pub(super) fn subscribe(&mut self, subscription: &Subscription) -> Result<(), StoreError> {
         let Subscription { subscriber: name, patterns, ordered_by, slots } = subscription;
         let known = self.find(name);
+        self.may_come(name)?;
         let Some(patterns) = patterns.clone().or_else(|| known.map(|n| self.subscribers[n].patterns.clone())) else {
             return Ok(());
         };
@@ -61,6 +64,12 @@ impl Writer {
             self.set_slots(n, *slots);
         }
         Ok(())
+    }
+
+    /// Who is forgotten comes back when all that waited for it is given up: what was let go of never begins.
+    pub(super) fn may_come(&self, name: &str) -> Result<(), StoreError> {
+        let leaves = self.find(name).is_some_and(|n| self.subscribers[n].leaves_something);
+        if leaves { Err(StoreError::NotNow("what waited for it before is still being given up")) } else { Ok(()) }
     }
 
     /// Somebody's subscriptions are on disk.
@@ -84,7 +93,9 @@ impl Writer {
             return Some("as many deliveries wait as may (open_deliveries)");
         }
         let most = self.keep.data_bytes?;
-        (self.used_bytes >= most).then_some("the data takes as much room as it may (data_mib)")
+        // Who reads for long keeps the log from being moved into the file.
+        let log = self.store.log_bytes().saturating_sub(LOG_BYTES);
+        (self.used_bytes + log >= most).then_some("the data takes as much room as it may (data_mib)")
     }
 
     /// Lets go of what has been kept long enough, a little at a time.
@@ -95,7 +106,9 @@ impl Writer {
         let now = self.now;
         self.store.checkpoint(CHECKPOINT_BYTES / 4).or_else(only_not_now)?;
         let mut more = false;
-        for step in [Writer::forget_gone, Writer::let_go, Writer::forget_events, Writer::delete_expired] {
+        let steps =
+            [Writer::forget_gone, Writer::give_up, Writer::let_go, Writer::forget_events, Writer::delete_expired];
+        for step in steps {
             more |= match step(self) {
                 Err(StoreError::NotNow(_)) => {
                     self.store.roll_back();
@@ -107,15 +120,36 @@ impl Writer {
         // Soon where there is more to do, so that whoever waits goes first; after a while where not.
         self.tidy_at_ms = now + if more { TIDY_ON_MS } else { TIDY_EVERY_MS };
         if now >= self.thin_at_ms {
-            self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
+            if self.time_of_old().is_some() {
+                self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
+            }
             self.thin_at_ms = now + THIN_KEYS_EVERY_MS;
         }
         Ok(())
     }
 
+    /// Goes on to a time. One that leaps may be wrong: by it nothing is old before a day has passed, in which it can be set.
+    pub(super) fn go_to(&mut self, now: UnixMs, wall: UnixMs) {
+        if now > self.now + DAY_MS {
+            self.believed_from_ms = now + DAY_MS;
+        }
+        (self.now, self.wall) = (now, wall);
+    }
+
+    /// The time by which something is old: the earlier of ours and the wall clock's; nothing, where ours may be wrong.
+    fn time_of_old(&self) -> Option<UnixMs> {
+        (self.now >= self.believed_from_ms).then(|| self.now.min(self.wall))
+    }
+
+    /// Which events are older than they are kept, if that can be said.
+    fn going(&self, keep: Duration) -> Option<Going> {
+        self.time_of_old().map(|now| Going::Before { ms: now.saturating_sub(keep.as_millis() as UnixMs), now })
+    }
+
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
+        let Some(now) = self.time_of_old() else { return Ok(false) };
         self.store.begin()?;
-        let expired = self.store.delete_expired(self.now, TIDY_EVENTS)?;
+        let expired = self.store.delete_expired(now, TIDY_EVENTS)?;
         self.store.commit()?;
         Ok(expired == TIDY_EVENTS)
     }
@@ -124,12 +158,13 @@ impl Writer {
     fn let_go(&mut self) -> Result<bool, StoreError> {
         self.used_bytes = self.store.used_bytes()?;
         let over = self.keep.bytes.map(|most| self.used_bytes.saturating_sub(most)).filter(|over| *over > 0);
-        let (before, bytes) = match over {
-            Some(over) => (EventId::from_i64(i64::MAX), over),
-            None => (oldest(self.now, self.keep.events), u64::MAX),
+        let (going, bytes) = match (over, self.going(self.keep.events)) {
+            (Some(over), _) => (Going::Oldest, over),
+            (None, Some(going)) => (going, u64::MAX),
+            (None, None) => return Ok(false),
         };
         self.store.begin()?;
-        let came_to = self.store.let_go(self.let_go_to, before, TIDY_EVENTS, bytes)?;
+        let came_to = self.store.let_go(self.let_go_to, going, TIDY_EVENTS, bytes)?;
         self.store.commit()?;
         self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())
@@ -137,19 +172,35 @@ impl Writer {
 
     /// Forgets events whose bodies are gone and whose keys tell no repeats any more. Gives whether there are more.
     fn forget_events(&mut self) -> Result<bool, StoreError> {
-        let before = oldest(self.now, self.keep.events.max(self.keep.repeat_keys));
+        let Some(going) = self.going(self.keep.events.max(self.keep.repeat_keys)) else { return Ok(false) };
         self.store.begin()?;
-        let came_to = self.store.forget_events(self.forgot_to, before, TIDY_EVENTS)?;
+        let came_to = self.store.forget_events(self.forgot_to, going, TIDY_EVENTS)?;
         self.store.commit()?;
         self.forgot_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())
     }
 
-    /// Ends the subscriptions of those that have been gone for long, each as a whole. Gives that there is no more.
+    /// Gives up some of what waits for those that are forgotten, one after another. Gives whether there is more.
+    fn give_up(&mut self) -> Result<bool, StoreError> {
+        let Some(n) = self.subscribers.iter().position(|one| one.leaves_something) else { return Ok(false) };
+        self.store.begin()?;
+        let more = self.store.give_up(self.subscribers[n].id, GIVE_UP)?;
+        self.store.commit()?;
+        self.subscribers[n].leaves_something = more;
+        Ok(self.subscribers.iter().any(|one| one.leaves_something))
+    }
+
+    /// Ends the subscriptions of those that have been gone for long. Gives that there is no more.
     fn forget_gone(&mut self) -> Result<bool, StoreError> {
-        let long_ago = self.now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
+        let Some(now) = self.time_of_old() else { return Ok(false) };
+        let long_ago = now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
         for subscriber in &mut self.subscribers {
-            if subscriber.gone_at_ms.is_some_and(|gone| gone < long_ago) && !subscriber.is_forgotten {
+            let Some(gone) = subscriber.gone_at_ms.filter(|_| !subscriber.is_forgotten) else { continue };
+            if gone < WRITTEN_MS && now >= WRITTEN_MS {
+                // It was gone before the clock could be right.
+                self.store.set_gone(subscriber.id, Some(now))?;
+                subscriber.gone_at_ms = Some(now);
+            } else if gone < long_ago {
                 tracing::warn!(subscriber = %subscriber.name, "{}: gone, or not active, for keep_subscriptions_s: what waits for it is given up", subscriber.name);
                 self.store.begin()?;
                 self.store.forget(subscriber.id)?;
@@ -158,5 +209,157 @@ impl Writer {
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::event::NewEvent;
+    use crate::queue::{AcceptError, Core, Deliveries, Keep, Queue, Receipt, Stepped};
+    use crate::schedule::{Schedule, Schedules};
+
+    /// Whose file will be gone, and how much waits for it then.
+    const NAME: &str = "gone";
+    const BACKLOG: u64 = 2 * GIVE_UP as u64 + 200;
+
+    const BEGAN_MS: UnixMs = 1_800_000_000_000;
+
+    struct Life {
+        core: Core,
+        queue: Queue,
+        deliveries: Deliveries,
+        now: UnixMs,
+    }
+
+    /// How much data there may be.
+    const DATA_BYTES: u64 = 48 << 20;
+
+    impl Life {
+        fn open(folder: &Path, now: UnixMs) -> Life {
+            let seconds = |seconds| Duration::from_secs(seconds);
+            let keep = Keep {
+                events: seconds(86_400),
+                bytes: None,
+                open_deliveries: u64::MAX,
+                data_bytes: Some(DATA_BYTES),
+                repeat_keys: seconds(86_400),
+                subscriptions: seconds(60),
+            };
+            let schedules = Schedules { plugins: Schedule(vec![]), webhooks: Schedule(vec![]) };
+            let (core, queue, deliveries) = Core::open(folder, &schedules, keep, now, 1).unwrap();
+            Life { core, queue, deliveries, now }
+        }
+
+        /// Has the queue do what was said, and gives the answer, if there is one by then.
+        fn ask<T>(&mut self, asked: impl Future<Output = T>) -> Option<T> {
+            use std::task::{Context, Poll, Waker};
+            let mut asked = std::pin::pin!(asked);
+            let mut poll = || asked.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(poll().is_pending());
+            assert!(matches!(self.core.step(self.now), Stepped::On));
+            if let Poll::Ready(answer) = poll() { Some(answer) } else { None }
+        }
+
+        fn wants(&mut self, slots: usize) -> Result<(), AcceptError> {
+            let (queue, all) = (self.queue.clone(), vec!["*".parse().unwrap()]);
+            self.ask(async move { queue.subscribe(NAME, Some(all), Some("lane".into()), slots).await }).unwrap()
+        }
+
+        fn send(&mut self, events: u64) -> Vec<Receipt> {
+            self.try_send(events, 2).unwrap()
+        }
+
+        fn try_send(&mut self, events: u64, bytes: usize) -> Result<Vec<Receipt>, AcceptError> {
+            let (queue, at) = (self.queue.clone(), self.now);
+            let event = |n: u64| NewEvent {
+                source: "s".into(),
+                provider: "p".into(),
+                event_type: "t".into(),
+                received_at_ms: at,
+                received: std::time::Instant::now(),
+                attributes: vec![("lane".into(), (n % 7).to_string())],
+                payload: vec![b' '; bytes].into(),
+                headers: None,
+                repeat_key: None,
+                trace: None,
+            };
+            let events = (0..events).map(event).collect();
+            self.ask(async move { queue.accept(events).await }).unwrap()
+        }
+
+        fn pass(&mut self, ms: UnixMs) -> i64 {
+            self.now += ms;
+            assert!(matches!(self.core.step(self.now), Stepped::On));
+            self.core.open_deliveries()
+        }
+    }
+
+    /// A queue in which a backlog waits for somebody who has just been let go of: the first step is done.
+    fn let_go(folder: &Path) -> Life {
+        let mut life = Life::open(folder, BEGAN_MS);
+        life.wants(0).unwrap();
+        life.send(BACKLOG);
+        life.queue.gone(NAME);
+        assert_eq!(life.pass(10), BACKLOG as i64);
+        assert_eq!(life.pass(62_000), BACKLOG as i64 - GIVE_UP as i64);
+        life
+    }
+
+    #[test]
+    fn a_large_backlog_is_given_up_in_small_steps_and_nothing_of_it_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut life = let_go(folder.path());
+        // It comes back in the midst of that: what was let go of does not begin, and it has to wait.
+        assert!(life.wants(9).is_err());
+        let mut steps = 0;
+        while life.pass(TIDY_ON_MS) > 0 {
+            steps += 1;
+            assert!(life.deliveries.try_recv().is_err() && steps < 9);
+        }
+        assert_eq!((steps, life.core.places_in_lanes()), (1, 0));
+        // By then it is there again by itself, for what is new.
+        life.pass(TIDY_ON_MS);
+        assert!(life.deliveries.try_recv().is_err());
+        let new = life.send(1)[0].id;
+        assert_eq!(life.deliveries.try_recv().unwrap().event.id, new);
+    }
+
+    #[test]
+    fn what_was_not_given_up_when_the_process_ended_is_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let life = let_go(folder.path());
+        let now = life.now;
+        drop(life);
+        let mut life = Life::open(folder.path(), now + 1);
+        assert_eq!(life.core.open_deliveries(), BACKLOG as i64 - GIVE_UP as i64);
+        assert!(life.wants(9).is_err());
+        while life.pass(1_000) > 0 {
+            assert!(life.deliveries.try_recv().is_err());
+        }
+        life.pass(TIDY_ON_MS);
+        assert!(life.deliveries.try_recv().is_err());
+        life.send(1);
+        assert!(life.deliveries.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_log_that_somebody_keeps_from_getting_shorter_is_data_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut life = Life::open(folder.path(), BEGAN_MS);
+        let reader = life.core.reads_for_long();
+        let mut sent = 0;
+        while life.try_send(1, 1 << 20).is_ok() {
+            life.pass(TIDY_EVERY_MS);
+            sent += 1;
+        }
+        assert!((30..45).contains(&sent), "{sent} MiB, and as much in the log");
+        drop(reader);
+        life.pass(TIDY_EVERY_MS);
+        assert!(life.try_send(1, 1 << 20).is_ok());
+        let (_, log) = life.queue.sizes();
+        assert!(log <= LOG_BYTES, "{log}");
     }
 }

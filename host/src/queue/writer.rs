@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::columns::State;
 use super::counters::Counters;
 use super::hands::{Dropping, PuttingBack};
-use super::records::{Note, StoredSubscriber};
+use super::records::Note;
+use super::recover::{Leap, stored_keys, stored_subscribers};
 use super::salts::Salts;
 use super::seen::Seen;
 use super::settling::Settling;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, StoredDelivery, only_not_now};
 use super::subscriber::Subscriber;
 use super::track::Track;
 use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Registration};
 use crate::attempt::{Attempt, Outcome};
-use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook};
-use crate::schedule::{Schedules, Verdict, judge};
+use crate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs};
+use crate::schedule::Schedules;
 
 /// The most events and the most bytes in one commit.
 const GROUP_EVENTS: usize = 1024;
@@ -120,8 +120,11 @@ pub(super) struct Writer {
     pub store: Store,
     pub keep: Keep,
     pub counters: Counters,
-    /// The time by which everything of a step happens.
+    /// The time by which everything of a step happens, and what the wall clock says then.
     pub now: UnixMs,
+    pub wall: UnixMs,
+    /// From when on something may be old: a time that leapt is not believed at once.
+    pub believed_from_ms: UnixMs,
     pub salts: Salts,
     /// Why nothing new is accepted, where the queue is as full as it may be.
     pub full: Option<&'static str>,
@@ -142,8 +145,11 @@ pub(super) struct Writer {
     /// Verdicts and subscriptions that could not be written yet.
     held: Vec<Settling>,
     pub held_subscriptions: Vec<Subscription>,
-    /// Whether the last group could not be written.
-    refusing: bool,
+    /// Attempts that were running when the last process ended, each with its subscriber and its line, until they are judged.
+    pub lost: Vec<(i64, i64, StoredDelivery)>,
+    pub schedules: Schedules,
+    /// Why the last group could not be written, if it could not.
+    refusing: watch::Sender<Option<&'static str>>,
     /// How far old bodies were let go, and old events.
     pub let_go_to: EventId,
     pub forgot_to: EventId,
@@ -154,28 +160,26 @@ pub(super) struct Writer {
 impl Writer {
     /// Takes up what the last process left: attempts that were running are lost, and judged.
     pub(super) fn take_up(
-        mut store: Store,
+        store: Store,
         schedules: &Schedules,
         keep: Keep,
         deliver: UnboundedSender<Delivery>,
         now: UnixMs,
         salts: Salts,
     ) -> anyhow::Result<Writer> {
-        recover(&mut store, schedules, now)?;
-        store.forget_taken_out()?;
-        let mut subscribers = Vec::new();
-        for stored in store.subscribers()? {
-            let waiting = store.waiting(stored.id)?;
-            subscribers.push(Subscriber::stored(stored, waiting));
-        }
-        let mut seen = Seen::default();
-        store.repeat_keys_since(oldest(now, keep.repeat_keys), |key, id, at_ms| seen.insert(&key, id, at_ms))?;
+        let lost = store.running()?;
+        store.forget_taken_out().or_else(only_not_now)?;
+        let subscribers = stored_subscribers(&store, schedules, now)?;
+        let leap = Leap::find(&store, now)?;
+        let seen = stored_keys(&store, keep.repeat_keys, leap.as_ref(), now)?;
         let (last_id, used_bytes, start) = (store.last_id()?, store.used_bytes()?, EventId::from_i64(0));
-        Ok(Writer {
+        let mut writer = Writer {
             store,
             keep,
             counters: Counters::default(),
             now,
+            wall: now,
+            believed_from_ms: leap.map_or(0, |leap| leap.believed_from_ms()),
             salts,
             full: None,
             used_bytes,
@@ -190,12 +194,21 @@ impl Writer {
             resting: false,
             held: Vec::new(),
             held_subscriptions: Vec::new(),
-            refusing: false,
+            lost,
+            schedules: schedules.clone(),
+            refusing: watch::Sender::new(None),
             let_go_to: start,
             forgot_to: start,
             tidy_at_ms: now + TIDY_EVERY_MS,
             thin_at_ms: now + THIN_KEYS_EVERY_MS,
-        })
+        };
+        writer.recover()?;
+        Ok(writer)
+    }
+
+    /// Why nothing is written down, as it was at the last group.
+    pub(super) fn refusing(&self) -> watch::Receiver<Option<&'static str>> {
+        self.refusing.subscribe()
     }
 
     /// Does all that is to be done at a time: what was said, what is due, what is old. Gives whom to tell where it is to close.
@@ -203,9 +216,10 @@ impl Writer {
         &mut self,
         first: Option<Order>,
         more: &mut dyn FnMut() -> Option<Order>,
-        now: UnixMs,
+        (now, wall): (UnixMs, UnixMs),
     ) -> Result<Option<oneshot::Sender<()>>, StoreError> {
-        self.now = now;
+        self.go_to(now, wall);
+        self.recover()?;
         let (group, then) = gather(first, more, self.fanout);
         self.write(group)?;
         match then {
@@ -226,7 +240,7 @@ impl Writer {
         let due = self.subscribers.iter().filter(|one| self.has_room(one));
         let due = due.filter_map(Subscriber::next_turn_ms).min();
         let until_due = due.map(|due| Duration::from_millis(due.saturating_sub(now)));
-        let holding = !self.held.is_empty() || !self.held_subscriptions.is_empty();
+        let holding = !self.held.is_empty() || !self.held_subscriptions.is_empty() || !self.lost.is_empty();
         let until_room = holding.then_some(TRY_AGAIN);
         let until_tidy = Duration::from_millis(self.tidy_at_ms.saturating_sub(now));
         [until_due, until_room].into_iter().flatten().fold(until_tidy, Duration::min)
@@ -246,23 +260,31 @@ impl Writer {
         let (mut written, begun) = (Written::default(), Instant::now());
         match self.write_all(&group, &mut written) {
             Ok(()) => {
-                if std::mem::take(&mut self.refusing) {
-                    tracing::info!("events are taken again");
-                }
+                self.writes_again();
                 let events = written.accepted.iter().filter_map(|accepted| accepted.as_ref().ok());
                 self.counters.count(events.map(Vec::len).sum(), begun.elapsed());
                 self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
             }
             Err(StoreError::NotNow(why)) => {
-                if !self.refusing {
-                    tracing::warn!("{why}: events are refused until that is over");
-                }
-                self.refusing = true;
+                self.refuses(why);
                 self.take_back(group, written, why);
                 Ok(())
             }
             Err(broken) => Err(broken),
+        }
+    }
+
+    pub(super) fn refuses(&self, why: &'static str) {
+        if self.refusing.send_replace(Some(why)).is_none() {
+            tracing::warn!("{why}: events are refused until that is over");
+        }
+    }
+
+    pub(super) fn writes_again(&self) {
+        if self.refusing.borrow().is_some() {
+            self.refusing.send_replace(None);
+            tracing::info!("events are taken again");
         }
     }
 
@@ -343,30 +365,6 @@ fn gather(first: Option<Order>, more: &mut dyn FnMut() -> Option<Order>, fanout:
     (group, None)
 }
 
-/// Attempts that were running when the last process ended are lost; the schedule says what that means.
-fn recover(store: &mut Store, schedules: &Schedules, now: UnixMs) -> Result<(), StoreError> {
-    let running = store.running()?;
-    store.begin()?;
-    let all: HashMap<i64, StoredSubscriber> = store.subscribers()?.into_iter().map(|one| (one.id, one)).collect();
-    for (subscriber, lost) in running {
-        let (event, number, earlier) = (lost.event, lost.attempts, lost.earlier);
-        let (name, is_forgotten) = all.get(&subscriber).map_or(("", true), |one| (&*one.name, one.is_forgotten()));
-        let (state, due) = match judge(&Outcome::Lost, number - earlier, schedules.of(name), now) {
-            Verdict::Again { at_ms } if !is_forgotten => (State::Waiting, at_ms),
-            Verdict::Again { .. } | Verdict::Done | Verdict::Dead => (State::Dead, now),
-        };
-        store.move_delivery(subscriber, event, state, number, due)?;
-        if is_webhook(name) {
-            store.add_track(subscriber, &Track::lost(number, state == State::Dead))?;
-        }
-        store.insert_attempt(subscriber, event, number, &not_run(Outcome::Lost, now))?;
-        if let (State::Dead, Some(lane)) = (state, lost.lane) {
-            store.leave_lane(subscriber, lane, event, now)?;
-        }
-    }
-    store.commit()
-}
-
 pub(super) fn not_run(outcome: Outcome, now: UnixMs) -> Attempt {
     Attempt::without_call(now, Duration::ZERO, outcome, None)
 }
@@ -374,14 +372,6 @@ pub(super) fn not_run(outcome: Outcome, now: UnixMs) -> Attempt {
 /// The first id that is not older than this.
 pub(super) fn oldest(now: UnixMs, keep: Duration) -> EventId {
     EventId::first_at(now.saturating_sub(keep.as_millis() as UnixMs))
-}
-
-/// What can wait, waits.
-pub(super) fn only_not_now(error: StoreError) -> Result<(), StoreError> {
-    match error {
-        StoreError::NotNow(_) => Ok(()),
-        broken => Err(broken),
-    }
 }
 
 #[cfg(test)]

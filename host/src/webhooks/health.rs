@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::event::UnixMs;
+use crate::event::{UnixMs, WRITTEN_MS};
 
 /// So many attempts that failed on end make a receiver one that is probed.
 const OPENS_AFTER: u32 = 10;
@@ -112,7 +112,9 @@ impl Health {
 
     /// Notes an attempt that failed, and the wait that its receiver asked for.
     pub fn failed(&mut self, asked: Option<Duration>, now: UnixMs) -> Next {
-        self.failing_since_ms.get_or_insert(now);
+        // What failed before the clock could be right has not failed for decades.
+        let since = self.failing_since_ms.filter(|since| *since >= WRITTEN_MS || now < WRITTEN_MS);
+        self.failing_since_ms = since.or(Some(now));
         // Those that were under way when it was paused say nothing new.
         self.failures += u32::from(now >= self.paused_until_ms);
         let over = self.failures.saturating_sub(OPENS_AFTER);
@@ -222,5 +224,13 @@ mod tests {
         assert!(health.has_failed_for(Duration::from_secs(1), 2_000));
         health.begin_anew();
         assert!(!health.has_failed_for(Duration::ZERO, 2_000));
+    }
+
+    #[test]
+    fn what_failed_before_the_clock_was_set_has_not_failed_for_decades() {
+        let (mut health, day) = (Health::failing_since(Some(1_000)), Duration::from_secs(86_400));
+        (0..3).for_each(|n| assert_eq!(health.failed(None, WRITTEN_MS + n), Next::Same));
+        assert!(!health.has_failed_for(day, WRITTEN_MS + 9));
+        assert!(health.has_failed_for(day, WRITTEN_MS + 86_400_000));
     }
 }

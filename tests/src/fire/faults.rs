@@ -1,10 +1,13 @@
 //! Single calls of the disk fail, one in each run, and the disk fills up. What was not written is not acknowledged, and a queue whose disk
 //! failed says so and stops.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use hookgate::queue::{AcceptError, Queue};
+use hookgate::attempt::Outcome;
+use hookgate::queue::{AcceptError, Queue, Settlement};
+use hookgate::schedule::Verdict;
 use hookgate_disk::{Chance, Disk, Fault, Outage};
 
 use super::load::{Promises, SLOTS, event, open, subscribe, threads};
@@ -212,6 +215,63 @@ pub fn full(seed: u64, times: u64) -> Full {
         }
         Err(error) => report.broken.push(format!("it cannot be read: {error}")),
     }
+    report
+}
+
+/// Starts a queue on a disk that is full, with attempts that were running when the last process ended, and makes room after a while. What
+/// does not come again is lost.
+pub fn full_at_start(seed: u64) -> Full {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::below(folder.path()).unwrap();
+    let mut report = Full { seed, times: 1, ..Full::default() };
+    let running = threads().block_on(async {
+        let (queue, mut deliveries) = open(folder.path()).unwrap();
+        subscribe(&queue, SLOTS).await.unwrap();
+        queue.accept((0..SLOTS as u64).map(event).collect()).await.unwrap();
+        let mut running = BTreeSet::new();
+        while running.len() < SLOTS {
+            running.insert(deliveries.recv().await.unwrap().event.id);
+        }
+        disk.cut_power();
+        running
+    });
+    disk.settle(Outage::Clean).unwrap();
+    // The process was not told that its disk failed: it was gone.
+    let _ = std::fs::remove_file(folder.path().join("failed"));
+    disk.fill();
+    let (queue, mut deliveries) = match open(folder.path()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            report.broken.push(format!("it does not start: {error:#}"));
+            return report;
+        }
+    };
+    threads().block_on(async {
+        let _ = subscribe(&queue, SLOTS).await;
+        report.refused += u64::from(until(&queue, |accepted| matches!(accepted, Err(AcceptError::NotNow(_)))).await);
+        if queue.refusing() != Some("the disk is full") || deliveries.try_recv().is_ok() {
+            report.broken.push(format!("it says {:?}, or begins something", queue.refusing()));
+        }
+        disk.free();
+        report.resumed += u64::from(until(&queue, Result::is_ok).await);
+        let mut again = BTreeSet::new();
+        let coming = async {
+            while let Some(delivery) = deliveries.recv().await {
+                let attempt = super::load::attempt(Outcome::Done);
+                queue.settle(&delivery, Settlement::Judged { verdict: Verdict::Done, attempt });
+                again.extend(Some(delivery.event.id).filter(|_| delivery.attempt == 2));
+                if again == running {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, coming).await;
+        report.lost = running.difference(&again).count() as u64;
+        if let Some(why) = queue.refusing() {
+            report.broken.push(format!("it still says: {why}"));
+        }
+        queue.close().await;
+    });
     report
 }
 

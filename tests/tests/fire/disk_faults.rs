@@ -1,6 +1,11 @@
 //! Calls of the disk fail, it fills up, and it goes away.
 
-use hookgate_tests::fire::faults::{full, run};
+use std::time::Duration;
+
+use hookgate::queue::Keep;
+use hookgate::schedule::{Schedule, Schedules};
+use hookgate_disk::Disk;
+use hookgate_tests::fire::faults::{full, full_at_start, run};
 use hookgate_tests::fire::seed;
 use hookgate_tests::{Home, Process};
 
@@ -18,6 +23,32 @@ fn a_full_disk_refuses_and_takes_again_by_itself() {
     let report = full(seed("full"), 5);
     assert!(report.broken.is_empty() && report.lost == 0, "{report:#?}");
     assert_eq!((report.refused, report.resumed), (5, 5), "{report:#?}");
+}
+
+#[test]
+fn a_start_on_a_full_disk_refuses_and_goes_on_with_what_ran_by_itself() {
+    let report = full_at_start(seed("full at the start"));
+    assert!(report.broken.is_empty() && report.lost == 0, "{report:#?}");
+    assert_eq!((report.refused, report.resumed), (1, 1), "{report:#?}");
+}
+
+#[test]
+fn a_start_with_nothing_on_a_full_disk_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::below(folder.path()).unwrap();
+    disk.fill();
+    let day = Duration::from_secs(86_400);
+    let keep = Keep {
+        events: day,
+        bytes: None,
+        open_deliveries: 1_000,
+        data_bytes: None,
+        repeat_keys: day,
+        subscriptions: day,
+    };
+    let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
+    let told = hookgate::queue::open(folder.path(), &schedules, keep).err().unwrap().to_string();
+    assert!(told.contains("full") && told.contains("make room"), "{told}");
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use hookgate_tests::{Answer, Guest, Home, Process, Sender, State, WallClock, Webhook, eventually, eventually_within};
+use hookgate::event::EventId;
+use hookgate_tests::{
+    Answer, Guest, Home, Process, Sender, State, WallClock, Webhook, eventually, eventually_within, run_hookgate,
+};
 use sha2::Sha256;
 
 const HOUR_S: i64 = 3_600;
@@ -97,6 +100,121 @@ fn ids_grow_repeats_are_told_and_nothing_is_let_go_of_however_the_clock_is_set()
         assert_eq!(it.home.ledger().events(), taken.len() as i64, "{ahead_s} s");
     }
     assert!(taken.is_sorted_by_key(|(_, id)| id), "{taken:?}");
+}
+
+/// How long it takes until what is old has been looked for: that is done each second.
+const TIDIED: Duration = Duration::from_millis(2_500);
+
+impl Setting {
+    /// Sets the clock to 1970, as it is where nothing kept the time while the machine was off.
+    fn forget_time(clock: &mut WallClock) {
+        clock.set(0);
+        clock.set(60 - (clock.now_ms() / 1000) as i64);
+    }
+
+    /// Ends the gateway and starts it again, by the clock as it is then.
+    fn restart(&mut self, set: impl FnOnce(&mut WallClock)) {
+        self.gateway.terminate();
+        self.gateway.wait();
+        set(&mut self.clock);
+        self.gateway = self.clock.start(&self.home);
+    }
+
+    /// Whether an event's id tells the time that it is by the clock.
+    fn is_told_now(&self, id: &str) -> bool {
+        let id: EventId = id.parse().unwrap();
+        id.made_at_ms().abs_diff(self.clock.now_ms()) < 60_000
+    }
+
+    fn listed_since(&self, since: &str) -> Vec<String> {
+        let admin = format!("http://{}", self.gateway.admin);
+        let ran = run_hookgate(&self.home, &["events", "--since", since, "--json", "--admin", &admin]);
+        let listed: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+        listed["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn is_done(&self, id: &str) {
+        let ledger = self.home.ledger();
+        let within = Duration::from_secs(WAIT_S + 20);
+        eventually_within(within, "it is done", || ledger.state("patient", id) == Some(State::Done));
+    }
+
+    /// All that was taken is there with its body, and its repeats are told.
+    fn has_all(&self, taken: &[(Webhook, String)]) {
+        std::thread::sleep(TIDIED);
+        assert_eq!(self.home.ledger().kept_bodies(), taken.len() as i64);
+        for (webhook, id) in taken {
+            let again = self.post(webhook);
+            assert_eq!((again.is_duplicate(), again.id()), (true, id.clone()));
+        }
+    }
+}
+
+#[test]
+fn where_the_clock_is_set_after_the_start_all_is_by_it_from_then_on() {
+    let Some(mut clock) = WallClock::find() else { return };
+    Setting::forget_time(&mut clock);
+    let mut it = Setting::start(clock);
+    let before = it.push();
+    assert!(it.is_told_now(&before.1));
+
+    it.clock.set(0);
+
+    let after = it.push();
+    assert!(it.is_told_now(&after.1));
+    assert_eq!(it.listed_since("1h"), [after.1.clone()]);
+    [&before, &after].iter().for_each(|(_, id)| it.is_done(id));
+    it.has_all(&[before, after]);
+    eventually("it is logged", || it.gateway.log().contains("all times go by it from now on"));
+    assert!(it.gateway.metric("hookgate_clock_offset_seconds").abs() < 5.0);
+}
+
+#[test]
+fn a_start_in_1970_forgets_nothing_and_tries_again_what_waits_once_the_clock_is_set() {
+    let Some(clock) = WallClock::find() else { return };
+    let mut it = Setting::start(clock);
+    let first = it.push();
+    let waits = first.1.clone();
+    eventually("it waits", || it.home.ledger().outcomes("patient", &waits) == ["retry"]);
+    it.restart(Setting::forget_time);
+    let meanwhile = it.push();
+    assert!(meanwhile.1 > waits);
+
+    it.clock.set(0);
+
+    it.is_done(&waits);
+    it.is_done(&meanwhile.1);
+    let after = it.push();
+    assert!(it.is_told_now(&after.1));
+    it.has_all(&[first, meanwhile, after]);
+}
+
+#[test]
+fn a_clock_that_is_a_year_ahead_for_a_while_has_nothing_let_go_of() {
+    let Some(clock) = WallClock::find() else { return };
+    let mut it = Setting::start(clock);
+    let mut taken = vec![it.push()];
+    it.clock.set(365 * DAY_S);
+    taken.push(it.push());
+    it.has_all(&taken);
+    it.clock.set(0);
+    taken.push(it.push());
+    assert!(it.is_told_now(&taken[2].1), "it was ahead for a moment only");
+    taken.iter().for_each(|(_, id)| it.is_done(id));
+
+    // Nor where it begins with it.
+    it.restart(|clock| clock.set(365 * DAY_S));
+    it.has_all(&taken);
+    taken.push(it.push());
+    it.clock.set(0);
+    taken.push(it.push());
+    taken.iter().for_each(|(_, id)| it.is_done(id));
+    it.has_all(&taken);
+    it.restart(|clock| clock.set(0));
+    taken.push(it.push());
+    assert!(taken.is_sorted_by_key(|(_, id)| id));
+    it.is_done(&taken[5].1);
+    it.has_all(&taken);
 }
 
 #[test]

@@ -349,6 +349,7 @@ fn only_the_queues_store_and_reader_know_sql() {
             "retention",
             "copy",
             "track",
+            "failure",
             "look",
             "events",
             "ids",

@@ -157,6 +157,7 @@ macro_rules! conformance_suite {
             who_is_not_there_gets_no_slots
             nothing_begins_after_a_rest
             what_waits_for_who_is_gone_too_long_is_dead
+            what_was_let_go_of_never_begins
             what_waits_for_who_ended_is_dead_for_ever
             what_waits_for_who_is_disabled_waits
             who_ends_hears_nothing_of_it_later

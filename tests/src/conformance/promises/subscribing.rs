@@ -108,6 +108,33 @@ pub fn what_waits_for_who_is_gone_too_long_is_dead<E: Engine>() {
     assert_eq!(desk.standing("a", later), None);
 }
 
+pub fn what_was_let_go_of_never_begins<E: Engine>() {
+    let mut desk = Desk::<E>::new(Keep { subscriptions: Duration::from_secs(60), ..keep() });
+    desk.wants("a", 0);
+    for _ in 0..5 {
+        desk.accept((0..500).map(|_| event("s", "t", None, desk.now)).collect());
+    }
+    desk.queue().gone("a");
+    desk.step();
+    desk.pass(62_000);
+    // However long it takes to give all of it up, and whatever is said meanwhile.
+    let queue = desk.queue();
+    let _ = desk.ask(async move { queue.subscribe("a", Some(patterns(&["*"])), None, 9).await });
+    desk.begun_none();
+    desk.restart(Ending::Killed);
+    for _ in 0..100 {
+        let queue = desk.queue();
+        let is_back = desk.ask(async move { queue.subscribe("a", Some(patterns(&["*"])), None, 9).await }).is_ok();
+        desk.begun_none();
+        if is_back {
+            break;
+        }
+        desk.pass(1_000);
+    }
+    let new = desk.send("s");
+    assert_eq!(desk.begun_one().event.id, new);
+}
+
 impl<E: Engine> Desk<E> {
     /// A webhook's registration changes.
     fn register(&mut self, id: &str, is_kept: Option<&[u8]>, subscribing: Subscribing, tells: Option<&str>) {
