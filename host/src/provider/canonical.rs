@@ -39,19 +39,21 @@ const PIECES: usize = 40;
 /// Puts the fields of a form (`application/x-www-form-urlencoded`) behind the one piece of a text, by their names and then their values,
 /// each once. Nothing, where there are too many, or where one is no text: bytes that are not UTF-8 would all be read as the same.
 fn add_fields<'a>(text: &mut Text<'a>, body: &'a [u8]) -> Option<()> {
-    let is_ascii = body.iter().fold(0, |all, byte| all | byte).is_ascii();
+    let is_ascii = is_ascii(body);
     let (mut rest, mut many) = (Some(body), 0);
     while let Some(form) = rest {
-        let (field, more) = cut(form, b'&');
-        (rest, many) = (more, many + 1);
+        let end = memchr(b'&', form).unwrap_or(form.len());
+        let field = &form[..end];
+        (rest, many) = (form.get(end + 1..), many + 1);
         if many > FIELDS {
             return None;
         }
         if field.is_empty() {
             continue;
         }
-        let (name, value) = cut(field, b'=');
-        let value = value.unwrap_or_default();
+        // Names are short.
+        let end = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+        let (name, value) = (&field[..end], field.get(end + 1..).unwrap_or_default());
         // Most are written as they are.
         let escape = memchr2(b'%', b'+', field).unwrap_or(usize::MAX);
         text.push(if is_ascii && escape > name.len() { Cow::Borrowed(name) } else { decoded(name)? });
@@ -69,12 +71,11 @@ fn add_fields<'a>(text: &mut Text<'a>, body: &'a [u8]) -> Option<()> {
     Some(())
 }
 
-/// What stands before a byte, and what stands behind it where it is there.
-fn cut(text: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
-    match memchr(at, text) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    }
+/// Whether no byte is more than ASCII, eight of them at a time.
+fn is_ascii(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let all = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    all.to_le_bytes().is_ascii() && rest.is_ascii()
 }
 
 /// A name or a value as it is meant, where that is text.
