@@ -5,8 +5,8 @@
 //!
 //! Of a text that is JSON exactly that is found which `json::parse` reads. From its end a text is taken apart as surely as from its
 //! beginning: a quote is part of a text where an odd number of backslashes stands before it, and brackets that are in no text are in pairs.
-//! Of a text that is no JSON anything may be found. So whoever uses what was found goes on with nothing but what `json::parse` reads of the
-//! whole.
+//! Behind a name of `serde_json`'s own it reads a text as JSON once more; such a text is not gone into, and nothing is found there. Of a
+//! text that is no JSON anything may be found. So whoever uses what was found goes on with nothing but what `json::parse` reads of the whole.
 
 use std::borrow::Cow;
 
@@ -31,11 +31,11 @@ pub(super) fn find<'a>(text: &'a [u8], pointer: &str, which: Which) -> Option<&'
         return Some(value);
     }
     for step in pointer.strip_prefix('/')?.split('/') {
-        let members = Members::of(value)?;
-        value = match step.contains('~') {
-            false => members.find(step, which)?,
-            true => members.find(&step.replace("~1", "/").replace("~0", "~"), which)?,
+        let step = match step.find('~') {
+            None => Cow::Borrowed(step),
+            Some(_) => Cow::Owned(step.replace("~1", "/").replace("~0", "~")),
         };
+        value = Members::of(value)?.find(&step, which)?;
     }
     Some(value)
 }
