@@ -455,23 +455,24 @@ mod tests {
         let body = std::str::from_utf8(&signed.body).unwrap();
         assert_eq!(mailgun(body), Ok(0));
         let open = body.strip_suffix('}').unwrap();
-        for again in [r#""signature":{}"#, r#""signature" : 1"#, r#""\u0073ignature":{"token":"other"}"#] {
+        for again in [
+            r#""signature":{}"#,
+            r#""signature" : 1"#,
+            r#""\u0073ignature":{"token":"other"}"#,
+            r#""event-data":1"#,
+            r#""x":1,"\u0078":1"#,
+        ] {
             assert_eq!(mailgun(&format!("{open},{again}}}")), Err(Unverified::NoSignature), "{again} at the end");
             assert_eq!(mailgun(&format!("{{{again},{}", &body[1..])), Err(Unverified::NoSignature), "{again} at first");
         }
-        for (name, told) in [
-            ("signature", Unverified::NoSignature),
-            ("timestamp", Unverified::NoSignedHeader),
-            ("token", Unverified::NoSignedHeader),
-            ("tok\\u0065n", Unverified::NoSignedHeader),
-        ] {
+        for name in ["signature", "timestamp", "token", "tok\\u0065n"] {
             let first = body.replacen(r#"{"signature":{"#, &format!(r#"{{"signature":{{"{name}":"1","#), 1);
-            assert_eq!(mailgun(&first), Err(told), "{name} at first");
+            assert_eq!(mailgun(&first), Err(Unverified::NoSignature), "{name} at first");
             let last = body.replacen(r#"},"event-data""#, &format!(r#","{name}":"1"}},"event-data""#), 1);
-            assert_eq!(mailgun(&last), Err(told), "{name} at the end");
+            assert_eq!(mailgun(&last), Err(Unverified::NoSignature), "{name} at the end");
         }
         // Elsewhere in the body nothing is verified, and the last of a name counts.
-        assert_eq!(mailgun(&format!(r#"{open},"tags":[{{"token":1,"token":2}}],"tags":[]}}"#)), Ok(0));
+        assert_eq!(mailgun(&format!(r#"{open},"tags":[{{"token":1,"token":2}}]}}"#)), Ok(0));
         assert_eq!(mailgun(&format!(r#"{open},"text":"\",\"signature\":{{"}}"#)), Ok(0));
         // A name of the JSON library's own, behind which it reads text as JSON.
         let inner = Value::from(body).to_string();
