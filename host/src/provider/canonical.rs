@@ -18,7 +18,7 @@ pub(super) const BODY_DIGEST: &str = "bodySHA256";
 ///
 /// Source: Twilio, "Webhooks security".
 pub(super) fn twilio(received: &Received) -> Option<Text<'_>> {
-    let mut text = Text::with_capacity(PIECES);
+    let mut text = Vec::with_capacity(PIECES);
     text.push(match received.whole_url()? {
         Cow::Borrowed(url) => Cow::Borrowed(url.as_bytes()),
         Cow::Owned(url) => Cow::Owned(url.into_bytes()),
@@ -26,10 +26,13 @@ pub(super) fn twilio(received: &Received) -> Option<Text<'_>> {
     match received.query.as_deref().and_then(|query| parameter(query, BODY_DIGEST)) {
         Some(digest) => {
             let found = hex::encode(Sha256::digest(&received.body));
-            bool::from(found.as_bytes().ct_eq(digest.to_ascii_lowercase().as_bytes())).then_some(text)
+            if !bool::from(found.as_bytes().ct_eq(digest.to_ascii_lowercase().as_bytes())) {
+                return None;
+            }
         }
-        None => add_fields(&mut text, &received.body).map(|()| text),
+        None => add_fields(&mut text, &received.body)?,
     }
+    Some(Text::from_vec(text))
 }
 
 /// The most fields of a form, and as many pieces as those of most make.
@@ -38,7 +41,7 @@ const PIECES: usize = 40;
 
 /// Puts the fields of a form (`application/x-www-form-urlencoded`) behind the one piece of a text, by their names and then their values,
 /// each once. Nothing, where there are too many, or where one is no text: bytes that are not UTF-8 would all be read as the same.
-fn add_fields<'a>(text: &mut Text<'a>, body: &'a [u8]) -> Option<()> {
+fn add_fields<'a>(text: &mut Vec<Cow<'a, [u8]>>, body: &'a [u8]) -> Option<()> {
     let is_ascii = is_ascii(body);
     let (mut rest, mut many) = (Some(body), 0);
     while let Some(form) = rest {
@@ -60,9 +63,15 @@ fn add_fields<'a>(text: &mut Text<'a>, body: &'a [u8]) -> Option<()> {
         text.push(if is_ascii && escape == usize::MAX { Cow::Borrowed(value) } else { decoded(value)? });
     }
     let (fields, _) = text[1..].as_chunks_mut::<2>();
-    // By the first letter first: that is quick, and mostly enough.
-    fields.sort_unstable_by(|one, other| one[0].first().cmp(&other[0].first()).then_with(|| one.cmp(other)));
-    if fields.array_windows().any(|[one, next]| one == next) {
+    let mut is_twice = false;
+    fields.sort_unstable_by(|one, other| {
+        // By the first letter first: that is quick, and mostly enough.
+        let order = one[0].first().cmp(&other[0].first()).then_with(|| one.cmp(other));
+        // What comes to stand side by side was compared.
+        is_twice |= order.is_eq();
+        order
+    });
+    if is_twice {
         let mut once: Vec<_> = fields.iter_mut().map(std::mem::take).collect();
         once.dedup();
         text.truncate(1);
@@ -160,7 +169,7 @@ mod tests {
     }
 
     fn fields(body: &[u8]) -> Option<String> {
-        let mut text = Text::from_iter([Cow::Borrowed(&b"url "[..])]);
+        let mut text = vec![Cow::Borrowed(&b"url "[..])];
         add_fields(&mut text, body)?;
         Some(String::from_utf8(text.concat()).unwrap())
     }
