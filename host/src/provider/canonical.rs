@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use url::form_urlencoded;
 
 use super::template::parameter;
-use super::verify::Received;
+use super::verify::{Received, Text};
 
 /// The parameter of the query in which Twilio says the digest of a JSON body.
 pub(super) const BODY_DIGEST: &str = "bodySHA256";
@@ -16,44 +16,101 @@ pub(super) const BODY_DIGEST: &str = "bodySHA256";
 /// What Twilio signs: the address as it was told, and the fields of a form in order, each name followed by its values. Of a JSON body it
 /// signs the digest only, which stands in the query.
 ///
-/// There are two spellings of an address, with the port and without, and senders have taken both.
 /// Source: Twilio, "Webhooks security".
-pub(super) fn twilio(received: &Received) -> Option<Vec<Vec<Cow<'_, [u8]>>>> {
-    let url = received.whole_url()?;
-    let digest = received.query.as_deref().and_then(|query| parameter(query, BODY_DIGEST));
-    let fields = match digest {
+pub(super) fn twilio(received: &Received) -> Option<Text<'_>> {
+    let mut text = Vec::with_capacity(PIECES);
+    text.push(match received.whole_url()? {
+        Cow::Borrowed(url) => Cow::Borrowed(url.as_bytes()),
+        Cow::Owned(url) => Cow::Owned(url.into_bytes()),
+    });
+    match received.query.as_deref().and_then(|query| parameter(query, BODY_DIGEST)) {
         Some(digest) => {
             let found = hex::encode(Sha256::digest(&received.body));
             if !bool::from(found.as_bytes().ct_eq(digest.to_ascii_lowercase().as_bytes())) {
                 return None;
             }
-            String::new()
         }
-        None => fields_in_order(&received.body)?,
-    };
-    let other = other_spelling(&url);
-    let urls = [Some(url.into_owned()), other].into_iter().flatten();
-    Some(urls.map(|url| vec![Cow::Owned(url.into_bytes()), Cow::Owned(fields.clone().into_bytes())]).collect())
-}
-
-/// The most fields of a form.
-const FIELDS: usize = 1000;
-
-/// The fields of a form by their names and then their values, each once, with nothing between them. Nothing, where there are too many, or
-/// where one is no text: bytes that are not UTF-8 would all be read as the same.
-fn fields_in_order(body: &[u8]) -> Option<String> {
-    let is_text = percent_encoding::percent_decode(body).decode_utf8().is_ok();
-    if !is_text || body.iter().filter(|byte| **byte == b'&').count() >= FIELDS {
-        return None;
+        None => add_fields(&mut text, &received.body)?,
     }
-    let mut fields: Vec<(Cow<str>, Cow<str>)> = form_urlencoded::parse(body).collect();
-    fields.sort();
-    fields.dedup();
-    Some(fields.into_iter().flat_map(|(name, value)| [name, value]).collect())
+    Some(Text::from_vec(text))
 }
 
-/// The same address with the port that its scheme means anyway, or without it.
-fn other_spelling(url: &str) -> Option<String> {
+/// The most fields of a form, and as many pieces as those of most make.
+const FIELDS: usize = 1000;
+const PIECES: usize = 40;
+
+/// Puts the fields of a form (`application/x-www-form-urlencoded`) behind the one piece of a text, by their names and then their values,
+/// each once. Nothing, where there are too many, or where one is no text: bytes that are not UTF-8 would all be read as the same.
+fn add_fields<'a>(text: &mut Vec<Cow<'a, [u8]>>, body: &'a [u8]) -> Option<()> {
+    let is_ascii = is_ascii(body);
+    let (mut rest, mut many) = (Some(body), 0);
+    while let Some(form) = rest {
+        let end = memchr(b'&', form).unwrap_or(form.len());
+        let field = &form[..end];
+        (rest, many) = (form.get(end + 1..), many + 1);
+        if many > FIELDS {
+            return None;
+        }
+        if field.is_empty() {
+            continue;
+        }
+        // Names are short.
+        let end = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+        let (name, value) = (&field[..end], field.get(end + 1..).unwrap_or_default());
+        // Most are written as they are.
+        let escape = memchr2(b'%', b'+', field).unwrap_or(usize::MAX);
+        text.push(if is_ascii && escape > name.len() { Cow::Borrowed(name) } else { decoded(name)? });
+        text.push(if is_ascii && escape == usize::MAX { Cow::Borrowed(value) } else { decoded(value)? });
+    }
+    let (fields, _) = text[1..].as_chunks_mut::<2>();
+    let mut is_twice = false;
+    fields.sort_unstable_by(|one, other| {
+        // By the first letter first: that is quick, and mostly enough.
+        let order = one[0].first().cmp(&other[0].first()).then_with(|| one.cmp(other));
+        // What comes to stand side by side was compared.
+        is_twice |= order.is_eq();
+        order
+    });
+    if is_twice {
+        let mut once: Vec<_> = fields.iter_mut().map(std::mem::take).collect();
+        once.dedup();
+        text.truncate(1);
+        text.extend(once.into_iter().flatten());
+    }
+    Some(())
+}
+
+/// Whether no byte is more than ASCII, eight of them at a time.
+fn is_ascii(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let all = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    all.to_le_bytes().is_ascii() && rest.is_ascii()
+}
+
+/// A name or a value as it is meant, where that is text.
+fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some(at) = memchr2(b'%', b'+', rest) {
+        bytes.extend_from_slice(&rest[..at]);
+        let (byte, long) = match rest[at..] {
+            [b'%', high, low, ..] if let (Some(high), Some(low)) = (digit(high), digit(low)) => (high << 4 | low, 3),
+            [b'+', ..] => (b' ', 1),
+            // A percent sign that escapes nothing is one.
+            _ => (b'%', 1),
+        };
+        bytes.push(byte);
+        rest = &rest[at + long..];
+    }
+    bytes.extend_from_slice(rest);
+    std::str::from_utf8(&bytes).is_ok().then_some(Cow::Owned(bytes))
+}
+
+fn digit(letter: u8) -> Option<u8> {
+    char::from(letter).to_digit(16).map(|digit| digit as u8)
+}
+
+/// The same address with the port that its scheme means anyway, or without it: senders have signed both.
+pub(super) fn other_spelling(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let port = match scheme {
         "https" => ":443",
@@ -93,6 +150,8 @@ pub(super) fn sns(message: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -109,12 +168,39 @@ mod tests {
         }
     }
 
+    fn fields(body: &[u8]) -> Option<String> {
+        let mut text = vec![Cow::Borrowed(&b"url "[..])];
+        add_fields(&mut text, body)?;
+        Some(String::from_utf8(text.concat()).unwrap())
+    }
+
     #[test]
     fn fields_come_in_order_and_once() {
-        assert_eq!(fields_in_order(b"b=2&a=1&b=1&a=1&c=%20x").as_deref(), Some("a1b1b2c x"));
-        assert_eq!(fields_in_order(b"").as_deref(), Some(""));
-        assert_eq!(fields_in_order(b"a=%FF"), None);
-        assert_eq!(fields_in_order("a&".repeat(1000).as_bytes()), None);
+        assert_eq!(fields(b"b=2&a=1&b=1&a=1&c=%20x").as_deref(), Some("url a1b1b2c x"));
+        assert_eq!(fields(b"a=1&a=1&=&a=1&&=").as_deref(), Some("url a1"));
+        assert_eq!(fields(b"").as_deref(), Some("url "));
+        assert_eq!(fields("a&".repeat(999).as_bytes()).as_deref(), Some("url a"));
+        assert_eq!(fields("a&".repeat(1000).as_bytes()), None);
+        for none in [&b"a=%FF"[..], b"\xff", b"a=\xc3&%A9", b"%C3=\xa9"] {
+            assert_eq!(fields(none), None, "{none:?}");
+        }
+        assert_eq!(fields(b"a=\xc3%A9").as_deref(), Some("url a\u{e9}"));
+    }
+
+    proptest! {
+        #[test]
+        fn fields_are_those_that_the_library_reads(
+            forms in prop::collection::vec("[ab]{0,2}(=|==)?([ab&=+]|%[0-9a-gA-G]{0,2}|%C3%A9|%c3|\u{e9}){0,8}", 0..9),
+            bytes in prop::option::weighted(0.2, any::<[u8; 3]>())
+        ) {
+            let body = [forms.join("&").as_bytes(), bytes.as_ref().map_or(&[], |bytes| &bytes[..])].concat();
+            let is_text = percent_encoding::percent_decode(&body).decode_utf8().is_ok();
+            let mut all: Vec<_> = url::form_urlencoded::parse(&body).collect();
+            all.sort();
+            all.dedup();
+            let all = all.iter().fold("url ".to_owned(), |text, (name, value)| text + name + value);
+            prop_assert_eq!(fields(&body), is_text.then_some(all), "{}", String::from_utf8_lossy(&body));
+        }
     }
 
     #[test]

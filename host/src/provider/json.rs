@@ -160,7 +160,7 @@ fn with(fields: &[(Cow<str>, &RawValue)], at: usize, value: &str) -> String {
 }
 
 /// The fields of an object in their order, with their values as they stand.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Fields<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

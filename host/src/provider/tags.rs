@@ -26,7 +26,7 @@ impl Signature {
         }
         let text = std::str::from_utf8(text).map_err(|_| Unverified::MalformedSignature)?;
         let tags: Tags = match &self.separator {
-            None => self.decode(text).into_iter().collect(),
+            None => smallvec![self.decode(text).ok_or(Unverified::MalformedSignature)?],
             Some(separator) => {
                 let decoded = |one: &str| self.decode(one.trim());
                 match separator.as_bytes() {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use super::looking::Looking;
 use super::scheme::{Place, place, word};
-use super::verify::{Looking, Unverified};
+use super::verify::Unverified;
 use crate::event::UnixMs;
 use crate::section::Section;
 
@@ -43,7 +44,7 @@ impl Timestamp {
 
 impl Timestamp {
     /// The timestamp as it was sent, where it is near enough.
-    pub fn checked<'a>(&self, looking: &Looking<'a>) -> Result<Cow<'a, [u8]>, Unverified> {
+    pub fn checked<'a>(&'a self, looking: &Looking<'a>) -> Result<Cow<'a, [u8]>, Unverified> {
         let text = looking.text(&self.at)?.ok_or(Unverified::MalformedTimestamp)?;
         let sent_ms = self.form.read(&text).ok_or(Unverified::MalformedTimestamp)?;
         // A clock that counts seconds says nothing of less than one.
@@ -104,9 +105,16 @@ fn in_utc(text: &[u8]) -> Option<UnixMs> {
         [b'.', digits @ ..] => decimal(digits, 9)? * 1000 / 10u64.pow(digits.len() as u32),
         _ => return None,
     };
-    let before = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum::<u64>();
-    let days = before + (1..month).map(|month| days_in(year, month)).sum::<u64>() + day - 1;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis)
+    Some((((days_to(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis)
+}
+
+/// The days since 1970. Years are counted from March, so that a leap day is the last of its year.
+fn days_to(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let since_march = (153 * month + 2) / 5 + day - 1;
+    // Of which so many were before 1970.
+    365 * year + leap_days + since_march - 719_468
 }
 
 fn is_leap(year: u64) -> bool {
@@ -126,7 +134,7 @@ fn decimal(text: &[u8], digits: usize) -> Option<u64> {
     if text.is_empty() || text.len() > digits || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    Some(text.iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0')))
 }
 
 impl fmt::Display for TimeForm {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters};
 use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
@@ -16,8 +16,10 @@ use super::certificate::{Certificate, is_certificate_for};
 use super::description::Provider;
 use super::json;
 use super::key::{Key, KeyKind, Pieces, Tag, rsa_has_signed};
+use super::looking::{Looking, Reading, json_to_verify_by, once};
 use super::scheme::{Content, Place, Scheme};
-use super::template::{Part, fields};
+use super::seek::Which;
+use super::template::Part;
 use crate::event::UnixMs;
 use crate::secret::Secret;
 
@@ -119,19 +121,19 @@ pub enum Unverified {
 }
 
 /// A text in pieces; few have more.
-type Text<'a> = SmallVec<[Cow<'a, [u8]>; 6]>;
+pub(super) type Text<'a> = SmallVec<[Cow<'a, [u8]>; 6]>;
 
 impl Provider {
     /// Checks a request against the source's keys at a time.
     pub fn verify(&self, received: Received, keys: &[Key], now_ms: UnixMs) -> Result<Verified, Unverified> {
         let json = OnceCell::new();
-        let looking = Looking { received: &received, json: &json, now_ms };
         let (mut signer, mut told) = (None, Unverified::NoLiveSecret);
         for (n, scheme) in self.schemes.iter().enumerate() {
             let mut keys = keys.iter().enumerate().filter(|(_, key)| key.scheme == n && key.is_live(now_ms)).peekable();
             if keys.peek().is_none() {
                 continue;
             }
+            let looking = Looking::new(&received, &json, now_ms, self.reading(scheme));
             match scheme.signer(&looking, keys) {
                 Ok(found) => signer = signer.or(Some(found)),
                 // That another scheme's signature is not there tells least.
@@ -141,6 +143,12 @@ impl Provider {
         }
         let secret = signer.ok_or(told)?;
         Ok(Verified { received, secret, json })
+    }
+
+    /// How a body is read before it is believed.
+    fn reading(&self, scheme: &Scheme) -> Reading {
+        let is_sought = self.is_json && !matches!(scheme.signature.signed, Content::Sns);
+        if is_sought { Reading::Sought(Which::Only) } else { Reading::Whole }
     }
 
     /// Where the certificate is by which a request has to be verified; nothing, where none has to be fetched.
@@ -171,56 +179,13 @@ impl Provider {
     }
 }
 
-/// The largest body that is read before it is believed, in bytes: as large as a message of SNS's may be.
-const READ_TO_VERIFY: usize = 256 << 10;
-
-/// A body in which the signature or its time stands. What two readers could read differently is none.
-fn json_to_verify_by(body: &[u8]) -> Option<Value> {
-    let text = std::str::from_utf8(body).ok().filter(|text| text.len() <= READ_TO_VERIFY)?;
-    json::parse(body).filter(|_| !json::is_ambiguous(text))
-}
-
-/// A request that is being looked at.
-pub(super) struct Looking<'a> {
-    pub received: &'a Received,
-    pub json: &'a OnceCell<Option<Value>>,
-    pub now_ms: UnixMs,
-}
-
-impl<'a> Looking<'a> {
-    /// A value in the body, read only where the scheme has something there.
-    fn in_body(&self, pointer: &str) -> Option<&'a Value> {
-        self.json.get_or_init(|| json_to_verify_by(&self.received.body)).as_ref()?.pointer(pointer)
-    }
-
-    /// The text in a place, which may be there once at the most.
-    pub fn text(&self, place: &Place) -> Result<Option<Cow<'a, [u8]>>, Unverified> {
-        let headers = &self.received.headers;
-        match place {
-            Place::Header(names) => Ok(once(headers, names.found_in(headers))?.map(Cow::Borrowed)),
-            Place::Field(names, field) => {
-                let Some(header) = once(headers, names.found_in(headers))? else { return Ok(None) };
-                let header = std::str::from_utf8(header).map_err(|_| Unverified::MalformedSignature)?;
-                let mut found = fields(header, field);
-                let first = found.next().map(|value| Cow::Borrowed(value.as_bytes()));
-                if found.next().is_some() { Err(Unverified::RepeatedHeader) } else { Ok(first) }
-            }
-            Place::Body(pointer) => Ok(self.word_in_body(pointer)),
-        }
-    }
-
-    fn word_in_body(&self, pointer: &str) -> Option<Cow<'a, [u8]>> {
-        match self.in_body(pointer)? {
-            Value::String(text) => Some(Cow::Borrowed(text.as_bytes())),
-            Value::Number(number) => Some(Cow::Owned(number.to_string().into_bytes())),
-            _ => None,
-        }
-    }
-}
-
 impl Scheme {
-    /// Which of these keys signed a request.
-    fn signer<'k>(&self, looking: &Looking, keys: impl Iterator<Item = (usize, &'k Key)>) -> Result<usize, Unverified> {
+    /// Which of these keys signed a request. All are looked at.
+    fn signer<'a, 'k>(
+        &'a self,
+        looking: &Looking<'a>,
+        keys: impl Iterator<Item = (usize, &'k Key)> + Clone,
+    ) -> Result<usize, Unverified> {
         let shown = looking.text(&self.signature.at)?.ok_or(Unverified::NoSignature)?;
         let tags = self.signature.tags(&shown)?;
         // A header costs nothing to look at. What is in the body is looked at when that is believed.
@@ -229,24 +194,28 @@ impl Scheme {
             Some(rule) => Some(rule.checked(looking)?),
             None => None,
         };
-        let texts = self.texts(looking, time)?;
-        let (rsa, mut signer) = (self.rsa(looking), None);
-        for (n, key) in keys {
-            let matches = texts.iter().fold(false, |any, text| {
-                any | match &key.kind {
+        let mut text = self.text(looking, time)?;
+        let rsa = self.rsa(looking);
+        let signer_of = |text: &Pieces| {
+            keys.clone().fold(None, |signer, (n, key)| {
+                let matches = match &key.kind {
                     KeyKind::Topic(topic) => certified(looking, topic, text, &tags, rsa),
                     _ => key.has_signed(text, &tags, rsa),
-                }
-            });
-            signer = signer.or(matches.then_some(n));
+                };
+                signer.or(matches.then_some(n))
+            })
+        };
+        let mut signer = signer_of(&text);
+        // That one spelling was enough shows in the time, and who may see that is told so by the answer.
+        if signer.is_none()
+            && let Some(other) = self.other_address(looking.received)
+        {
+            text[0] = Cow::Owned(other.into_bytes());
+            signer = signer_of(&text);
         }
         let signer = signer.ok_or(Unverified::BadSignature)?;
         match &self.timestamp {
-            Some(rule) if early.is_none() => {
-                // By now it is believed, however large it is.
-                looking.json.get_or_init(|| json::parse(&looking.received.body));
-                rule.checked(looking).map(|_| signer)
-            }
+            Some(rule) if early.is_none() => rule.checked(&looking.signed(&self.signature)).map(|_| signer),
             _ => Ok(signer),
         }
     }
@@ -261,31 +230,29 @@ impl Scheme {
         }
     }
 
-    /// The text that is signed, in pieces; several where senders spell one in several ways.
-    /// `time` is the timestamp, where it was looked at already.
-    fn texts<'a>(
-        &'a self,
-        looking: &Looking<'a>,
-        time: Option<Cow<'a, [u8]>>,
-    ) -> Result<SmallVec<[Text<'a>; 1]>, Unverified> {
-        let received = looking.received;
+    /// The text that is signed, in pieces. `time` is the timestamp, where it was looked at already.
+    fn text<'a>(&'a self, looking: &Looking<'a>, time: Option<Cow<'a, [u8]>>) -> Result<Text<'a>, Unverified> {
         match &self.signature.signed {
-            Content::Nothing => Ok(smallvec![Text::new()]),
-            Content::Twilio => {
-                let texts = canonical::twilio(received).ok_or(Unverified::NoSignedHeader)?;
-                Ok(texts.into_iter().map(Text::from_vec).collect())
-            }
+            Content::Nothing => Ok(Text::new()),
+            Content::Twilio => canonical::twilio(looking.received).ok_or(Unverified::NoSignedHeader),
             Content::Sns => {
                 let message = looking.in_body("").ok_or(Unverified::MalformedSignature)?;
                 let text = canonical::sns(message).ok_or(Unverified::MalformedSignature)?;
-                Ok(smallvec![smallvec![Cow::Owned(text.into_bytes())]])
+                Ok(smallvec![Cow::Owned(text.into_bytes())])
             }
-            Content::Template(template) => template
-                .parts()
-                .map(|part| self.piece(part, looking, time.as_ref()))
-                .collect::<Result<_, _>>()
-                .map(|text| smallvec![text]),
+            Content::Template(template) => {
+                let mut text = Text::new();
+                for part in template.parts() {
+                    text.push(self.piece(part, looking, time.as_ref())?);
+                }
+                Ok(text)
+            }
         }
+    }
+
+    /// What the first piece of the text is, too: senders of Twilio's form spell the address in two ways.
+    fn other_address(&self, received: &Received) -> Option<String> {
+        matches!(self.signature.signed, Content::Twilio).then(|| canonical::other_spelling(&received.whole_url()?))?
     }
 
     fn piece<'a>(
@@ -299,9 +266,7 @@ impl Scheme {
         match part {
             Part::Text(text) => Ok(Cow::Borrowed(text.as_bytes())),
             Part::Body => Ok(Cow::Borrowed(&received.body)),
-            Part::Header(names) => {
-                once(&received.headers, names.found_in(&received.headers))?.map(Cow::Borrowed).ok_or(missing)
-            }
+            Part::Header(names) => once(&received.headers, names)?.map(Cow::Borrowed).ok_or(missing),
             Part::Timestamp => match (time, &self.timestamp) {
                 (Some(time), _) => Ok(time.clone()),
                 (None, Some(rule)) => looking.text(&rule.at)?.ok_or(missing),
@@ -318,10 +283,9 @@ impl Scheme {
 
     /// The signature over a request's bytes; nothing, where the key cannot sign or something that is signed is missing.
     pub(super) fn signature_by(&self, key: &Key, received: &Received) -> Option<Vec<u8>> {
-        let looking = Looking { received, json: &OnceCell::new(), now_ms: received.at_ms };
-        // What borrows from the body as JSON must not outlive it.
-        let texts = self.texts(&looking, None).ok()?;
-        key.sign(texts.first()?)
+        let json = OnceCell::new();
+        let looking = Looking::new(received, &json, received.at_ms, Reading::Sought(Which::Only));
+        key.sign(&self.text(&looking, None).ok()?)
     }
 }
 
@@ -335,16 +299,10 @@ fn certified(looking: &Looking, topic: &Secret, text: &Pieces, tags: &[Tag], rsa
         && rsa_has_signed(&certificate.public, text, tags, rsa)
 }
 
-/// The value of a header that may be there once at the most.
-fn once<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, Unverified> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next().map(|value| value.as_bytes());
-    if values.next().is_some() { Err(Unverified::RepeatedHeader) } else { Ok(first) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::catalogue;
+    use super::super::looking::READ_TO_VERIFY;
     use super::*;
 
     const NOW_MS: UnixMs = 1_604_004_499_000;
@@ -482,6 +440,110 @@ mod tests {
             );
         }
         assert_eq!(frameio(FRAMEIO_SIGNATURE, "1604004498", NOW_MS), Err(Unverified::BadSignature));
+    }
+
+    /// What becomes of a body whose signature stands in it.
+    fn mailgun(body: &str) -> Result<usize, Unverified> {
+        check("mailgun", &["s"], &[], body.as_bytes(), NOW_MS)
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_no_signature() {
+        let provider = catalogue::find("mailgun").unwrap();
+        let (key, sample) = (provider.key(&Secret::new("s")).unwrap(), provider.sample("delivered", 0).unwrap());
+        let signed = provider.sign_as_is("delivered", sample, &key, NOW_MS, None);
+        let body = std::str::from_utf8(&signed.body).unwrap();
+        assert_eq!(mailgun(body), Ok(0));
+        let open = body.strip_suffix('}').unwrap();
+        for again in [
+            r#""signature":{}"#,
+            r#""signature" : 1"#,
+            r#""\u0073ignature":{"token":"other"}"#,
+            r#""event-data":1"#,
+            r#""x":1,"\u0078":1"#,
+        ] {
+            assert_eq!(mailgun(&format!("{open},{again}}}")), Err(Unverified::NoSignature), "{again} at the end");
+            assert_eq!(mailgun(&format!("{{{again},{}", &body[1..])), Err(Unverified::NoSignature), "{again} at first");
+        }
+        for name in ["signature", "timestamp", "token", "tok\\u0065n"] {
+            let first = body.replacen(r#"{"signature":{"#, &format!(r#"{{"signature":{{"{name}":"1","#), 1);
+            assert_eq!(mailgun(&first), Err(Unverified::NoSignature), "{name} at first");
+            let last = body.replacen(r#"},"event-data""#, &format!(r#","{name}":"1"}},"event-data""#), 1);
+            assert_eq!(mailgun(&last), Err(Unverified::NoSignature), "{name} at the end");
+        }
+        // Elsewhere in the body nothing is verified, and the last of a name counts.
+        assert_eq!(mailgun(&format!(r#"{open},"tags":[{{"token":1,"token":2}}]}}"#)), Ok(0));
+        assert_eq!(mailgun(&format!(r#"{open},"text":"\",\"signature\":{{"}}"#)), Ok(0));
+        // A name of the JSON library's own, behind which it reads text as JSON.
+        let inner = Value::from(body).to_string();
+        let hidden = format!(r#"{{"$serde_json::private::RawValue":{inner}}}"#);
+        assert_eq!(json::parse(hidden.as_bytes()), json::parse(body.as_bytes()));
+        assert_eq!(mailgun(&hidden), Err(Unverified::NoSignature));
+        let large = format!(r#"{open},"text":"{}"}}"#, "x".repeat(READ_TO_VERIFY));
+        assert_eq!(mailgun(&large), Err(Unverified::NoSignature));
+    }
+
+    /// A body that Linear signed, read by the built-in description or by another.
+    fn linear(provider: &Provider, body: &str) -> Result<Verified, Unverified> {
+        let key = provider.key(&Secret::new("s")).unwrap();
+        let signature = hex::encode(key.sign(&[body.as_bytes().into()]).unwrap());
+        provider.verify(request(&[("linear-signature", &signature)], body.as_bytes()), &[key], NOW_MS)
+    }
+
+    #[test]
+    fn the_time_in_a_signed_body_is_the_one_that_counts_when_all_is_read() {
+        let provider = catalogue::find("linear").unwrap();
+        let (now, old) = (NOW_MS.to_string(), (NOW_MS - 61_000).to_string());
+        let filler = "x".repeat(READ_TO_VERIFY);
+        let stale = Some(Unverified::StaleTimestamp);
+        let none = Some(Unverified::MalformedTimestamp);
+        for (body, told) in [
+            (format!(r#"{{"webhookTimestamp":{now}}}"#), None),
+            (format!(r#"{{"webhookTimestamp":"{now}","text":"{filler}"}}"#), None),
+            (format!(r#"{{"webhookTimestamp":{old}}}"#), stale),
+            (format!(r#"{{"webhookTimestamp":{old},"webhookTimestamp":{now}}}"#), None),
+            (format!(r#"{{"webhookTimestamp":{now},"webhook\u0054imestamp":{old}}}"#), stale),
+            (format!(r#"{{"webhookTimestamp":{old},"data":{{"webhookTimestamp":{now}}}}}"#), stale),
+            (format!(r#"{{"webhookTimestamp":{old},"text":"\",\"webhookTimestamp\":{now}"}}"#), stale),
+            (format!(r#"{{"data":{{"webhookTimestamp":{now}}}}}"#), none),
+            (format!(r#"["webhookTimestamp",{now}]"#), none),
+            (format!(r#"{{"webhookTimestamp":[{now}]}}"#), none),
+            (now.clone(), none),
+            (String::new(), none),
+        ] {
+            assert_eq!(linear(&provider, &body).err(), told, "{body:.200}");
+        }
+    }
+
+    #[test]
+    fn what_is_signed_and_no_json_is_made_nothing_of() {
+        use super::super::parse::Unreadable;
+        let body = format!(r#"{{"type":,"webhookTimestamp":{NOW_MS}}}"#);
+        let provider = catalogue::find("linear").unwrap();
+        let told = provider.parse_events(linear(&provider, &body).unwrap());
+        assert_eq!(told.err(), Some(Unreadable::NotJson));
+        // Who promises no JSON is read whole at once: nobody would look again.
+        let raw = catalogue::text("linear").unwrap().replace("[event]\n", "[event]\nbody = \"raw\"\n");
+        let raw = Provider::parse("mine", &raw).unwrap();
+        assert!(!raw.is_json);
+        assert_eq!(linear(&raw, &body).err(), Some(Unverified::MalformedTimestamp));
+        assert!(linear(&raw, &body.replace(":,", ":1,")).is_ok());
+    }
+
+    #[test]
+    fn both_spellings_of_an_address_verify_by_any_secret() {
+        let provider = catalogue::find("twilio").unwrap();
+        let keys: Vec<Key> = ["one", "other"].map(|text| provider.key(&Secret::new(text)).unwrap()).into();
+        let (bare, port) = ("https://hooks.example.com/hooks/s", "https://hooks.example.com:443/hooks/s");
+        let form = Bytes::from_static(b"MessageSid=1&MessageStatus=sent&Body=a+b%21");
+        for (n, key) in keys.iter().enumerate() {
+            for (told, known) in [(bare, bare), (bare, port), (port, bare), (port, port)] {
+                let signed = provider.sign_as_is("message.sent", form.clone(), key, NOW_MS, Some(told));
+                let received = Received::new("s".into(), signed.headers, signed.body, NOW_MS);
+                let received = Received { url: Some(known.into()), ..received };
+                assert_eq!(provider.verify(received, &keys, NOW_MS).map(|verified| verified.secret()), Ok(n));
+            }
+        }
     }
 
     #[test]

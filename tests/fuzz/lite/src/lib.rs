@@ -2,12 +2,15 @@
 
 #![allow(dead_code, missing_docs, reason = "what only the gateway's other rooms use is unused here")]
 
+pub use host::{event, provider, secret};
+
+use host::section;
+
 // From tests/fuzz/lite/src to host/src.
-#[path = "../../../../host/src/event.rs"]
-pub mod event;
-#[path = "../../../../host/src/provider/mod.rs"]
-pub mod provider;
-#[path = "../../../../host/src/secret.rs"]
-pub mod secret;
-#[path = "../../../../host/src/section.rs"]
-mod section;
+#[path = "../../../../host/src"]
+mod host {
+    pub mod event;
+    pub mod provider;
+    pub mod secret;
+    pub mod section;
+}
