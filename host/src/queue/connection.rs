@@ -29,11 +29,17 @@ pub(super) fn connect(file: &Path) -> anyhow::Result<Connection> {
     Ok(db)
 }
 
-/// Moves what was committed from the log into the file. Gives how many pages the log has then: none, where it can be begun anew.
-pub(super) fn move_log(db: &Connection) -> Result<u64> {
+/// Moves what was committed from the log into the file. Gives how many pages the log has then: none, where it can be begun anew; and
+/// nothing, where another connection is moving it.
+pub(super) fn move_log(db: &Connection) -> Result<Option<u64>> {
     let row = |row: &Row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
     let (pages, moved) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], row)?;
-    Ok(if moved < pages { pages as u64 } else { 0 })
+    Ok(u64::try_from(pages).ok().map(|pages| if moved < pages as i64 { pages } else { 0 }))
+}
+
+/// Moves all of it, and begins the log anew. Gives whether nobody was in the way.
+pub(super) fn empty_log(db: &Connection) -> Result<bool> {
+    Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))? == 0)
 }
 
 /// Has the engine keep a write-ahead log, and gives whether it does.

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::reader::Reader;
 use super::salts::Salts;
 use super::state::Remembered;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, only_not_now};
 use super::texts::Texts;
 use super::writer::{Order, Writer};
 use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place};
@@ -128,7 +128,9 @@ impl Core {
     }
 
     fn end(mut self, done: Option<oneshot::Sender<()>>) {
-        let _ = self.writer.store.finish();
+        if let Err(error) = self.writer.store.finish().or_else(only_not_now) {
+            self.give_up(&error);
+        }
         // Whoever hears that it is closed may open it again.
         drop(self);
         if let Some(done) = done {

@@ -189,6 +189,8 @@ pub(super) fn listed(db: &Connection, id: EventId) -> rusqlite::Result<Option<Li
 /// Looks for events.
 pub(super) fn events(db: &Connection, texts: &Texts, wanted: &Wanted) -> rusqlite::Result<Page> {
     let (begun, mut found) = (Instant::now(), Vec::new());
+    // One look sees one state of things.
+    let _snapshot = db.unchecked_transaction()?;
     let looking = Looking::begin(db, wanted)?;
     let mut ids = looking.cheapest()?;
     if let Some(text) = &wanted.text {

@@ -19,14 +19,18 @@ const IN_STATE: &str = "SELECT event FROM delivery WHERE state <> 2 AND state = 
 #[cfg(test)]
 pub(super) const IDS: [&str; 5] = [WALK, OF_KIND, UNROUTED, DEAD, IN_STATE];
 
-/// How many ids are read at once.
+/// How many ids are read at once, and how many of each kind.
 const STEP: usize = 256;
+const STEP_OF_KIND: usize = 32;
 
 /// The most pending deliveries that are sorted; where there are more, they are met soon enough.
-const SORTED: usize = 50_000;
+pub(super) const SORTED: usize = 50_000;
 
 /// So few events that may have a text are looked at one by one, whatever else is wanted of them.
 const FEW: usize = 64;
+
+/// The most events that are told apart so: few more than there are in one stretch.
+const MOST: usize = 20_000;
 
 /// Of more kinds than this the events that may have a text are not told apart beforehand.
 const KINDS: usize = 1000;
@@ -64,11 +68,16 @@ pub(super) struct OfKinds {
 pub(super) fn pending(db: &Connection) -> rusqlite::Result<Option<Vec<i64>>> {
     let mut ids = Vec::new();
     for state in [State::Waiting, State::Running] {
-        ids.extend(read(db, IN_STATE, params![state as i64, SORTED as i64])?);
+        let some = read(db, IN_STATE, params![state as i64, SORTED as i64])?;
+        // Several may be of one event, so this is counted before they are told apart.
+        if some.len() == SORTED {
+            return Ok(None);
+        }
+        ids.extend(some);
     }
     ids.sort_unstable();
     ids.dedup();
-    Ok((ids.len() < SORTED).then_some(ids))
+    Ok(Some(ids))
 }
 
 impl<'a> Ids<'a> {
@@ -103,10 +112,10 @@ impl<'a> Ids<'a> {
         Ok(ids.last().copied().map(|last| (ids, last)))
     }
 
-    /// All of them between two ids, where they are known without a look at each.
+    /// All of them between two ids, where they are known without a look at each and are not too many.
     fn between(&self, db: &Connection, first: i64, end: i64) -> rusqlite::Result<Option<HashSet<i64>>> {
-        let all = params![end, first, i64::MAX];
-        Ok(Some(match self {
+        let all = params![end, first, MOST as i64];
+        let found: HashSet<i64> = match self {
             Ids::All | Ids::WithText(..) => return Ok(None),
             Ids::OfKinds(of) if of.kinds.len() > KINDS => return Ok(None),
             Ids::Unrouted => read(db, UNROUTED, all)?.into_iter().collect(),
@@ -115,11 +124,12 @@ impl<'a> Ids<'a> {
             Ids::OfKinds(of) => {
                 let mut found = HashSet::new();
                 for (source, kind) in &of.kinds {
-                    found.extend(read(db, OF_KIND, params![source, kind, end, first, i64::MAX])?);
+                    found.extend(read(db, OF_KIND, params![source, kind, end, first, MOST as i64])?);
                 }
                 found
             }
-        }))
+        };
+        Ok((found.len() < MOST).then_some(found))
     }
 }
 
@@ -141,7 +151,8 @@ fn with_text(
     let from = from.max(first);
     ids.retain(|id| *id >= from);
     if ids.len() > FEW
-        && let Some(between) = others.between(db, from, end)?
+        && let Some(oldest) = ids.last()
+        && let Some(between) = others.between(db, *oldest, end)?
     {
         ids.retain(|id| between.contains(id));
     }
@@ -163,11 +174,11 @@ impl OfKinds {
                 known.pop();
             }
             if known.is_empty() {
-                *known = read(db, OF_KIND, params![kind.0, kind.1, before, self.first, STEP as i64])?;
+                *known = read(db, OF_KIND, params![kind.0, kind.1, before, self.first, STEP_OF_KIND as i64])?;
                 known.reverse();
             }
             self.next.extend(known.last().map(|id| (*id, kind)));
-            if is_read {
+            if is_read && before < end {
                 return Ok(Some(before));
             }
         }

@@ -3,29 +3,32 @@
 
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use super::connection::{connect, move_log};
 use super::store::{Result, StoreError};
 
+/// How much may come while it moves, or after, that the writer then moves itself, in bytes.
+const LITTLE: u64 = 4 << 20;
+
 /// How far the mover is.
 enum Stands {
     /// It has nothing to do.
     Idle,
-    /// It moves.
-    Moving,
-    /// It has moved what there was when it began.
-    Moved,
+    /// It moves what there was when the log had so many bytes.
+    Moving(u64),
+    /// It has moved that.
+    Moved(u64),
     /// It could not.
     Failed(StoreError),
 }
 
-/// A thread with a connection of its own. It ends with this.
+/// A thread with a connection of its own.
 pub(super) struct Mover {
     stands: Arc<Mutex<Stands>>,
-    begin: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    begin: SyncSender<u64>,
+    thread: JoinHandle<()>,
 }
 
 impl Mover {
@@ -36,49 +39,108 @@ impl Mover {
         let stands = Arc::new(Mutex::new(Stands::Idle));
         let own = stands.clone();
         let moving = move || {
-            while let Ok(()) = begun.recv() {
+            while let Ok(log) = begun.recv() {
                 let moved = move_log(&db);
-                *locked(&own) = moved.map_or_else(Stands::Failed, |_| Stands::Moved);
+                *locked(&own) = moved.map_or_else(Stands::Failed, |_| Stands::Moved(log));
             }
         };
         let thread = std::thread::Builder::new().name("queue-log".into()).spawn(moving)?;
-        Ok(Mover { stands, begin: Some(begin), thread: Some(thread) })
+        Ok(Mover { stands, begin, thread })
     }
 
-    /// Has it begin, unless it moves already. Gives whether it has just moved what there was: little is left then.
-    pub fn has_moved(&self) -> Result<bool> {
+    /// Whether it has just moved nearly all of a log of so many bytes: what is left is little. Otherwise it begins, unless it moves already.
+    ///
+    /// Says once that it failed, where it did.
+    pub fn has_moved(&self, log: u64) -> Result<bool> {
         let mut stands = locked(&self.stands);
-        match std::mem::replace(&mut *stands, Stands::Moving) {
-            Stands::Moving => Ok(false),
-            Stands::Idle => {
-                if let Some(begin) = &self.begin {
-                    let _ = begin.try_send(());
-                }
+        match std::mem::replace(&mut *stands, Stands::Idle) {
+            Stands::Failed(why) => Err(why),
+            Stands::Moved(then) if log.saturating_sub(then) <= LITTLE => Ok(true),
+            Stands::Moving(then) => {
+                *stands = Stands::Moving(then);
                 Ok(false)
             }
-            Stands::Moved => {
-                *stands = Stands::Idle;
-                Ok(true)
+            Stands::Idle | Stands::Moved(_) => {
+                *stands = Stands::Moving(log);
+                let _ = self.begin.try_send(log);
+                Ok(false)
             }
-            Stands::Failed(why) => {
-                *stands = Stands::Idle;
-                Err(why)
-            }
+        }
+    }
+
+    /// Lets it come to its end. The last that it did may have failed.
+    pub fn end(self) -> Result<()> {
+        drop(self.begin);
+        // It has no panic to hand on.
+        let _ = self.thread.join();
+        match std::mem::replace(&mut *locked(&self.stands), Stands::Idle) {
+            Stands::Failed(why) => Err(why),
+            _ => Ok(()),
         }
     }
 }
 
-impl Drop for Mover {
-    fn drop(&mut self) {
-        self.begin = None;
-        if let Some(thread) = self.thread.take() {
-            // What it was told last it does to the end; it has no panic to hand on.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn locked(stands: &Mutex<Stands>) -> std::sync::MutexGuard<'_, Stands> {
+fn locked(stands: &Mutex<Stands>) -> MutexGuard<'_, Stands> {
     // Whoever panicked left nothing half done.
     stands.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::{FAR, Store};
+    use super::*;
+    use crate::event::EventId;
+
+    fn stands(at: Stands) -> (tempfile::TempDir, Mover) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.db");
+        Store::open(&file).unwrap();
+        let mover = Mover::start(&file).unwrap();
+        *locked(&mover.stands) = at;
+        (folder, mover)
+    }
+
+    #[test]
+    fn what_failed_is_told_at_the_next_look_and_at_the_end() {
+        let (_folder, mover) = stands(Stands::Failed(StoreError::NotNow("no")));
+        assert!(mover.has_moved(1).is_err());
+        assert!(!mover.has_moved(1).unwrap(), "it begins again");
+        let (_folder, mover) = stands(Stands::Failed(StoreError::NotNow("no")));
+        assert!(mover.end().is_err());
+    }
+
+    #[test]
+    fn what_was_moved_long_ago_does_not_count() {
+        let (_folder, mover) = stands(Stands::Moved(100));
+        assert!(mover.has_moved(100 + LITTLE).unwrap());
+        *locked(&mover.stands) = Stands::Moved(100);
+        assert!(!mover.has_moved(101 + LITTLE).unwrap());
+        mover.end().unwrap();
+    }
+
+    #[test]
+    fn the_log_is_begun_anew_while_much_is_written_and_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hookgate.db");
+        let mut store = Store::open(&file).unwrap();
+        store.move_beside(&file).unwrap();
+        let texts = Arc::new(super::super::texts::Texts::beside(&file));
+        texts.keep_up(&file).unwrap();
+        let payload = vec![b'x'; 8 << 10];
+        let mut largest = 0;
+        for group in 0..400 {
+            store.begin().unwrap();
+            for nth in 0..32 {
+                let id = EventId::from_i64(group * 32 + nth + 1);
+                let sql = "INSERT INTO body (event, checksum, attributes, payload) VALUES (?1, 0, '[]', ?2)";
+                store.run(sql, rusqlite::params![id.to_i64(), payload]).unwrap();
+            }
+            store.commit().unwrap();
+            store.checkpoint(8 << 20).unwrap();
+            largest = largest.max(std::fs::metadata(file.with_extension("db-wal")).unwrap().len());
+        }
+        assert!(largest < 2 * FAR, "{largest} bytes of {}", 400 * 32 * payload.len());
+        store.finish().unwrap();
+        store.check().unwrap();
+    }
 }

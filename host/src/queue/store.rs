@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{State, outcome_columns};
-use super::connection::{PAGE_BYTES, connect, move_log};
+use super::connection::{PAGE_BYTES, connect, empty_log, move_log};
 pub use super::failure::StoreError;
 pub(super) use super::failure::{Result, is_of_values, only_not_now};
 use super::mover::Mover;
@@ -30,8 +30,8 @@ pub(super) const LOG_BYTES: u64 = 32 << 20;
 /// How much SQLite may keep of the file in memory.
 const CACHE_KIB: i32 = 32 * 1024;
 
-/// How many times as large as it should be the log may become before the writer stops to move all of it.
-const FAR: u64 = 4;
+/// How large the log may become before the writer stops to move all of it, in bytes.
+pub(super) const FAR: u64 = 64 << 20;
 
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
@@ -153,7 +153,9 @@ impl Store {
     /// disk when it is not, and what came behind it would be lost with it.
     fn renew_log(&self) -> Result<()> {
         if self.is_log_old.get() {
-            self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            if !empty_log(&self.db)? {
+                return Err(StoreError::NotNow("another program reads the database, and its log cannot be begun anew"));
+            }
             self.is_log_old.set(false);
         }
         Ok(())
@@ -203,18 +205,21 @@ impl Store {
             return Ok(());
         }
         // Most of it beside the writer; what came meanwhile here, since only who writes nothing more comes to the end of it.
-        if let Some(mover) = self.mover.as_ref().filter(|_| log < FAR * at_bytes)
-            && !mover.has_moved()?
+        if let Some(mover) = &self.mover
+            && !mover.has_moved(log)?
+            && log < FAR
         {
             return Ok(());
         }
-        self.log_pages.store(move_log(&self.db)?, Ordering::Relaxed);
+        if let Some(left) = move_log(&self.db)? {
+            self.log_pages.store(left, Ordering::Relaxed);
+        }
         Ok(())
     }
 
     /// Moves all that was committed into the file, and has what is closed then leave no log.
     pub fn finish(&mut self) -> Result<()> {
-        self.mover = None;
+        self.mover.take().map_or(Ok(()), Mover::end)?;
         self.checkpoint(0)?;
         self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         Ok(())
@@ -515,7 +520,8 @@ mod tests {
         let others = others.into_iter().chain([&super::super::records::FORGETS[..]]);
         let others =
             others.into_iter().chain([&super::super::lanes::LANES[..], &super::super::events::EVENTS]).flatten();
-        let others = others.chain(&super::super::ids::IDS).chain(&super::super::texts::KEEPING);
+        let searches = super::super::ids::IDS.iter().chain(&super::super::texts::KEEPING);
+        let others = others.chain(searches.clone());
         for sql in own.iter().chain(others) {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let count = statement.parameter_count();
@@ -531,6 +537,8 @@ mod tests {
                 && !plan.contains("USING INDEX state_expiring")
                 && !plan.contains("COVERING INDEX");
             assert!(!through_all && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+            let is_search = searches.clone().any(|search| search == sql);
+            assert!(!is_search || plan.starts_with("SEARCH"), "{sql}\n{plan}");
         }
     }
 

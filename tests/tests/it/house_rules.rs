@@ -341,6 +341,7 @@ fn only_the_queues_store_and_reader_know_sql() {
         let may = [
             "store",
             "connection",
+            "mover",
             "schema",
             "reader",
             "state",

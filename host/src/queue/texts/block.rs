@@ -121,10 +121,10 @@ impl Open {
         file.write_all(MAGIC)?;
         file.write_all(&(rows as u32).to_le_bytes())?;
         let ids: Vec<u8> = self.ids().into_iter().flat_map(i64::to_le_bytes).collect();
-        write_summed(&mut file, &ids)?;
+        let block = write_summed(&mut file, 0, &ids)?;
         for row in 0..rows {
             let bytes: Vec<u8> = self.row(row, rows).into_iter().flat_map(u64::to_le_bytes).collect();
-            write_summed(&mut file, &bytes)?;
+            write_summed(&mut file, seed(block, row), &bytes)?;
         }
         file.into_inner().map_err(io::IntoInnerError::into_error)?;
         std::fs::rename(draft, path)
@@ -136,6 +136,7 @@ pub(super) struct Written {
     file: std::fs::File,
     rows: usize,
     ids: Vec<i64>,
+    sum: u32,
 }
 
 impl Written {
@@ -149,8 +150,9 @@ impl Written {
         if magic != MAGIC || !rows.is_power_of_two() || rows > ROWS {
             return Err(damaged());
         }
-        let ids = read_summed(&mut file, IDS_BYTES)?.into_iter().map(|word| word as i64).collect();
-        Ok(Written { file, rows, ids })
+        let (ids, sum) = read_summed(&mut file, 0, IDS_BYTES)?;
+        let ids = ids.into_iter().map(|word| word as i64).collect();
+        Ok(Written { file, rows, ids, sum })
     }
 
     /// The ids, the oldest first.
@@ -164,7 +166,7 @@ impl Written {
         for row in rows_of(text, self.rows) {
             let at = HEAD + IDS_BYTES + SUM + row * (ROW_BYTES + SUM);
             self.file.seek(SeekFrom::Start(at as u64))?;
-            let bits = read_summed(&mut self.file, ROW_BYTES)?;
+            let (bits, _) = read_summed(&mut self.file, seed(self.sum, row), ROW_BYTES)?;
             narrow(&mut left, |word| bits[word]);
             if left == [0; WORDS] {
                 break;
@@ -200,21 +202,35 @@ fn chosen(ids: &[i64], bits: &Row) -> Vec<i64> {
     ids.iter().enumerate().rev().filter(|(column, _)| is_set(*column)).map(|(_, id)| *id).collect()
 }
 
-fn write_summed(file: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+/// What the checksum of a row begins with: of which block it is, by that of its ids, and which row.
+fn seed(block: u32, row: usize) -> u32 {
+    block ^ row as u32
+}
+
+fn write_summed(file: &mut impl Write, seed: u32, bytes: &[u8]) -> io::Result<u32> {
+    let sum = crc32c::crc32c_append(seed, bytes);
     file.write_all(bytes)?;
-    file.write_all(&crc32c::crc32c(bytes).to_le_bytes())
+    file.write_all(&sum.to_le_bytes())?;
+    Ok(sum)
 }
 
 /// Reads so many bytes as numbers, and the checksum behind them.
-fn read_summed(file: &mut impl Read, bytes: usize) -> io::Result<Vec<u64>> {
+fn read_summed(file: &mut impl Read, seed: u32, bytes: usize) -> io::Result<(Vec<u64>, u32)> {
     let mut read = vec![0; bytes + SUM];
     file.read_exact(&mut read)?;
-    let (content, sum) = read.split_at(bytes);
-    if crc32c::crc32c(content).to_le_bytes() != sum {
+    let (content, written) = read.split_at(bytes);
+    let sum = crc32c::crc32c_append(seed, content);
+    if sum.to_le_bytes() != written {
         return Err(damaged());
     }
     let (words, _) = content.as_chunks::<8>();
-    Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    Ok((words.iter().map(|word| u64::from_le_bytes(*word)).collect(), sum))
+}
+
+/// Whether an error says that a file is not what was written, or is not there.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
 fn damaged() -> io::Error {

@@ -27,6 +27,8 @@ struct Known {
     /// The last event of each block that was written, the oldest first.
     written: Vec<i64>,
     open: Option<Arc<Open>>,
+    /// Which block is looked at next, whether it can go.
+    turn: usize,
     /// What was written cannot be read any more, so nothing is known until it is made anew.
     is_broken: bool,
 }
@@ -84,8 +86,9 @@ impl Texts {
     fn in_block(&self, last: i64, text: &[u8]) -> Option<Vec<i64>> {
         let found = Written::open(&self.path(last)).and_then(|mut block| block.may_have(text));
         let mut known = self.known();
-        // One that was let go of meanwhile does not have to be there.
+        // One that was let go of meanwhile does not have to be there, and where there are no more descriptors it is all the same whole.
         if let Err(error) = &found
+            && block::is_damage(error)
             && known.written.contains(&last)
         {
             tracing::debug!("{}: {error}", self.path(last).display());
