@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use smallvec::{SmallVec, smallvec};
 use subtle::ConstantTimeEq;
 
 use super::template::parameter;
@@ -18,31 +19,42 @@ pub(super) const BODY_DIGEST: &str = "bodySHA256";
 ///
 /// Source: Twilio, "Webhooks security".
 pub(super) fn twilio(received: &Received) -> Option<Text<'_>> {
-    let mut text = Vec::with_capacity(PIECES);
-    text.push(match received.whole_url()? {
+    let url = match received.whole_url()? {
         Cow::Borrowed(url) => Cow::Borrowed(url.as_bytes()),
         Cow::Owned(url) => Cow::Owned(url.into_bytes()),
-    });
+    };
     match received.query.as_deref().and_then(|query| parameter(query, BODY_DIGEST)) {
         Some(digest) => {
             let found = hex::encode(Sha256::digest(&received.body));
-            if !bool::from(found.as_bytes().ct_eq(digest.to_ascii_lowercase().as_bytes())) {
-                return None;
-            }
+            let is_digest: bool = found.as_bytes().ct_eq(digest.to_ascii_lowercase().as_bytes()).into();
+            is_digest.then(|| smallvec![url])
         }
-        None => add_fields(&mut text, &received.body)?,
+        None => Some(smallvec![url, Cow::Owned(fields_in_order(&received.body)?)]),
     }
-    Some(Text::from_vec(text))
 }
 
-/// The most fields of a form, and as many pieces as those of most make.
+/// The most fields of a form.
 const FIELDS: usize = 1000;
-const PIECES: usize = 40;
 
-/// Puts the fields of a form (`application/x-www-form-urlencoded`) behind the one piece of a text, by their names and then their values,
-/// each once. Nothing, where there are too many, or where one is no text: bytes that are not UTF-8 would all be read as the same.
-fn add_fields<'a>(text: &mut Vec<Cow<'a, [u8]>>, body: &'a [u8]) -> Option<()> {
-    let is_ascii = is_ascii(body);
+/// A field of a form: where its name begins and ends among all, and where its value ends, which follows it.
+#[derive(Clone, Copy)]
+struct Field {
+    begin: usize,
+    middle: usize,
+    end: usize,
+}
+
+impl Field {
+    fn of(self, plain: &[u8]) -> (&[u8], &[u8]) {
+        (&plain[self.begin..self.middle], &plain[self.middle..self.end])
+    }
+}
+
+/// The fields of a form (`application/x-www-form-urlencoded`) by their names and then their values, each once, with nothing between them.
+/// Nothing, where there are too many, or where one is no text: bytes that are not UTF-8 would all be read as the same.
+fn fields_in_order(body: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::with_capacity(body.len());
+    let mut fields: SmallVec<[Field; 32]> = SmallVec::new();
     let (mut rest, mut many) = (Some(body), 0);
     while let Some(form) = rest {
         let end = memchr(b'&', form).unwrap_or(form.len());
@@ -55,54 +67,46 @@ fn add_fields<'a>(text: &mut Vec<Cow<'a, [u8]>>, body: &'a [u8]) -> Option<()> {
             continue;
         }
         // Names are short.
-        let end = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
-        let (name, value) = (&field[..end], field.get(end + 1..).unwrap_or_default());
-        // Most are written as they are.
-        let escape = memchr2(b'%', b'+', field).unwrap_or(usize::MAX);
-        text.push(if is_ascii && escape > name.len() { Cow::Borrowed(name) } else { decoded(name)? });
-        text.push(if is_ascii && escape == usize::MAX { Cow::Borrowed(value) } else { decoded(value)? });
+        let name = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+        let begin = plain.len();
+        add_decoded(&mut plain, &field[..name]);
+        let middle = plain.len();
+        add_decoded(&mut plain, field.get(name + 1..).unwrap_or_default());
+        fields.push(Field { begin, middle, end: plain.len() });
     }
-    let (fields, _) = text[1..].as_chunks_mut::<2>();
-    let mut is_twice = false;
-    fields.sort_unstable_by(|one, other| {
-        // By the first letter first: that is quick, and mostly enough.
-        let order = one[0].first().cmp(&other[0].first()).then_with(|| one.cmp(other));
-        // What comes to stand side by side was compared.
-        is_twice |= order.is_eq();
-        order
-    });
-    if is_twice {
-        let mut once: Vec<_> = fields.iter_mut().map(std::mem::take).collect();
-        once.dedup();
-        text.truncate(1);
-        text.extend(once.into_iter().flatten());
+    let is_text = |field: &Field| {
+        let (name, value) = field.of(&plain);
+        std::str::from_utf8(name).is_ok() && std::str::from_utf8(value).is_ok()
+    };
+    if !plain.is_ascii() && !fields.iter().all(is_text) {
+        return None;
     }
-    Some(())
+    // As most senders write them.
+    if fields.is_sorted_by(|one, other| one.of(&plain) < other.of(&plain)) {
+        return Some(plain);
+    }
+    fields.sort_unstable_by(|one, other| one.of(&plain).cmp(&other.of(&plain)));
+    fields.dedup_by(|one, other| one.of(&plain) == other.of(&plain));
+    let mut text = Vec::with_capacity(plain.len());
+    fields.iter().for_each(|field| text.extend_from_slice(&plain[field.begin..field.end]));
+    Some(text)
 }
 
-/// Whether no byte is more than ASCII, eight of them at a time.
-fn is_ascii(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let all = words.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
-    all.to_le_bytes().is_ascii() && rest.is_ascii()
-}
-
-/// A name or a value as it is meant, where that is text.
-fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text);
+/// Adds a name or a value as it is meant.
+fn add_decoded(plain: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
     while let Some(at) = memchr2(b'%', b'+', rest) {
-        bytes.extend_from_slice(&rest[..at]);
+        plain.extend_from_slice(&rest[..at]);
         let (byte, long) = match rest[at..] {
             [b'%', high, low, ..] if let (Some(high), Some(low)) = (digit(high), digit(low)) => (high << 4 | low, 3),
             [b'+', ..] => (b' ', 1),
             // A percent sign that escapes nothing is one.
             _ => (b'%', 1),
         };
-        bytes.push(byte);
+        plain.push(byte);
         rest = &rest[at + long..];
     }
-    bytes.extend_from_slice(rest);
-    std::str::from_utf8(&bytes).is_ok().then_some(Cow::Owned(bytes))
+    plain.extend_from_slice(rest);
 }
 
 fn digit(letter: u8) -> Option<u8> {
@@ -169,22 +173,20 @@ mod tests {
     }
 
     fn fields(body: &[u8]) -> Option<String> {
-        let mut text = vec![Cow::Borrowed(&b"url "[..])];
-        add_fields(&mut text, body)?;
-        Some(String::from_utf8(text.concat()).unwrap())
+        Some(String::from_utf8(fields_in_order(body)?).unwrap())
     }
 
     #[test]
     fn fields_come_in_order_and_once() {
-        assert_eq!(fields(b"b=2&a=1&b=1&a=1&c=%20x").as_deref(), Some("url a1b1b2c x"));
-        assert_eq!(fields(b"a=1&a=1&=&a=1&&=").as_deref(), Some("url a1"));
-        assert_eq!(fields(b"").as_deref(), Some("url "));
-        assert_eq!(fields("a&".repeat(999).as_bytes()).as_deref(), Some("url a"));
+        assert_eq!(fields(b"b=2&a=1&b=1&a=1&c=%20x").as_deref(), Some("a1b1b2c x"));
+        assert_eq!(fields(b"a=1&a=1&=&a=1&&=").as_deref(), Some("a1"));
+        assert_eq!(fields(b"").as_deref(), Some(""));
+        assert_eq!(fields("a&".repeat(999).as_bytes()).as_deref(), Some("a"));
         assert_eq!(fields("a&".repeat(1000).as_bytes()), None);
         for none in [&b"a=%FF"[..], b"\xff", b"a=\xc3&%A9", b"%C3=\xa9"] {
             assert_eq!(fields(none), None, "{none:?}");
         }
-        assert_eq!(fields(b"a=\xc3%A9").as_deref(), Some("url a\u{e9}"));
+        assert_eq!(fields(b"a=\xc3%A9").as_deref(), Some("a\u{e9}"));
     }
 
     proptest! {
@@ -198,7 +200,7 @@ mod tests {
             let mut all: Vec<_> = url::form_urlencoded::parse(&body).collect();
             all.sort();
             all.dedup();
-            let all = all.iter().fold("url ".to_owned(), |text, (name, value)| text + name + value);
+            let all = all.iter().fold(String::new(), |text, (name, value)| text + name + value);
             prop_assert_eq!(fields(&body), is_text.then_some(all), "{}", String::from_utf8_lossy(&body));
         }
     }

@@ -172,6 +172,7 @@ async fn looks(setting: &Setting, report: &mut Report, full: &Path, stored: u64)
         &["filter", "found", "median ms", "longest ms", "whole search"],
     );
     let server = server::gateway_in(setting, full, &["--log-level", "error"])?;
+    let caught_up = caught_up(&server).await?;
     let hour_ago = hookgate::event::rfc3339(now_ms() - 3_600_000);
     for filter in [
         "",
@@ -209,7 +210,23 @@ async fn looks(setting: &Setting, report: &mut Report, full: &Path, stored: u64)
         report.row(&[name.replace(&hour_ago, "an hour ago"), found.to_string(), middle, longest, whole]);
     }
     report.note("One look takes a bounded time: where it ends before 50 were found, it says where to look on. The whole search is until 50 were found or there are no more.");
+    report.note(&format!(
+        "Texts in payloads are found by an index, which had caught up {} ms after the start.",
+        ms(caught_up)
+    ));
     Ok(())
+}
+
+/// How long it takes until a text that nobody has is not found in one look.
+async fn caught_up(server: &Server) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(120) {
+        if server.get("/api/v1/events?text=no-such-text").await?["next"].is_null() {
+            return Ok(begun.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("the index of texts does not catch up")
 }
 
 async fn whole_search(server: &Server, filter: &str) -> anyhow::Result<String> {
