@@ -81,6 +81,7 @@ impl Again {
         let mut sum = Sum { matched: 0, done: Map::new(), next: Value::Null, cut: None, code: ExitCode::SUCCESS };
         let is_named = !self.events.is_empty();
         loop {
+            let begun = Instant::now();
             let page = self.page(gateway, sum.matched).await?;
             let matched = page["matched"].as_u64().unwrap_or_default() as usize;
             sum.add(matched, &page[self.done]);
@@ -105,7 +106,8 @@ impl Again {
                 eprintln!("{} events so far, back to {}", sum.matched, made_at(&sum.next));
             }
             if self.fields.get("dry_run").is_none() {
-                tokio::time::sleep(Duration::from_secs_f64(matched as f64 / self.pace.rate as f64)).await;
+                let pace = Duration::from_secs_f64(matched as f64 / self.pace.rate as f64);
+                tokio::time::sleep(pace.saturating_sub(begun.elapsed())).await;
             }
             self.fields.insert("before".into(), sum.next.clone());
         }
