@@ -97,7 +97,9 @@ impl Disk {
     pub fn until_closed(&self) -> Result<(), NotSettled> {
         let until = Instant::now() + CLOSING;
         loop {
-            match self.state().open {
+            // Looked at, and let go of at once: who closes needs it.
+            let open = self.state().open;
+            match open {
                 0 => return Ok(()),
                 open if Instant::now() > until => return Err(NotSettled::StillOpen(open)),
                 _ => std::thread::sleep(Duration::from_millis(1)),
