@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What was written is in a file that nobody finds any more.
     #[error("{0} was moved or deleted while it was in use: put it back and start again")]
     Gone(PathBuf),
+    /// The system did not get what was written to the disk.
+    #[error("what was written does not reach the disk: {0}")]
+    Unsynced(std::io::Error),
     /// Anything else. After it nothing can be promised any more.
     #[error(transparent)]
     Broken(rusqlite::Error),

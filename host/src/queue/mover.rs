@@ -1,6 +1,8 @@
 //! Moves what was committed from the log into the file beside the writer, so that the writer has little left to move, and whoever waits
 //! for a commit does not wait for that.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +12,7 @@ use super::connection::{connect, move_log};
 use super::store::{Result, StoreError};
 
 /// How much may come while it moves, or after, that the writer then moves itself, in bytes.
-const LITTLE: u64 = 4 << 20;
+const LITTLE: u64 = 1 << 20;
 
 /// How far the mover is.
 enum Stands {
@@ -35,12 +37,15 @@ impl Mover {
     /// One for a file.
     pub fn start(file: &Path) -> anyhow::Result<Mover> {
         let db = connect(file)?;
+        // The engine syncs the file only where nobody wrote meanwhile, and would leave all of it to the writer. Never closed: a process
+        // that closes any descriptor of a file loses its locks on it (POSIX), and the engine's are such locks.
+        let synced = ManuallyDrop::new(File::open(file)?);
         let (begin, begun) = sync_channel(1);
         let stands = Arc::new(Mutex::new(Stands::Idle));
         let own = stands.clone();
         let moving = move || {
             while let Ok(log) = begun.recv() {
-                let moved = move_log(&db);
+                let moved = move_log(&db).and_then(|_| synced.sync_data().map_err(StoreError::Unsynced));
                 *locked(&own) = moved.map_or_else(Stands::Failed, |_| Stands::Moved(log));
             }
         };

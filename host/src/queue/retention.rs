@@ -13,8 +13,11 @@ const IS_OPEN: &str = "SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.sub
 
 pub(super) const DAY_MS: UnixMs = 86_400_000;
 
-/// About how much work one step may be: rows that are looked for, and those that are deleted, each as 16.
-const ROWS: usize = 20_000;
+/// About how much work one step may be, in rows that are looked for, and how many of them cost what an event does that is looked at, and a
+/// row that is deleted.
+const ROWS: usize = 4_000;
+const LOOK: usize = 8;
+const DELETED: usize = 16;
 
 /// The queries, for the test of their plans.
 #[cfg(test)]
@@ -72,33 +75,50 @@ struct Found {
 }
 
 impl Store {
-    /// Deletes bodies, deliveries and attempts of some of the events after one that go and have nothing open, and no more than it takes to
-    /// free so many bytes. Gives how far it came, or nothing at the end.
+    /// Deletes bodies, deliveries and attempts of some of the events after one that go and have nothing open: no more than so many, and no
+    /// more than it takes to free so many bytes. Gives how far it came, or nothing at the end.
     pub fn let_go(&self, from: EventId, going: Going, limit: usize, bytes: u64) -> Result<Option<EventId>> {
-        let found = self.find(BODIES, from, going, limit)?;
-        let mut freed = 0;
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
-        let asked = self.number("SELECT count(*) FROM subscriber", [])? as usize;
-        let mut rows = 0;
-        for (id, body) in &found.all {
-            rows += asked;
-            let is_open = self.db.prepare_cached(IS_OPEN)?.query_row([id], |_| Ok(())).optional()?.is_some();
-            if is_open {
-                continue;
+        let asks = LOOK + self.number("SELECT count(*) FROM subscriber", [])? as usize;
+        let (mut came_to, mut rows, mut gone, mut freed) = (from, 0, 0, 0);
+        loop {
+            let found = self.find(BODIES, came_to, going, limit)?;
+            rows += limit;
+            for (id, body) in &found.all {
+                if rows > ROWS || gone >= limit || freed >= bytes {
+                    return Ok(Some(came_to));
+                }
+                rows += asks;
+                if let Some(deleted) = self.let_one_go(*id)? {
+                    rows += DELETED * deleted;
+                    gone += 1;
+                    freed += body;
+                }
+                came_to = EventId::from_i64(*id);
             }
-            for sql in [
-                "DELETE FROM attempt WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
-                "DELETE FROM delivery WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
-                "DELETE FROM body WHERE event = ?1",
-            ] {
-                rows += 16 * self.change(sql, [id])?;
-            }
-            freed += body;
-            if rows > ROWS || freed >= bytes {
-                return Ok(Some(EventId::from_i64(*id)));
+            match found.came_to {
+                None => return Ok(None),
+                Some(looked_to) if rows > ROWS => return Ok(Some(looked_to)),
+                Some(looked_to) => came_to = looked_to,
             }
         }
-        Ok(found.came_to)
+    }
+
+    /// Deletes what is kept of an event, but for its key, unless something of it is open. Gives how many rows that were.
+    fn let_one_go(&self, id: i64) -> Result<Option<usize>> {
+        let is_open = self.db.prepare_cached(IS_OPEN)?.query_row([id], |_| Ok(())).optional()?.is_some();
+        if is_open {
+            return Ok(None);
+        }
+        let mut rows = 0;
+        for sql in [
+            "DELETE FROM attempt WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
+            "DELETE FROM delivery WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
+            "DELETE FROM body WHERE event = ?1",
+        ] {
+            rows += self.change(sql, [id])?;
+        }
+        Ok(Some(rows))
     }
 
     /// Deletes some of the events after one that go and whose bodies are gone. Gives how far it came, or nothing at the end.
@@ -157,5 +177,49 @@ mod tests {
         // A clock that is never set tells ages all the same.
         let never_set = Going::Before { ms: 3 * DAY_MS, now: 6 * DAY_MS };
         assert_eq!(never_set.goes(EventId::first_at(5_000), 5_000), Goes::Yes);
+    }
+
+    /// A store with old events that all have something open, for the last of so many subscribers.
+    fn with_open(folder: &std::path::Path, subscribers: usize, events: u64) -> Store {
+        let mut store = Store::open(&folder.join(format!("{subscribers}.db"))).unwrap();
+        store.begin().unwrap();
+        let subscribe = |n| store.subscribe(&format!("s{n}"), &["*".parse().unwrap()]).unwrap();
+        let last = (0..subscribers).map(subscribe).last().unwrap();
+        let event = crate::event::NewEvent {
+            source: "s".into(),
+            provider: "p".into(),
+            event_type: "t".into(),
+            received_at_ms: 1,
+            received: std::time::Instant::now(),
+            attributes: Vec::new(),
+            payload: bytes::Bytes::from_static(b"{}"),
+            headers: None,
+            repeat_key: None,
+            trace: None,
+        };
+        for nth in 1..=events {
+            let id = EventId::first_at(nth);
+            store.insert_event(id, &event, 1).unwrap();
+            let state = super::super::columns::State::Waiting;
+            let begins = super::super::store::Begins { state, attempt: 0, earlier: 0, due_ms: 1, line: 1, lane: None };
+            store.insert_delivery(last, id, begins).unwrap();
+        }
+        store.commit().unwrap();
+        store
+    }
+
+    #[test]
+    fn a_step_past_what_is_open_is_neither_long_nor_short() {
+        let folder = tempfile::tempdir().unwrap();
+        for (subscribers, events, steps) in [(1, 2_000, 5..12), (1_000, 40, 8..14)] {
+            let store = with_open(folder.path(), subscribers, events);
+            let (mut from, mut taken) = (EventId::from_i64(0), 1);
+            while let Some(came_to) = store.let_go(from, Going::Oldest, 16, u64::MAX).unwrap() {
+                assert!(came_to > from);
+                (from, taken) = (came_to, taken + 1);
+            }
+            assert!(steps.contains(&taken), "{taken} steps past {events} events of {subscribers} subscribers");
+            assert_eq!(store.number("SELECT count(*) FROM body", []).unwrap() as u64, events);
+        }
     }
 }

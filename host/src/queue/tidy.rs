@@ -6,14 +6,21 @@ use std::time::Duration;
 use super::retention::{DAY_MS, Going};
 use super::store::{LOG_BYTES, StoreError, only_not_now};
 use super::subscriber::Subscriber;
-use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVENTS, TIDY_EVERY_MS, Writer};
+use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVERY_MS, Writer};
 use crate::event::{EventId, Pattern, UnixMs, WRITTEN_MS};
 
 /// How soon there is another step where there is more to let go.
-const TIDY_ON_MS: UnixMs = 20;
+const TIDY_ON_MS: UnixMs = 5;
 
-/// How many deliveries are given up in one step: senders wait for it, some milliseconds.
-const GIVE_UP: usize = 500;
+/// How many events go in one step, and how many where more come in than that: what comes in meanwhile waits for it.
+const FEW: usize = 16;
+const MANY: usize = 512;
+
+/// How many deliveries are given up in one step: each is narrow, and nothing of its event is touched.
+const GIVE_UP: usize = 128;
+
+/// How many subscribers that have been gone for long are forgotten in one step.
+const FORGET: usize = 32;
 
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
@@ -104,7 +111,9 @@ impl Writer {
             return Ok(());
         }
         let now = self.now;
-        self.store.checkpoint(CHECKPOINT_BYTES / 4).or_else(only_not_now)?;
+        // Earlier where there is little else to do.
+        let is_busy = now < self.tidied_at_ms + TIDY_EVERY_MS;
+        self.store.checkpoint(if is_busy { CHECKPOINT_BYTES } else { CHECKPOINT_BYTES / 4 }).or_else(only_not_now)?;
         let mut more = false;
         let steps =
             [Writer::forget_gone, Writer::give_up, Writer::let_go, Writer::forget_events, Writer::delete_expired];
@@ -119,6 +128,7 @@ impl Writer {
         }
         // Soon where there is more to do, so that whoever waits goes first; after a while where not.
         self.tidy_at_ms = now + if more { TIDY_ON_MS } else { TIDY_EVERY_MS };
+        (self.tidied_at_ms, self.came_in) = (now, 0);
         if now >= self.thin_at_ms {
             if self.time_of_old().is_some() {
                 self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
@@ -146,12 +156,20 @@ impl Writer {
         self.time_of_old().map(|now| Going::Before { ms: now.saturating_sub(keep.as_millis() as UnixMs), now })
     }
 
+    /// How many events go in this step. Where many come in, twice as many, so that there comes an end to it.
+    fn few(&self) -> usize {
+        let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
+        let coming = self.came_in.saturating_mul(TIDY_ON_MS) / passed;
+        (2 * coming as usize).clamp(FEW, MANY)
+    }
+
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
         let Some(now) = self.time_of_old() else { return Ok(false) };
+        let few = self.few();
         self.store.begin()?;
-        let expired = self.store.delete_expired(now, TIDY_EVENTS)?;
+        let expired = self.store.delete_expired(now, few)?;
         self.store.commit()?;
-        Ok(expired == TIDY_EVENTS)
+        Ok(expired == few)
     }
 
     /// Lets go of bodies that are old, or the oldest where they are too many. Gives whether there are more.
@@ -164,17 +182,17 @@ impl Writer {
             (None, None) => return Ok(false),
         };
         self.store.begin()?;
-        let came_to = self.store.let_go(self.let_go_to, going, TIDY_EVENTS, bytes)?;
+        let came_to = self.store.let_go(self.let_go_to, going, self.few(), bytes)?;
         self.store.commit()?;
         self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())
     }
 
-    /// Forgets events whose bodies are gone and whose keys tell no repeats any more. Gives whether there are more.
+    /// Forgets events whose bodies are gone and whose keys tell no repeats any more: rows that are narrow. Gives whether there are more.
     fn forget_events(&mut self) -> Result<bool, StoreError> {
         let Some(going) = self.going(self.keep.events.max(self.keep.repeat_keys)) else { return Ok(false) };
         self.store.begin()?;
-        let came_to = self.store.forget_events(self.forgot_to, going, TIDY_EVENTS)?;
+        let came_to = self.store.forget_events(self.forgot_to, going, 4 * self.few())?;
         self.store.commit()?;
         self.forgot_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())
@@ -190,25 +208,35 @@ impl Writer {
         Ok(self.subscribers.iter().any(|one| one.leaves_something))
     }
 
-    /// Ends the subscriptions of those that have been gone for long. Gives that there is no more.
+    /// Ends the subscriptions of some of those that have been gone for long. Gives whether there may be more.
     fn forget_gone(&mut self) -> Result<bool, StoreError> {
         let Some(now) = self.time_of_old() else { return Ok(false) };
         let long_ago = now.saturating_sub(self.keep.subscriptions.as_millis() as UnixMs);
-        for subscriber in &mut self.subscribers {
-            let Some(gone) = subscriber.gone_at_ms.filter(|_| !subscriber.is_forgotten) else { continue };
-            if gone < WRITTEN_MS && now >= WRITTEN_MS {
-                // It was gone before the clock could be right.
-                self.store.set_gone(subscriber.id, Some(now))?;
-                subscriber.gone_at_ms = Some(now);
-            } else if gone < long_ago {
-                tracing::warn!(subscriber = %subscriber.name, "{}: gone, or not active, for keep_subscriptions_s: what waits for it is given up", subscriber.name);
-                self.store.begin()?;
-                self.store.forget(subscriber.id)?;
-                self.store.commit()?;
-                subscriber.forgotten();
+        // It was gone before the clock could be right: since when, nobody knows.
+        let came_early = |gone: UnixMs| gone < WRITTEN_MS && now >= WRITTEN_MS;
+        let gone_of = |one: &Subscriber| one.gone_at_ms.filter(|_| !one.is_forgotten);
+        let is_meant = |one: &&mut Subscriber| gone_of(one).is_some_and(|gone| came_early(gone) || gone < long_ago);
+        let mut some: Vec<&mut Subscriber> = self.subscribers.iter_mut().filter(is_meant).take(FORGET).collect();
+        if some.is_empty() {
+            return Ok(false);
+        }
+        self.store.begin()?;
+        for one in &some {
+            match gone_of(one) {
+                Some(gone) if came_early(gone) => self.store.set_gone(one.id, Some(now))?,
+                _ => self.store.forget(one.id)?,
             }
         }
-        Ok(false)
+        self.store.commit()?;
+        for one in &mut some {
+            if gone_of(one).is_some_and(came_early) {
+                one.gone_at_ms = Some(now);
+                continue;
+            }
+            tracing::warn!(subscriber = %one.name, "{}: gone, or not active, for keep_subscriptions_s: what waits for it is given up", one.name);
+            one.forgotten();
+        }
+        Ok(some.len() == FORGET)
     }
 }
 
@@ -223,7 +251,7 @@ mod tests {
 
     /// Whose file will be gone, and how much waits for it then.
     const NAME: &str = "gone";
-    const BACKLOG: u64 = 2 * GIVE_UP as u64 + 200;
+    const BACKLOG: u64 = 2 * GIVE_UP as u64 + 50;
 
     const BEGAN_MS: UnixMs = 1_800_000_000_000;
 
@@ -343,6 +371,39 @@ mod tests {
         assert!(life.deliveries.try_recv().is_err());
         life.send(1);
         assert!(life.deliveries.try_recv().is_ok());
+    }
+
+    #[test]
+    fn many_that_have_been_gone_for_long_are_forgotten_some_at_a_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut life = Life::open(folder.path(), BEGAN_MS);
+        for n in 0..2 * FORGET + 5 {
+            let (queue, name) = (life.queue.clone(), format!("s{n}"));
+            let all = Some(vec!["*".parse().unwrap()]);
+            life.ask(async move { queue.subscribe(&name, all, None, 0).await }).unwrap().unwrap();
+            life.queue.gone(&format!("s{n}"));
+            life.pass(1);
+        }
+        let forgotten = |life: &Life| life.core.writer.subscribers.iter().filter(|one| one.is_forgotten).count();
+        assert_eq!(forgotten(&life), 0);
+        for so_far in [FORGET, 2 * FORGET, 2 * FORGET + 5] {
+            life.pass(if so_far == FORGET { 62_000 } else { TIDY_ON_MS });
+            assert_eq!(forgotten(&life), so_far);
+        }
+    }
+
+    #[test]
+    fn as_much_goes_as_comes_in_however_much_that_is() {
+        const MOST: u64 = 2 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let mut life = Life::open(folder.path(), BEGAN_MS);
+        life.core.writer.keep.bytes = Some(MOST);
+        for _ in 0..200 {
+            life.try_send(4 * FEW as u64, 1 << 10).unwrap();
+            life.pass(TIDY_ON_MS);
+        }
+        let used = life.core.writer.store.used_bytes().unwrap();
+        assert!(used < 2 * MOST, "{used} bytes of {MOST} and {} that came", 200 * 4 * FEW << 10);
     }
 
     #[test]

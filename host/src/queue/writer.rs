@@ -44,9 +44,6 @@ pub(super) const REFILL: usize = 256;
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 pub(super) const TIDY_EVERY_MS: UnixMs = 1_000;
 
-/// How many old events are deleted in one step.
-pub(super) const TIDY_EVENTS: usize = 128;
-
 /// How often the keys that tell repeats are thinned out.
 pub(super) const THIN_KEYS_EVERY_MS: UnixMs = 600_000;
 
@@ -154,6 +151,9 @@ pub(super) struct Writer {
     pub let_go_to: EventId,
     pub forgot_to: EventId,
     pub tidy_at_ms: UnixMs,
+    /// When the last step of that was, and how many events came in since.
+    pub tidied_at_ms: UnixMs,
+    pub came_in: u64,
     pub thin_at_ms: UnixMs,
 }
 
@@ -200,6 +200,8 @@ impl Writer {
             let_go_to: start,
             forgot_to: start,
             tidy_at_ms: now + TIDY_EVERY_MS,
+            tidied_at_ms: now,
+            came_in: 0,
             thin_at_ms: now + THIN_KEYS_EVERY_MS,
         };
         writer.recover()?;
@@ -261,8 +263,9 @@ impl Writer {
         match self.write_all(&group, &mut written) {
             Ok(()) => {
                 self.writes_again();
-                let events = written.accepted.iter().filter_map(|accepted| accepted.as_ref().ok());
-                self.counters.count(events.map(Vec::len).sum(), begun.elapsed());
+                let events = written.accepted.iter().filter_map(|accepted| accepted.as_ref().ok()).map(Vec::len).sum();
+                self.came_in += events as u64;
+                self.counters.count(events, begun.elapsed());
                 self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
             }

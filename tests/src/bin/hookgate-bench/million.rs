@@ -242,46 +242,66 @@ async fn whole_search(server: &Server, filter: &str) -> anyhow::Result<String> {
     }
 }
 
-/// Live traffic's p99 alone, beside a replay of many events, and beside that with retention running.
+/// What runs beside live traffic.
+#[derive(Clone, Copy)]
+struct Beside {
+    name: &'static str,
+    replay: bool,
+    retention: bool,
+}
+
+/// Live traffic's p99 alone, beside a replay of many events, and beside that with retention running: each in every round.
 async fn beside_replay(setting: &Setting, report: &mut Report, full: &Path) -> anyhow::Result<()> {
     report.table(
         &format!("Accepts at {RATE}/s over 16 connections, beside a replay of {REPLAYED} events"),
-        &["beside", "p50 ms", "p99 ms", "of p99 alone", "replayed"],
+        &["beside", "p50 ms", "p99 ms", "of p99 alone", "of that in each round"],
     );
+    let beside = [
+        Beside { name: "nothing", replay: false, retention: false },
+        Beside { name: "the replay", replay: true, retention: false },
+        Beside { name: "the replay and retention", replay: true, retention: true },
+    ];
     let size = std::fs::metadata(full.join("data/hookgate.db"))?.len() >> 20;
-    let retention = format!("[delivery]\nkeep_mib = {}\n", size * 2 / 3);
-    let mut alone = f64::NAN;
-    for (name, replays, more) in
-        [("nothing", false, ""), ("the replay", true, ""), ("the replay and retention", true, &*retention)]
-    {
-        let config = full.join("hookgate.toml");
-        let before = std::fs::read_to_string(&config)?;
-        std::fs::write(&config, format!("{before}{more}"))?;
-        let server = server::gateway_in(setting, full, &["--log-level", "error"])?;
-        let replaying = replays.then(|| replay(setting, &server)).transpose()?;
-        let pace = Pace { time: Some(Duration::from_secs(20)), count: None, rate: Some(RATE) };
-        let loaded = load(&server.hooks, 16, pace, accepts::pushes(&server.hooks)).await?;
-        let p99 = loaded.at(0.99).as_secs_f64() * 1e3;
-        alone = if replays { alone } else { p99 };
-        let replayed = match replaying {
-            Some(mut replaying) => {
-                let status = tokio::task::spawn_blocking(move || replaying.wait()).await??;
-                anyhow::ensure!(status.success(), "the replay failed");
-                "all of it"
-            }
-            None => "-",
-        };
+    let mut found = vec![Vec::new(); beside.len()];
+    for round in 1..=setting.rounds as u64 {
+        // What was let go of in a round is not there in the next.
+        let keep_mib = size - size * round / (setting.rounds as u64 + 2);
+        for (beside, found) in beside.iter().zip(&mut found) {
+            found.push(beside_one(setting, full, *beside, keep_mib).await?);
+        }
+    }
+    let alone = found[0].clone();
+    for (beside, found) in beside.iter().zip(found) {
+        let of_alone: Vec<f64> = found.iter().zip(&alone).map(|(found, alone)| found.1 / alone.1).collect();
+        let each = of_alone.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(" ");
         report.row(&[
-            name.to_owned(),
-            ms(loaded.at(0.5)),
-            format!("{p99:.2}"),
-            format!("{:.2}", p99 / alone),
-            replayed.into(),
+            beside.name.to_owned(),
+            format!("{:.2}", median(found.iter().map(|found| found.0).collect())),
+            format!("{:.2}", median(found.iter().map(|found| found.1).collect())),
+            format!("{:.2}", median(of_alone)),
+            each,
         ]);
-        drop(server);
-        std::fs::write(&config, before)?;
     }
     Ok(())
+}
+
+/// The median and the p99 of live traffic, in milliseconds.
+async fn beside_one(setting: &Setting, full: &Path, beside: Beside, keep_mib: u64) -> anyhow::Result<(f64, f64)> {
+    let config = full.join("hookgate.toml");
+    let before = std::fs::read_to_string(&config)?;
+    let more = if beside.retention { format!("[delivery]\nkeep_mib = {keep_mib}\n") } else { String::new() };
+    std::fs::write(&config, format!("{before}{more}"))?;
+    let server = server::gateway_in(setting, full, &["--log-level", "error"])?;
+    let replaying = beside.replay.then(|| replay(setting, &server)).transpose()?;
+    let pace = Pace { time: Some(Duration::from_secs(20)), count: None, rate: Some(RATE) };
+    let loaded = load(&server.hooks, 16, pace, accepts::pushes(&server.hooks)).await?;
+    if let Some(mut replaying) = replaying {
+        let status = tokio::task::spawn_blocking(move || replaying.wait()).await??;
+        anyhow::ensure!(status.success(), "the replay failed");
+    }
+    drop(server);
+    std::fs::write(&config, before)?;
+    Ok((loaded.at(0.5).as_secs_f64() * 1e3, loaded.at(0.99).as_secs_f64() * 1e3))
 }
 
 fn replay(setting: &Setting, server: &Server) -> anyhow::Result<std::process::Child> {
