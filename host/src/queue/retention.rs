@@ -83,17 +83,16 @@ impl Store {
         for (id, body) in &found.all {
             rows += asked;
             let is_open = self.db.prepare_cached(IS_OPEN)?.query_row([id], |_| Ok(())).optional()?.is_some();
-            if is_open {
-                continue;
+            if !is_open {
+                for sql in [
+                    "DELETE FROM attempt WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
+                    "DELETE FROM delivery WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
+                    "DELETE FROM body WHERE event = ?1",
+                ] {
+                    rows += 16 * self.change(sql, [id])?;
+                }
+                freed += body;
             }
-            for sql in [
-                "DELETE FROM attempt WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
-                "DELETE FROM delivery WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
-                "DELETE FROM body WHERE event = ?1",
-            ] {
-                rows += 16 * self.change(sql, [id])?;
-            }
-            freed += body;
             if rows > ROWS || freed >= bytes {
                 return Ok(Some(EventId::from_i64(*id)));
             }
@@ -132,6 +131,30 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_ends_where_it_has_asked_enough_whether_or_not_something_went() {
+        const SUBSCRIBERS: usize = 400;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("t.db")).unwrap();
+        store.begin().unwrap();
+        let mut last = 0;
+        for n in 0..SUBSCRIBERS {
+            last = store.subscribe(&n.to_string(), &[]).unwrap();
+        }
+        let enough = (ROWS / SUBSCRIBERS + 1) as i64;
+        for id in 1..=2 * enough {
+            store.run("INSERT INTO event VALUES (?1, 1, 1, 1, NULL, 0)", [id]).unwrap();
+            store.run("INSERT INTO body VALUES (?1, 0, '[]', x'', NULL, NULL)", [id]).unwrap();
+            // Only who is asked last has it, and it waits.
+            store.run("INSERT INTO delivery VALUES (?1, ?2, 0, 0, 1, 0, 1, NULL)", [last, id]).unwrap();
+        }
+        let came_to = store.let_go(EventId::from_i64(0), Going::Oldest, 4 * enough as usize, u64::MAX).unwrap();
+        assert_eq!(came_to, Some(EventId::from_i64(enough)));
+        assert_eq!(store.number("SELECT count(*) FROM body", []).unwrap(), 2 * enough);
+        let came_to = store.let_go(EventId::from_i64(enough), Going::Oldest, 4 * enough as usize, u64::MAX).unwrap();
+        assert_eq!(came_to, Some(EventId::from_i64(2 * enough)));
+    }
 
     #[test]
     fn an_event_goes_when_it_is_old_by_a_time_that_can_be() {
