@@ -20,8 +20,17 @@ pub fn payload(event: &Value) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
+/// What is said of an event that is not what was written.
+pub const DAMAGED: &str = "damaged on disk: what is stored is not what was written, and is neither shown nor delivered";
+
+/// Whether an event that the API shows is not what was written.
+pub fn is_damaged(event: &Value) -> bool {
+    event["damaged"] == true
+}
+
 /// Saves an event that the API shows.
 pub fn save(event: &Value, folder: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!is_damaged(event), DAMAGED);
     let payload = payload(event)?.context("its payload is not kept any more")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let header = |header: &Value| {

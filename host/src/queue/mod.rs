@@ -7,6 +7,7 @@
 //!
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
+mod checksum;
 mod columns;
 mod connection;
 mod copy;

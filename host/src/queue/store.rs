@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::checksum::Stored;
 use super::columns::{State, outcome_columns};
 use super::connection::{PAGE_BYTES, connect, empty_log, move_log};
 pub use super::failure::StoreError;
@@ -38,7 +38,8 @@ pub(super) const FAR: u64 = 64 << 20;
 const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const MOVE_DELIVERY: &str =
     "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2";
-const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace
+const EVENT: &str =
+    "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace, b.headers
     FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
     WHERE e.id = ?1";
 const DUE: &str =
@@ -259,18 +260,22 @@ impl Store {
             "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![id.to_i64(), source, event_type, event.received_at_ms as i64, key, i64::from(wanting == 0)],
         )?;
-        let attributes = attributes_text(&event.attributes);
-        let checksum = checksum(attributes.as_bytes(), &event.payload);
+        let (attributes, trace) = (attributes_text(&event.attributes), event.trace.map(TraceParent::to_bytes));
+        let (headers, payload) = (event.headers.as_deref(), &event.payload[..]);
+        let stored = Stored {
+            id,
+            received_at_ms: event.received_at_ms as i64,
+            source: event.source.as_bytes(),
+            provider: event.provider.as_bytes(),
+            event_type: event.event_type.as_bytes(),
+            attributes: attributes.as_bytes(),
+            payload,
+            trace: trace.as_ref().map(|bytes| &bytes[..]).unwrap_or_default(),
+            headers: headers.unwrap_or_default().as_bytes(),
+        };
         self.run(
             "INSERT INTO body VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                id.to_i64(),
-                checksum,
-                attributes,
-                &event.payload[..],
-                event.headers.as_deref(),
-                event.trace.map(TraceParent::to_bytes)
-            ],
+            params![id.to_i64(), stored.sum(), attributes, payload, headers, trace],
         )?;
         Ok(source)
     }
@@ -307,46 +312,29 @@ impl Store {
     /// Reads an event back and checks that it is what was written.
     pub fn event(&self, id: EventId) -> Result<Event> {
         let mut statement = self.db.prepare_cached(EVENT)?;
-        let row = statement.query_row([id.to_i64()], |row| {
+        let event = statement.query_row([id.to_i64()], |row| {
+            let stored = Stored::in_row(id, row)?;
+            let is_intact = stored.had(row.get(4)?);
+            let readable = is_intact.then(|| serde_json::from_slice(stored.attributes).ok()).flatten();
+            let Some(attributes) = readable else { return Ok(None) };
             let text = |n| row.get::<_, String>(n).map(Arc::<str>::from);
-            // As bytes, whatever they are now: the checksum tells whether they are what was written.
-            let bytes = |n| {
-                Ok::<_, rusqlite::Error>(match row.get_ref(n)? {
-                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
-                    _ => Vec::new(),
-                })
-            };
-            // A trace that is damaged is none.
-            let trace = row.get_ref(7)?.as_blob().ok().map(<[u8]>::to_vec);
-            Ok((
-                text(0)?,
-                text(1)?,
-                text(2)?,
-                row.get::<_, i64>(3)?,
-                row.get::<_, i64>(4)?,
-                bytes(5)?,
-                bytes(6)?,
-                trace,
-            ))
+            Ok(Some(Event {
+                id,
+                source: text(0)?,
+                provider: text(1)?,
+                event_type: text(2)?,
+                received_at_ms: row.get::<_, i64>(3)? as UnixMs,
+                received: None,
+                attributes,
+                payload: Bytes::copy_from_slice(stored.payload),
+                trace: TraceParent::from_bytes(stored.trace),
+            }))
         });
-        let (source, provider, event_type, received, sum, attributes, payload, trace) = match row.optional() {
-            Ok(row) => row.ok_or(StoreError::Damaged(id))?,
-            Err(error) if is_of_values(&error) => return Err(StoreError::Damaged(id)),
-            Err(error) => return Err(error.into()),
-        };
-        let intact = checksum(&attributes, &payload) == sum;
-        let readable = serde_json::from_slice(&attributes).ok().filter(|_| intact);
-        Ok(Event {
-            id,
-            source,
-            provider,
-            event_type,
-            received_at_ms: received as UnixMs,
-            received: None,
-            attributes: readable.ok_or(StoreError::Damaged(id))?,
-            payload: Bytes::from(payload),
-            trace: trace.and_then(|bytes| TraceParent::from_bytes(&bytes)),
-        })
+        match event.optional() {
+            Ok(event) => event.flatten().ok_or(StoreError::Damaged(id)),
+            Err(error) if is_of_values(&error) => Err(StoreError::Damaged(id)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes a delivery for the first time.
@@ -503,10 +491,6 @@ fn attributes_text(attributes: &[(String, String)]) -> String {
     serde_json::to_string(attributes).unwrap_or_default()
 }
 
-fn checksum(attributes: &[u8], payload: &[u8]) -> i64 {
-    i64::from(crc32c::crc32c_append(crc32c::crc32c(attributes), payload))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,9 +563,9 @@ mod tests {
             received: std::time::Instant::now(),
             attributes: vec![("a".into(), "b".into())],
             payload: Bytes::from_static(b"payload"),
-            headers: None,
+            headers: Some("name: value\n".into()),
             repeat_key: None,
-            trace: None,
+            trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok(),
         };
         store.insert_event(id, &event, 1).unwrap();
         assert_eq!(store.event(id).unwrap().attributes, event.attributes);
@@ -591,7 +575,27 @@ mod tests {
             "DELETE FROM body",
         ] {
             store.db.execute_batch(damage).unwrap();
+            "UPDATE body SET headers = 'name: Value'",
+            "UPDATE body SET trace = zeroblob(25)",
+            "UPDATE body SET checksum = checksum & 4294967295",
+            "UPDATE event_type SET name = 'T' WHERE name = 't'",
+            "UPDATE source SET name = 'S'",
+            "UPDATE source SET provider = 'P' WHERE provider = 'p'",
+            "UPDATE event SET type = (SELECT id FROM event_type WHERE name = 'other')",
+            "UPDATE event SET source = (SELECT id FROM source WHERE provider = 'other')",
+            "UPDATE event SET type = 99",
+            "UPDATE event SET received_at_ms = 2",
+            "UPDATE event SET received_at_ms = 'now'",
             assert!(matches!(store.event(id), Err(StoreError::Damaged(_))), "{damage}");
         }
+            store.begin().unwrap();
     }
 }
+            let shown = super::super::shown::show(&store.db, id).unwrap().unwrap();
+            assert_eq!(shown.is_damaged, damage != "DELETE FROM body", "{damage}");
+            assert!(shown.payload.is_none() && shown.attributes.is_empty() && shown.headers.is_none(), "{damage}");
+            store.roll_back();
+            assert!(store.event(id).is_ok());
+        let shown = super::super::shown::show(&store.db, id).unwrap().unwrap();
+        assert_eq!(shown.payload.as_deref(), Some(&b"payload"[..]));
+        assert!(!shown.is_damaged && shown.headers.is_some());

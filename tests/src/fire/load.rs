@@ -88,9 +88,13 @@ pub fn event(n: u64) -> NewEvent {
 
 /// The number of a delivered event, where it is what was sent under that number.
 pub fn number(delivery: &Delivery) -> Option<u64> {
-    let event = &delivery.event;
-    let n = event.attributes.iter().find(|(name, _)| name == "n")?.1.parse().ok()?;
-    (event.payload == body(n) && event.attributes.len() == 1).then_some(n)
+    let came = &delivery.event;
+    let n = came.attributes.iter().find(|(name, _)| name == "n")?.1.parse().ok()?;
+    let sent = event(n);
+    let is_same = came.payload == sent.payload
+        && came.attributes == sent.attributes
+        && (&came.source, &came.provider, &came.event_type) == (&sent.source, &sent.provider, &sent.event_type);
+    is_same.then_some(n)
 }
 
 /// What the queue said.

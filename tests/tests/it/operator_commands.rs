@@ -150,6 +150,18 @@ fn an_event_is_shown_with_a_timeline() {
 }
 
 #[test]
+fn an_event_that_was_damaged_on_disk_is_told_and_neither_shown_nor_saved() {
+    let desk = Desk::new();
+    let id = desk.pushes(1).remove(0);
+    desk.home.ledger().damage(&id);
+    let shown = desk.out(&["show", &id, "--body"]);
+    assert!(shown.contains("payload    damaged on disk") && !shown.contains("header "), "{shown}");
+    assert!(!shown.contains("\"n\":"), "{shown}");
+    let saved = desk.type_in(&["show", &id, "--save", "failing"]);
+    assert!(saved.code == 1 && saved.err.contains("damaged on disk"), "{}", saved.err);
+}
+
+#[test]
 fn what_was_saved_fails_again_where_it_is_tried() {
     let desk = Desk::new();
     let handle = "(if (i32.eq (local.get $payload_len) (i32.const 5)) (then unreachable))";

@@ -162,7 +162,9 @@ pub(super) struct ShownFace {
     attributes: Map<String, Value>,
     /// Those of its request, what authenticates masked.
     headers: Vec<HeaderFace>,
-    /// As it was signed; nothing, where it is not kept any more.
+    /// Whether what is stored is not what was written: it is not delivered, and neither payload, headers nor attributes are shown.
+    damaged: bool,
+    /// As it was signed; nothing, where it is not kept any more, or damaged.
     payload: Option<String>,
     /// How the payload is written here: `text`, or `base64` where it is none.
     payload_encoding: &'static str,
@@ -245,7 +247,7 @@ impl From<Tried> for AttemptFace {
 
 impl From<Shown> for ShownFace {
     fn from(shown: Shown) -> ShownFace {
-        let Shown { listed, attributes, headers, payload, deliveries } = shown;
+        let Shown { listed, is_damaged, attributes, headers, payload, deliveries } = shown;
         let (payload, payload_encoding) = match payload.map(|payload| String::from_utf8(payload.into())) {
             Some(Ok(text)) => (Some(text), "text"),
             Some(Err(bytes)) => (Some(STANDARD.encode(bytes.as_bytes())), "base64"),
@@ -265,6 +267,7 @@ impl From<Shown> for ShownFace {
             state: listed.went.into(),
             attributes: attributes.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
             headers: headers.lines().filter_map(header).collect(),
+            damaged: is_damaged,
             payload,
             payload_encoding,
             deliveries: deliveries.into_iter().map(|(stand, history)| DeliveryFace::new(stand, history)).collect(),
