@@ -58,11 +58,14 @@ impl Core {
         let private = super::private().open(&file);
         private.with_context(|| format!("cannot write {}", file.display()))?;
         let store = Store::open(&file).map_err(|error| not_opened(error, &file))?;
-        let marker = folder.join("failed");
+        let marker = place::marker(&file);
         if marker.exists() {
             tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
             store.check().with_context(|| is_damaged(&file))?;
-            std::fs::remove_file(&marker)?;
+            // Where the old log is still there, the next start has to know, too.
+            if store.is_log_good() {
+                std::fs::remove_file(&marker)?;
+            }
         }
         let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
         let (reader, looker) = (Arc::new(Mutex::new(open()?)), Arc::new(Mutex::new(open()?)));

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// What was written is in a file that nobody finds any more.
     #[error("{0} was moved or deleted while it was in use: put it back and start again")]
     Gone(PathBuf),
+    /// What the last process left in the log cannot be made durable.
+    #[error("the log cannot be written again: {0}")]
+    Log(std::io::Error),
     /// Anything else. After it nothing can be promised any more.
     #[error(transparent)]
     Broken(rusqlite::Error),
@@ -33,6 +36,15 @@ impl From<rusqlite::Error> for StoreError {
                 StoreError::NotNow("another program holds the database")
             }
             _ => StoreError::Broken(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> StoreError {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => StoreError::NotNow(NO_ROOM),
+            _ => StoreError::Log(error),
         }
     }
 }

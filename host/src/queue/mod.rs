@@ -22,6 +22,7 @@ mod lanes;
 mod look;
 mod looking;
 mod mover;
+mod old_log;
 mod orders;
 mod place;
 mod reader;

@@ -12,10 +12,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::checksum::Stored;
 use super::columns::{State, outcome_columns};
-use super::connection::{PAGE_BYTES, connect, empty_log, move_log};
+use super::connection::{PAGE_BYTES, connect, move_log};
 pub use super::failure::StoreError;
 pub(super) use super::failure::{Result, is_of_values, only_not_now};
 use super::mover::Mover;
+use super::old_log::OldLog;
 use super::place::Place;
 use super::schema;
 use crate::attempt::Attempt;
@@ -112,8 +113,7 @@ pub struct Store {
     /// How many deliveries are not over, and how many were not when the group began.
     open: Cell<i64>,
     open_before: Cell<i64>,
-    /// Whether what the last process left in the log still has to be written into the file.
-    is_log_old: Cell<bool>,
+    old_log: OldLog,
     place: Place,
 }
 
@@ -128,6 +128,12 @@ impl Store {
         // A plan that holds whatever is bound: otherwise, for the index of what is open, each binding has the statement planned anew.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(64);
+        let (version, old_log) = (schema::version(&db)?, OldLog::of(file));
+        match old_log.deal_with(&db) {
+            // It is tried again before anything is written.
+            Err(StoreError::NotNow(_)) if version == schema::SCHEMA => {}
+            dealt_with => dealt_with?,
+        }
         schema::bring_up(&mut db)?;
         let log_pages = Arc::new(AtomicU64::new(0));
         let counted = log_pages.clone();
@@ -137,28 +143,18 @@ impl Store {
         }))?;
         let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
         let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
-        let (is_log_old, place) = (Cell::new(true), Place::of(file));
-        let store = Store { db, sources, types, log_pages, mover: None, open, open_before, is_log_old, place };
-        // On a full disk before the first write.
-        store.renew_log().or_else(only_not_now)?;
-        Ok(store)
+        let place = Place::of(file);
+        Ok(Store { db, sources, types, log_pages, mover: None, open, open_before, old_log, place })
+    }
+
+    /// Whether what is written is not lost with what the last process left.
+    pub fn is_log_good(&self) -> bool {
+        self.old_log.is_dealt_with()
     }
 
     /// Has the log moved into the file beside what is written from now on.
     pub fn move_beside(&mut self, file: &Path) -> anyhow::Result<()> {
         self.mover = Some(Mover::start(file)?);
-        Ok(())
-    }
-
-    /// Writes what the last process left in the log into the file, and begins the log anew: after a failure the system may think it on
-    /// disk when it is not, and what came behind it would be lost with it.
-    fn renew_log(&self) -> Result<()> {
-        if self.is_log_old.get() {
-            if !empty_log(&self.db)? {
-                return Err(StoreError::NotNow("another program reads the database, and its log cannot be begun anew"));
-            }
-            self.is_log_old.set(false);
-        }
         Ok(())
     }
 
@@ -232,7 +228,7 @@ impl Store {
 
     /// Runs a change and gives how many rows it changed.
     pub(super) fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
-        self.renew_log()?;
+        self.old_log.deal_with(&self.db)?;
         Ok(self.db.prepare_cached(sql)?.execute(params)?)
     }
 
