@@ -179,6 +179,9 @@ pub enum NotKept {
     Closed,
 }
 
+/// Why nothing is written any more, where nobody says more.
+const ENDED: &str = "the thread that writes ended";
+
 /// The way into the queue; clones are the same queue.
 #[derive(Clone)]
 pub struct Queue {
@@ -363,14 +366,18 @@ impl Queue {
     pub async fn failure(&self) -> String {
         let mut failed = self.failed.clone();
         let told = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
-        told.unwrap_or_else(|| "the thread that writes ended".to_owned())
+        told.unwrap_or_else(|| ENDED.to_owned())
     }
 
-    /// Writes what was said so far and closes.
-    pub async fn close(&self) {
+    /// Writes what was said so far and closes. An error where the disk failed, now or before: not all that was said is on disk then.
+    pub async fn close(&self) -> anyhow::Result<()> {
         let (done, closed) = oneshot::channel();
         let _ = self.orders.send(Order::Close { done });
-        let _ = closed.await;
+        let closed = closed.await;
+        match &*self.failed.borrow() {
+            Some(why) => Err(anyhow::Error::msg(why.clone())),
+            None => closed.map_err(|_| anyhow::Error::msg(ENDED)),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Fault {
     ShortWrite(u64),
     /// A sync; what it was to sync can still be read.
     Sync(u64),
+    /// A sync of another file than a log, otherwise the same.
+    SyncOfFile(u64),
     /// A sync; the system lets go of what it was to sync, and what was there before can be read.
     SyncForgetting(u64),
 }
@@ -32,6 +34,8 @@ pub struct Counts {
     pub writes: u64,
     /// Syncs.
     pub syncs: u64,
+    /// Of them, those of other files than logs.
+    pub file_syncs: u64,
     /// Syncs after the call that failed.
     pub syncs_after_fault: u64,
 }
@@ -41,7 +45,10 @@ pub struct Counts {
 pub(crate) enum Call {
     Read,
     Write,
+    /// Of a log.
     Sync,
+    /// Of another file.
+    SyncOfFile,
     /// Anything else that needs the disk.
     Other,
 }
@@ -146,8 +153,9 @@ impl State {
         match call {
             Call::Read => counts.reads += 1,
             Call::Write => counts.writes += 1,
-            Call::Sync => {
+            Call::Sync | Call::SyncOfFile => {
                 counts.syncs += 1;
+                counts.file_syncs += u64::from(call == Call::SyncOfFile);
                 counts.syncs_after_fault += u64::from(self.has_struck);
             }
             Call::Other => {}
@@ -249,14 +257,16 @@ impl State {
 
 /// Whether a call is the one that is to fail.
 fn lot(fault: Fault, call: Call, counts: &Counts) -> Lot {
-    let (meant, nth, came, lot) = match fault {
-        Fault::Read(nth) => (Call::Read, nth, counts.reads, Lot::Fails),
-        Fault::Write(nth) => (Call::Write, nth, counts.writes, Lot::Fails),
-        Fault::ShortWrite(nth) => (Call::Write, nth, counts.writes, Lot::FailsHalfDone),
-        Fault::Sync(nth) => (Call::Sync, nth, counts.syncs, Lot::Fails),
-        Fault::SyncForgetting(nth) => (Call::Sync, nth, counts.syncs, Lot::FailsAndForgets),
+    let is_sync = matches!(call, Call::Sync | Call::SyncOfFile);
+    let (is_meant, nth, came, lot) = match fault {
+        Fault::Read(nth) => (call == Call::Read, nth, counts.reads, Lot::Fails),
+        Fault::Write(nth) => (call == Call::Write, nth, counts.writes, Lot::Fails),
+        Fault::ShortWrite(nth) => (call == Call::Write, nth, counts.writes, Lot::FailsHalfDone),
+        Fault::Sync(nth) => (is_sync, nth, counts.syncs, Lot::Fails),
+        Fault::SyncOfFile(nth) => (call == Call::SyncOfFile, nth, counts.file_syncs, Lot::Fails),
+        Fault::SyncForgetting(nth) => (is_sync, nth, counts.syncs, Lot::FailsAndForgets),
     };
-    if call == meant && came >= nth { lot } else { Lot::Goes }
+    if is_meant && came >= nth { lot } else { Lot::Goes }
 }
 
 /// Brings one file into the state that it has when the power is back.

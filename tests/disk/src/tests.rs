@@ -118,6 +118,17 @@ fn the_call_that_is_to_fail_fails_once() {
 }
 
 #[test]
+fn a_sync_that_is_to_be_of_the_file_is_not_of_its_log() {
+    let (folder, disk) = disk();
+    let db = open(&folder);
+    disk.fail(Fault::SyncOfFile(1));
+    insert(&db).unwrap();
+    assert!(!disk.has_struck() && disk.counts().syncs > 0);
+    let moved = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    assert!(moved.is_err() && disk.has_struck());
+}
+
+#[test]
 fn a_full_disk_takes_no_more_until_there_is_room() {
     let (folder, disk) = disk();
     let db = open(&folder);

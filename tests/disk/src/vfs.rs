@@ -25,6 +25,7 @@ struct Layered {
 struct Watched {
     disk: Arc<Shared>,
     path: PathBuf,
+    is_log: bool,
     /// Its first sync syncs the folder, too.
     syncs_folder: bool,
 }
@@ -189,7 +190,8 @@ unsafe extern "C" fn open(
         // As the layer below does it: for those that may have been made, whether they were or not.
         let journals = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL;
         let syncs_folder = flags & ffi::SQLITE_OPEN_CREATE != 0 && flags & journals != 0;
-        let watched = Box::new(Watched { path: path.to_owned(), syncs_folder, disk });
+        let is_log = flags & ffi::SQLITE_OPEN_WAL != 0;
+        let watched = Box::new(Watched { path: path.to_owned(), is_log, syncs_folder, disk });
         // SAFETY: SQLite allocated room for ours.
         unsafe {
             (*file.cast::<Layered>()) =
@@ -272,10 +274,10 @@ unsafe extern "C" fn truncate(file: *mut sqlite3_file, to: i64) -> c_int {
 }
 
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _: c_int) -> c_int {
-    let Watched { disk, path, syncs_folder } = watched(file);
+    let Watched { disk, path, is_log, syncs_folder } = watched(file);
     let mut state = disk.state();
     let is_off = state.is_off();
-    match state.meet(Call::Sync) {
+    match state.meet(if *is_log { Call::Sync } else { Call::SyncOfFile }) {
         Lot::Goes => {
             state.synced(path);
             if std::mem::take(syncs_folder) {

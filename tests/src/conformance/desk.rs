@@ -128,7 +128,7 @@ impl<E: Engine> Desk<E> {
     pub fn restart(&mut self, ending: Ending) {
         if ending == Ending::Closed {
             let queue = self.queue();
-            self.ask(async move { queue.close().await });
+            self.ask(async move { queue.close().await }).unwrap();
         }
         (self.engine, self.came) = (None, Vec::new());
         self.open();

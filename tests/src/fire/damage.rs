@@ -105,7 +105,7 @@ impl Whole {
             queue.claim(WORKER, 0);
             let mut waiting = BTreeMap::new();
             accept(&queue, DONE + 10..IN_FILE, &mut waiting).await;
-            queue.close().await;
+            queue.close().await.unwrap();
             drop(queue);
             let (queue, _deliveries) = open(folder.path()).unwrap();
             subscribe(&queue, 0).await.unwrap();
@@ -224,7 +224,7 @@ fn run_out(folder: &Path) -> Found {
                     why = queue.failure() => Some(why),
                     () = take_all(&queue, deliveries, &mut delivered) => None,
                 };
-                queue.close().await;
+                let _ = queue.close().await;
                 drop(queue);
                 failed
             })

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hookgate::attempt::Outcome;
+use hookgate::event::NewEvent;
 use hookgate::queue::{AcceptError, Queue, Settlement};
 use hookgate::schedule::Verdict;
 use hookgate_disk::{Chance, Disk, Fault, Outage};
@@ -98,7 +99,7 @@ fn strike(fault: Fault, when: When, chance: &mut Chance, report: &mut Report, br
                 report.failed += 1;
                 broken.extend(is_closed(&queue).await);
             } else {
-                queue.close().await;
+                broken.extend(closes(&queue, &disk, fault).await);
             }
         }),
     }
@@ -119,6 +120,15 @@ fn strike(fault: Fault, when: When, chance: &mut Chance, report: &mut Report, br
     }
     look(folder.path(), &promises, report, broken);
     report.acknowledged += promises.so_far().accepted.len() as u64;
+}
+
+/// What is wrong with how a queue closes, if anything is: one whose disk fails meanwhile must not close well. A read that fails may be one
+/// that nobody needs.
+async fn closes(queue: &Queue, disk: &Disk, fault: Fault) -> Option<String> {
+    let had_struck = disk.has_struck();
+    let closed = queue.close().await;
+    let is_hidden = closed.is_ok() && !had_struck && disk.has_struck() && !matches!(fault, Fault::Read(_));
+    is_hidden.then(|| "its disk failed while it closed, and it closed well".into())
 }
 
 /// What is wrong with a queue whose disk failed, if anything is.
@@ -158,7 +168,60 @@ fn look(folder: &Path, promises: &Promises, report: &mut Report, broken: &mut Ve
         }
         Err(error) => broken.push(format!("it cannot be read: {error}")),
     }
-    threads().block_on(queue.close());
+    if let Err(error) = threads().block_on(queue.close()) {
+        broken.push(format!("it does not close: {error:#}"));
+    }
+}
+
+/// Whether a queue whose disk fails under the last of what it does says so when it is closed, and leaves word of it to the next start. So
+/// for each sync that there is then.
+pub fn while_closing() -> Vec<String> {
+    let mut broken = Vec::new();
+    for nth in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::below(folder.path()).unwrap();
+        let (queue, _deliveries) = open(folder.path()).unwrap();
+        threads().block_on(async {
+            queue.accept(vec![event(nth)]).await.unwrap();
+            disk.fail(Fault::Sync(nth));
+            let closed = queue.close().await;
+            let is_told = closed.is_err() && folder.path().join("failed").exists();
+            if disk.has_struck() && !is_told {
+                broken.push(format!("sync {nth} failed, and it says {closed:?}"));
+            }
+        });
+        if !disk.has_struck() {
+            broken.extend((nth == 1).then(|| "nothing is synced when it is closed".into()));
+            break;
+        }
+    }
+    broken
+}
+
+/// How many events were acknowledged after the disk failed under what moves the log beside the writer, and what else cannot be.
+pub fn beside_the_writer() -> (u64, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::below(folder.path()).unwrap();
+    let (queue, _deliveries) = open(folder.path()).unwrap();
+    disk.fail(Fault::SyncOfFile(1));
+    threads().block_on(async {
+        // As much as has the log moved when nothing else is to be done.
+        for n in 0..6 {
+            queue.accept(vec![NewEvent { payload: vec![b' '; 1 << 20].into(), ..event(n) }]).await.unwrap();
+        }
+        let (mut acknowledged, until) = (0, Instant::now() + PATIENCE);
+        while !disk.has_struck() {
+            if Instant::now() > until {
+                return (0, vec!["the log is never moved".into()]);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while queue.accept(vec![event(100 + acknowledged)]).await.is_ok() && Instant::now() < until {
+            acknowledged += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        (acknowledged, is_closed(&queue).await.into_iter().collect())
+    })
 }
 
 /// How a disk that was full went.
@@ -205,7 +268,9 @@ pub fn full(seed: u64, times: u64) -> Full {
         if !queue.is_open() {
             report.broken.push(format!("it ended: {}", queue.failure().await));
         }
-        queue.close().await;
+        if let Err(error) = queue.close().await {
+            report.broken.push(format!("it does not close: {error:#}"));
+        }
     });
     drop(queue);
     match compare(folder.path(), &promises) {
@@ -270,7 +335,9 @@ pub fn full_at_start(seed: u64) -> Full {
         if let Some(why) = queue.refusing() {
             report.broken.push(format!("it still says: {why}"));
         }
-        queue.close().await;
+        if let Err(error) = queue.close().await {
+            report.broken.push(format!("it does not close: {error:#}"));
+        }
     });
     report
 }
@@ -279,7 +346,7 @@ pub fn full_at_start(seed: u64) -> Full {
 async fn until(queue: &Queue, is_so: impl Fn(&Result<(), AcceptError>) -> bool) -> bool {
     let asking = async {
         loop {
-            let new = hookgate::event::NewEvent { repeat_key: None, ..event(0) };
+            let new = NewEvent { repeat_key: None, ..event(0) };
             if is_so(&queue.accept(vec![new]).await.map(drop)) {
                 return;
             }

@@ -93,5 +93,7 @@ fn look(folder: &Path, promises: &Promises, report: &mut Report) {
         }
         Err(error) => report.broken.push(format!("cut {cut}: it cannot be read: {error}")),
     }
-    threads().block_on(queue.close());
+    if let Err(error) = threads().block_on(queue.close()) {
+        report.broken.push(format!("cut {cut}: it does not close: {error:#}"));
+    }
 }

@@ -188,7 +188,7 @@ fn write_history(home: &Home, stored: u64) {
             };
             queue.accept(some.iter().map(event).collect()).await.unwrap();
         }
-        queue.close().await;
+        queue.close().await.unwrap();
     });
 }
 
