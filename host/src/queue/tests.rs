@@ -139,3 +139,22 @@ fn a_change_that_cannot_be_noted_is_not_made() {
         assert_eq!(core.number("SELECT count(*) FROM audit"), 0);
     }
 }
+
+#[test]
+fn the_word_of_a_failure_stays_until_nothing_is_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut core, queue) = open(folder.path());
+    let (_, subscribed) = ask(&mut core, queue.subscribe("a", Some(Vec::new()), None, 1));
+    assert!(subscribed.unwrap().is_ok());
+    let reader = core.reads_for_long();
+    drop((core, queue));
+    let marker = folder.path().join("failed");
+    std::fs::write(&marker, "it failed").unwrap();
+
+    drop(open(folder.path()));
+
+    assert!(marker.exists(), "this process dealt with nothing of it");
+    drop(reader);
+    drop(open(folder.path()));
+    assert!(!marker.exists());
+}
