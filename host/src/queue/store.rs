@@ -135,6 +135,10 @@ impl Store {
             dealt_with => dealt_with?,
         }
         schema::bring_up(&mut db)?;
+        if version != schema::SCHEMA {
+            // So that the file is one without its log, too.
+            move_log(&db).map(drop).or_else(only_not_now)?;
+        }
         let log_pages = Arc::new(AtomicU64::new(0));
         let counted = log_pages.clone();
         db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
