@@ -10,7 +10,7 @@ use super::again::{Again, As, Pace};
 use super::events::pages;
 use super::filter::Filter;
 use super::gateway::Door;
-use super::table::print_table;
+use super::table::{Column, print_table};
 use super::when::local;
 
 /// List what plugins could not do, try it again, or let go of it
@@ -86,6 +86,18 @@ struct Ones {
     json: bool,
 }
 
+/// How dead deliveries are shown.
+const COLUMNS: [Column; 8] = [
+    Column::whole("EVENT"),
+    Column::whole("RECEIVED"),
+    Column::text("SOURCE").spare(),
+    Column::text("TYPE"),
+    Column::text("PLUGIN"),
+    Column::whole("ATTEMPTS").spare(),
+    Column::whole("OUTCOME"),
+    Column::sentence("WHY"),
+];
+
 impl Dead {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         super::block_on(async {
@@ -112,7 +124,7 @@ impl List {
         // An event may be dead at several.
         dead.truncate(self.limit as usize);
         let rows: Vec<Vec<String>> = dead.iter().map(row).collect();
-        print_table(&["EVENT", "RECEIVED", "SOURCE", "TYPE", "PLUGIN", "ATTEMPTS", "OUTCOME", "WHY"], &rows);
+        print_table(&COLUMNS, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -142,5 +154,30 @@ impl Ones {
         let fields = self.filter.fields()?;
         let again = Again { path, done, fields, events: self.events, pace: self.pace, told };
         again.run(&self.door.open()?, As::said(&self.json)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::super::table::table;
+    use super::*;
+
+    #[test]
+    fn a_table_of_the_dead_fits_80_columns_with_whole_ids_and_says_why() {
+        let why = "the answer was 503 Service Unavailable, and what it said of it is much longer than a line of a terminal is";
+        let dead = |outcome: &str| {
+            json!({ "event": "evt_01m3pj7q2d0a1", "received_at": "2026-11-26T15:22:55.123Z", "source": "frameio",
+                "type": "comment.created", "plugin": "frameio-comment", "attempts": 8, "outcome": outcome, "why": why })
+        };
+        let rows = [row(&dead("retry")), row(&dead("out_of_memory"))];
+        let lines = table(&COLUMNS, &rows, Some(80));
+        assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
+        for (at, outcome) in [(1, "retry"), (4, "out_of_memory")] {
+            assert!(lines[at].starts_with(&format!("evt_01m3pj7q2d0a1  {}  ", rows[0][1])), "{lines:#?}");
+            assert!(lines[at].contains(outcome), "{lines:#?}");
+            assert_eq!(format!("{} {}", lines[at + 1].trim(), lines[at + 2].trim()), why, "{lines:#?}");
+        }
     }
 }

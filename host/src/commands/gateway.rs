@@ -46,6 +46,11 @@ pub struct Gateway {
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
+/// Why a gateway did not answer that may answer later: it is not there, or it is not ready.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Away(String);
+
 impl Door {
     /// Finds the gateway, without asking it anything.
     pub fn open(&self) -> anyhow::Result<Gateway> {
@@ -115,14 +120,14 @@ impl Gateway {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = request.body(Full::new(Bytes::from(body)))?;
         let asking = async {
-            let told = || format!("cannot reach a gateway at {}: is it running (hookgate serve)?", self.base);
+            let told = || Away(format!("cannot reach a gateway at {}: is it running (hookgate serve)?", self.base));
             let response = self.http.request(request).await.with_context(told)?;
             let status = response.status();
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-            let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
+            let body = body.map_err(|error| Away(format!("the answer broke off: {error}")))?.to_bytes();
             read(status, &body)
         };
-        tokio::time::timeout(PATIENCE, asking).await.context("no answer in 40 s")?
+        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Away("no answer in 40 s".to_owned()))?
     }
 }
 
@@ -140,6 +145,9 @@ fn read(status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {
             bail!("{told} (the token of the admin address is looked for in the config and in {TOKEN})")
         }
         StatusCode::UNPROCESSABLE_ENTITY => Err(Usage::error(told)),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Err(Away(told).into())
+        }
         _ => bail!("{told}"),
     }
 }

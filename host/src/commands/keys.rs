@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, print_table};
 
 /// Make, list and revoke the keys by which applications publish events and register webhooks, and by which others look and operate
 #[derive(Args)]
@@ -125,7 +125,8 @@ impl List {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = keys.as_array().into_iter().flatten().map(row).collect();
-        print_table(&["ID", "NAME", "ROLE", "MADE"], &rows);
+        let columns = [Column::whole("ID"), Column::text("NAME"), Column::whole("ROLE"), Column::whole("MADE").spare()];
+        print_table(&columns, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, print_table};
 
 /// Show the last requests that were refused, and why
 #[derive(Args)]
@@ -31,6 +31,17 @@ pub struct Refusals {
     json: bool,
 }
 
+/// How refusals are shown.
+const COLUMNS: [Column; 7] = [
+    Column::whole("AT"),
+    Column::whole("CAUSE"),
+    Column::text("SOURCE"),
+    Column::whole("ADDRESS"),
+    Column::whole("METHOD").spare(),
+    Column::whole("BYTES").spare(),
+    Column::sentence("HEADERS"),
+];
+
 impl Refusals {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let refused = super::block_on(async { self.door.open()?.ask(Method::GET, &self.path(), None).await })??;
@@ -39,7 +50,7 @@ impl Refusals {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = refused.as_array().into_iter().flatten().map(row).collect();
-        print_table(&["AT", "CAUSE", "SOURCE", "ADDRESS", "METHOD", "BYTES", "HEADERS"], &rows);
+        print_table(&COLUMNS, &rows);
         Ok(ExitCode::SUCCESS)
     }
 

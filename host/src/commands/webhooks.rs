@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Usage;
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, print_table};
 
 /// Register URLs for types of events, and see what they are sent
 #[derive(Args)]
@@ -310,7 +310,9 @@ impl List {
                 vec![text(webhook, "id"), state(webhook), joined(&webhook["events"]), done, dead, text(webhook, "url")]
             };
             let rows: Vec<_> = webhooks.as_array().into_iter().flatten().map(row).collect();
-            print_table(&["ID", "STATE", "EVENTS", "DONE", "DEAD", "URL"], &rows);
+            let [id, state, done, dead] = ["ID", "STATE", "DONE", "DEAD"].map(Column::whole);
+            let [events, url] = ["EVENTS", "URL"].map(Column::text);
+            print_table(&[id, state, events, done, dead, url], &rows);
         })
     }
 }

@@ -29,6 +29,7 @@ mod metrics;
 mod new;
 mod operator;
 mod operator_commands;
+mod operator_following;
 mod operator_hands;
 mod outbound;
 mod outgoing;

@@ -6,7 +6,7 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::table::print_table;
+use super::super::table::{Column, print_table};
 use super::{Common, one, said, text, word};
 
 /// List what a webhook was sent, the newest first
@@ -83,6 +83,16 @@ impl Test {
     }
 }
 
+/// How deliveries are shown.
+const COLUMNS: [Column; 6] = [
+    Column::whole("EVENT"),
+    Column::text("TYPE"),
+    Column::whole("STATUS"),
+    Column::whole("ATTEMPTS").spare(),
+    Column::sentence("LAST"),
+    Column::whole("NEXT").spare(),
+];
+
 impl Deliveries {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let mut path = format!("{}/deliveries?limit={}", one(&self.id), self.limit);
@@ -94,7 +104,7 @@ impl Deliveries {
         let deliveries = self.common.ask(Method::GET, &path, None).await?;
         self.common.print(&deliveries, |deliveries| {
             let rows: Vec<_> = deliveries.as_array().into_iter().flatten().map(delivery_row).collect();
-            print_table(&["EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST", "NEXT"], &rows);
+            print_table(&COLUMNS, &rows);
         })
     }
 }
