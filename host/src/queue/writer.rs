@@ -365,8 +365,8 @@ fn gather(first: Option<Order>, more: &mut dyn FnMut() -> Option<Order>, fanout:
     (group, None)
 }
 
-pub(super) fn not_run(outcome: Outcome, now: UnixMs) -> Attempt {
-    Attempt::without_call(now, Duration::ZERO, outcome, None)
+pub(super) fn not_run(outcome: Outcome, started_at_ms: UnixMs) -> Attempt {
+    Attempt::without_call(started_at_ms, Duration::ZERO, outcome, None)
 }
 
 /// The first id that is not older than this.
