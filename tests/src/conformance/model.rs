@@ -8,6 +8,9 @@ use hookgate::effects::Value;
 use hookgate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook};
 use hookgate::queue::{Delivery, Doing, Receipt, Standing, Track, Which};
 
+/// So many turns of others may pass by what was put back by hand, while that waits.
+const PASSED: usize = 7;
+
 /// Where deliveries wait in turn: with those of their source, or with what was put back by hand.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Line {
@@ -21,7 +24,7 @@ pub(super) struct Told {
     pub standing: Standing,
     pub attempts: u32,
     pub earlier: u32,
-    /// When it is due; nothing, where others of its lane are before it.
+    /// When it is due, or was begun; nothing, where others of its lane are before it.
     pub due_ms: Option<UnixMs>,
     pub line: Line,
     pub lane: Option<String>,
@@ -59,7 +62,7 @@ pub(super) struct Subscriber {
     pub kept: BTreeMap<String, Value>,
     pub track: Option<Track>,
     /// Which lines had a turn while this one waited.
-    passed_by: BTreeMap<Line, BTreeSet<Line>>,
+    passed_by: BTreeMap<Line, Vec<Line>>,
 }
 
 /// An event that was accepted.
@@ -133,14 +136,17 @@ impl Subscriber {
         }
     }
 
-    /// Whether a line may have a turn: none that waited before this step may have been passed by twice.
+    /// Whether a line may have a turn: no source that waited before this step may have been passed by twice, and what was put back not
+    /// too often.
     fn take_turn(&mut self, line: &Line, (now, step): (UnixMs, u64)) -> anyhow::Result<()> {
         let lines: BTreeSet<Line> =
             self.waiting(now).filter(|(_, told)| told.since < step).map(|(_, told)| told.line.clone()).collect();
         self.passed_by.retain(|waiting, _| lines.contains(waiting) && waiting != line);
         for waiting in lines.iter().filter(|waiting| *waiting != line) {
-            let is_first = self.passed_by.entry(waiting.clone()).or_default().insert(line.clone());
-            ensure!(is_first, "{line:?} has two turns while {waiting:?} waits");
+            let passed = self.passed_by.entry(waiting.clone()).or_default();
+            let may = if *waiting == Line::ByHand { passed.len() < PASSED } else { !passed.contains(line) };
+            ensure!(may, "{line:?} has a turn too many while {waiting:?} waits");
+            passed.push(line.clone());
         }
         Ok(())
     }
@@ -231,7 +237,7 @@ impl Model {
             && delivery.event.received_at_ms == event.received_at_ms;
         ensure!(is_whole, "{delivery:?} is {event:?}");
         one.take_turn(&told.line, at).context(format!("{name} begins {id}"))?;
-        let running = Told { standing: Standing::Running, attempts: attempt, ..told };
+        let running = Told { standing: Standing::Running, attempts: attempt, due_ms: Some(at.0), ..told };
         one.deliveries.insert(id, running);
         Ok(())
     }
