@@ -113,6 +113,11 @@ impl Delivery {
     pub fn nth(&self) -> u32 {
         self.attempt - self.earlier
     }
+
+    /// Whether an operator had it delivered, again or for the first time.
+    pub fn was_put_back(&self) -> bool {
+        self.line == subscriber::BY_HAND
+    }
 }
 
 /// Where deliveries come out.
