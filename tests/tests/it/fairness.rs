@@ -32,10 +32,19 @@ fn a_source_that_floods_delays_no_other() {
     assert!(behind.count() > 0, "it was number {place} of {}, behind all that came before it", order.len());
 }
 
+/// Has those answered who wait for it, at the latest where a test ends.
+struct Answers(Arc<AtomicBool>);
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_slow_plugin_with_a_backlog_delays_no_other() {
-    let answers = Arc::new(AtomicBool::new(false));
-    let told = answers.clone();
+    let told = Arc::new(AtomicBool::new(false));
+    let answers = told.clone();
     // Whoever asks here waits, until it is said that they get an answer.
     let upstream = Receiver::answering(move |_, _| {
         while !told.load(Ordering::SeqCst) {
@@ -55,6 +64,8 @@ fn a_slow_plugin_with_a_backlog_delays_no_other() {
     home.install("slow", slow.component());
     home.install("quick", Guest::wanting(&["push"]).component());
     let gateway = Gateway::start(&home);
+    // It goes before the gateway does, which waits for calls that are under way.
+    let answers = Answers(answers);
     let sender = home.sender("github");
 
     (0..300).for_each(|_| drop(gateway.post(&sender.webhook("push")).id()));
@@ -63,7 +74,7 @@ fn a_slow_plugin_with_a_backlog_delays_no_other() {
     eventually("the quick one has done all", || ledger.count("quick", State::Done) == 300);
     eventually("the slow one asks", || upstream.count() == 2);
     let (done, waiting) = (ledger.count("slow", State::Done), ledger.count("slow", State::Waiting));
-    answers.store(true, Ordering::SeqCst);
+    drop(answers);
     assert_eq!((done, waiting), (0, 298), "of the slow one's");
     eventually("the slow one has done all", || ledger.count("slow", State::Done) == 300);
 }
