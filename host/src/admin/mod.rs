@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
-use crate::api::{Api, Door, Guard, Hosts, OperatorsDescription};
+use crate::api::{self, Api, Door, Guard, Hosts, OperatorsDescription};
 use crate::dispatch::Dispatch;
-use crate::event::rfc3339;
+use crate::event::{read_rfc3339, rfc3339};
 use crate::ingress::{Refused, RefusedFace, Sources, Wanted};
 use crate::keys::Role;
 use crate::plugins::Plugins;
@@ -165,23 +165,33 @@ struct Asked {
     source: Option<String>,
     /// For one cause, as /metrics names them.
     cause: Option<String>,
+    /// Those from this time on (RFC 3339).
+    #[param(format = DateTime)]
+    since: Option<String>,
     /// The most of them.
     #[param(minimum = 0, maximum = 4294967295_u32)]
     limit: Option<u32>,
+}
+
+impl Asked {
+    /// What is looked for; nothing, where the time is none.
+    fn wanted(self) -> Option<Wanted> {
+        let Asked { source, cause, since, limit } = self;
+        let since_ms = since.map_or(Some(0), |since| read_rfc3339(&since))?;
+        Some(Wanted { source, cause, since_ms, limit: limit.map(|limit| limit as usize) })
+    }
 }
 
 /// The last requests that were refused, the newest first
 #[utoipa::path(get, path = "/api/v1/refusals", tag = "refusals", params(Asked),
     responses((status = 200, body = [RefusedFace]), (status = 401, body = Object), (status = 403, body = Object), (status = 422, body = Object)))]
 async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    match asked {
-        Ok(Query(Asked { source, cause, limit })) => {
-            let limit = limit.map(|limit| limit as usize);
-            Json(admin.refused.newest(&Wanted { source, cause, limit })).into_response()
-        }
-        Err(_) => {
-            let told = json!({ "error": "ask by source, cause and limit, which is a number" });
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(told)).into_response()
+    match asked.ok().and_then(|Query(asked)| asked.wanted()) {
+        Some(wanted) => Json(admin.refused.newest(&wanted)).into_response(),
+        None => {
+            let told =
+                "ask by source, cause, since, which is a time like 2026-01-31T12:00:00Z, and limit, which is a number";
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": told }))).into_response()
         }
     }
 }

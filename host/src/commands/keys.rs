@@ -8,7 +8,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{harmless, print_table};
+use super::when::local;
 
 /// Make, list and revoke the keys by which applications publish events and register webhooks, and by which others look and operate
 #[derive(Args)]
@@ -131,11 +132,12 @@ impl List {
 }
 
 fn row(key: &Value) -> Vec<String> {
-    ["id", "name", "role", "created_at"].map(|field| text(key, field)).to_vec()
+    let [id, name, role] = ["id", "name", "role"].map(|field| text(key, field));
+    vec![id, name, role, local(&key["created_at"])]
 }
 
 fn text(of: &Value, field: &str) -> String {
-    of[field].as_str().unwrap_or_default().to_owned()
+    harmless(of[field].as_str().unwrap_or_default())
 }
 
 impl Revoke {
