@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, stdout};
 
+use hookgate::runtime::acts;
+
 /// Columns are not cut to less than this.
 const NARROWEST: usize = 8;
 
@@ -56,14 +58,13 @@ fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A text that does nothing to a terminal: control characters and marks that reorder text are spelled out.
+/// A text that does nothing to a terminal: what would is spelled out. Whatever a stranger may have written is shown by this.
 pub fn harmless(text: &str) -> String {
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => harmless.extend(c.escape_unicode()),
-            c if c.is_control() => harmless.extend(c.escape_unicode()),
-            c => harmless.push(c),
+        match acts(c) {
+            true => harmless.extend(c.escape_unicode()),
+            false => harmless.push(c),
         }
     }
     harmless

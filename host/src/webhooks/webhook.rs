@@ -101,6 +101,9 @@ impl Webhook {
         if self.description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_BYTES) {
             return wrong("description", format!("has more than {DESCRIPTION_BYTES} bytes"));
         }
+        if self.description.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
+            return wrong("description", "has a control character: it is a line of text");
+        }
         if self.rate_limit_per_minute.is_some_and(|limit| !(1..=1000).contains(&limit)) {
             return wrong("rate_limit_per_minute", "must be from 1 to 1000");
         }
@@ -350,6 +353,7 @@ mod tests {
         assert_eq!(changed(&|webhook| webhook.sources = vec!["A b".into()]), Err("sources"));
         assert_eq!(changed(&|webhook| webhook.rate_limit_per_minute = Some(0)), Err("rate_limit_per_minute"));
         assert_eq!(changed(&|webhook| webhook.description = Some("x".repeat(1001))), Err("description"));
+        assert_eq!(changed(&|webhook| webhook.description = Some("a\u{9b}b".into())), Err("description"));
         for (name, value) in [
             ("X-Webhook-Signature", "x"),
             ("webhook-id", "x"),

@@ -47,6 +47,7 @@ mod samples;
 mod schema;
 mod slow;
 mod telemetry;
+mod terminal;
 mod tls;
 mod trust;
 mod vendors;
