@@ -99,7 +99,9 @@ impl Admin {
         let shown = probed.merge(shown).with_state(admin.clone());
         // What each may do that shows a key is told by its role.
         let (operator, keyed) = (admin.api.clone().operator_router(&guard), admin.api.clone().router());
-        let described = Router::new().route("/openapi-admin.json", get(async || Json(description())));
+        let described = Router::new()
+            .route("/openapi.json", get(async || Json(of_all())))
+            .route("/openapi-admin.json", get(async || Json(of_operators())));
         shown.merge(described).merge(operator).merge(keyed).fallback(async || {
             let told =
                 "there is nothing here: /status, /metrics, /healthz, /readyz, /openapi.json, /openapi-admin.json";
@@ -114,8 +116,17 @@ impl Admin {
 struct Description;
 
 /// All that operators may ask.
-fn description() -> utoipa::openapi::OpenApi {
+fn of_operators() -> utoipa::openapi::OpenApi {
     OperatorsDescription::openapi().merge_from(Description::openapi())
+}
+
+/// The same with what applications may ask, who come to this address too.
+fn of_all() -> utoipa::openapi::OpenApi {
+    let mut all = of_operators().merge_from(api::Description::openapi());
+    all.info.title = "Hookgate".to_owned();
+    all.info.description =
+        Some("Publish events, have them pushed to URLs, look at them, operate the gateway.".to_owned());
+    all
 }
 
 /// Plugins are scanned before anything listens, so what is left is whether the queue writes and nobody said stop.
@@ -288,5 +299,39 @@ impl Admin {
         encoding::text::encode_registry(&mut text, &now)?;
         encoding::text::encode_eof(&mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_described_together_is_what_is_described_apart() {
+        let value = |description| serde_json::to_value::<utoipa::openapi::OpenApi>(description).unwrap();
+        let all = value(of_all());
+        let mut names = std::collections::BTreeSet::new();
+        for part in [value(of_operators()), value(api::Description::openapi())] {
+            for (path, methods) in part["paths"].as_object().unwrap() {
+                for (method, operation) in methods.as_object().unwrap() {
+                    let mut operation = operation.clone();
+                    if operation["security"].is_null() {
+                        assert_eq!(all["security"], part["security"], "{method} {path}");
+                    }
+                    let mut together = all["paths"][path][method].clone();
+                    // Operators can look at what they published.
+                    for one in [&mut operation, &mut together] {
+                        one["responses"]["202"] = Value::Null;
+                    }
+                    assert_eq!(together, operation, "{method} {path}");
+                    names.insert(operation["operationId"].to_string());
+                }
+            }
+            for (name, schema) in part["components"]["schemas"].as_object().unwrap() {
+                assert_eq!(&all["components"]["schemas"][name], schema, "two schemas are called {name}");
+            }
+        }
+        let operations = all["paths"].as_object().unwrap().values().map(|methods| methods.as_object().unwrap().len());
+        assert_eq!(operations.sum::<usize>(), names.len(), "each operation has a name of its own");
     }
 }
