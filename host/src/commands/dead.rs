@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use hookgate::event::EventId;
 use serde_json::{Value, json};
 
 use super::Usage;
@@ -74,7 +75,7 @@ struct Drop {
 struct Ones {
     /// The events
     #[arg(value_name = "EVENT", conflicts_with_all = ["source", "event_type", "since", "until", "text"])]
-    events: Vec<String>,
+    events: Vec<EventId>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -139,8 +140,11 @@ impl Drop {
 
 impl Ones {
     async fn run(self, path: &'static str, done: &'static str, told: &'static str) -> anyhow::Result<ExitCode> {
-        let fields = self.filter.fields()?;
-        let again = Again { path, done, fields, events: self.events, pace: self.pace, told };
+        let mut wanted = self.filter.fields()?;
+        let mut fields = wanted.clone();
+        fields.retain(|name, _| name == "plugin");
+        wanted.insert("state".into(), "dead".into());
+        let again = Again { path, done, wanted, fields, events: self.events, pace: self.pace, told };
         again.run(&self.door.open()?, As::said(&self.json)).await
     }
 }

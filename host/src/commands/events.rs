@@ -125,7 +125,7 @@ pub async fn pages(
 }
 
 /// When the event of an id was made.
-pub fn made_at(id: &Value) -> String {
+fn made_at(id: &Value) -> String {
     let id = id.as_str().and_then(|text| text.parse::<EventId>().ok());
     id.map(|id| local_ms(id.made_at_ms())).unwrap_or_default()
 }

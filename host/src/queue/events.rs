@@ -186,6 +186,17 @@ pub(super) fn listed(db: &Connection, id: EventId) -> rusqlite::Result<Option<Li
     Looking::begin(db, &wanted)?.look(id.to_i64())
 }
 
+/// Those of these events that there are none of.
+pub(super) fn unknown(db: &Connection, ids: &[EventId]) -> rusqlite::Result<Vec<EventId>> {
+    let (mut statement, mut unknown) = (db.prepare_cached(ONE)?, Vec::new());
+    for id in ids {
+        if !statement.exists([id.to_i64()])? {
+            unknown.push(*id);
+        }
+    }
+    Ok(unknown)
+}
+
 /// Looks for events.
 pub(super) fn events(db: &Connection, texts: &Texts, wanted: &Wanted) -> rusqlite::Result<Page> {
     let (begun, mut found) = (Instant::now(), Vec::new());

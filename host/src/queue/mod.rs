@@ -255,7 +255,7 @@ impl Queue {
 
     /// Has a subscriber get events again, for the first time, or sooner than they are due, and gives how many: not those that are due
     /// already, nor those that are not kept any more, nor those that it neither got before nor subscribes to. They wait in a line of
-    /// their own beside those of the sources.
+    /// their own beside those of the sources. Nothing is put back where more deliveries would then be open than nine tenths of what may be.
     pub async fn put_back(&self, putting: PuttingBack) -> Result<usize, AcceptError> {
         self.ask(|answer| Order::PutBack(putting, answer)).await
     }

@@ -289,11 +289,13 @@ impl Model {
             let is_meant = match told.map(|told| (told.standing, told.due_ms)) {
                 None => {
                     let known = self.events.get(event);
-                    which != Which::Dead && known.is_some_and(|known| one.wants(&known.event))
+                    matches!(which, Which::All | Which::Missing) && known.is_some_and(|known| one.wants(&known.event))
                 }
-                Some((Standing::Pending, due)) => which == Which::All && due.is_some_and(|due| due > at.0),
+                Some((Standing::Pending, due)) => {
+                    matches!(which, Which::All | Which::Waiting) && due.is_some_and(|due| due > at.0)
+                }
                 Some((Standing::Done, _)) => which == Which::All,
-                Some((Standing::Dead, _)) => which != Which::Missing,
+                Some((Standing::Dead, _)) => matches!(which, Which::All | Which::Dead),
                 Some((Standing::Running, _)) => false,
             };
             // What was put back waits, and is not put back again.

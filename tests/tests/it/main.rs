@@ -41,6 +41,7 @@ mod providers;
 mod queue_faults;
 mod receivers;
 mod reload;
+mod replay;
 mod respond;
 mod roles;
 mod samples;

@@ -25,6 +25,28 @@ pub(super) enum State {
     LetGo,
 }
 
+/// Which deliveries of events that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Part {
+    /// Those that wait for their next attempt.
+    Pending,
+    /// Those that are dead.
+    Dead,
+    /// Those that there never were.
+    Unrouted,
+}
+
+impl From<Part> for State {
+    fn from(part: Part) -> State {
+        match part {
+            Part::Pending => State::Pending,
+            Part::Dead => State::Dead,
+            Part::Unrouted => State::Unrouted,
+        }
+    }
+}
+
 impl From<Went> for State {
     fn from(went: Went) -> State {
         match went {
@@ -289,6 +311,16 @@ pub(super) struct PutBack {
     pub put_back: Map<String, Value>,
     /// Where to go on, as `before`; nothing, where that was the end.
     pub next: Option<String>,
+    /// Those of them that are still to be put back, the oldest first: all, where they were only to be found, or the rest, where this took
+    /// long or went no further.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// Why it went no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Those that were named and that there are none of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// What was dropped.
@@ -301,6 +333,9 @@ pub(super) struct Dropped {
     pub dropped: Map<String, Value>,
     /// Where to go on, as `before`; nothing, where that was the end.
     pub next: Option<String>,
+    /// Those that were named and that there are none of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// Dead deliveries, the newest first.
