@@ -17,8 +17,8 @@ use super::when::local_ms;
 /// The most events of one request.
 const PAGE: usize = 1000;
 
-/// Where events are found.
-const FIND: &str = "/api/v1/replay";
+/// Where events are put back, and found.
+const AGAIN: &str = "/api/v1/replay";
 
 /// How often it is tried again where it goes no further: after as long as the gateway says, and then after twice as long each time.
 const TRIES: u32 = 4;
@@ -133,7 +133,7 @@ impl Again {
         loop {
             let begun = Instant::now();
             fields.insert("limit".into(), (limit - found.len()).min(PAGE).into());
-            let page = gateway.ask(Method::POST, FIND, Some(Value::Object(fields.clone()))).await?;
+            let page = gateway.ask(Method::POST, AGAIN, Some(Value::Object(fields.clone()))).await?;
             found.extend(ids(&page["left"]).into_iter().rev());
             let next = &page["next"];
             if next.is_null() || found.len() >= limit {
@@ -200,6 +200,9 @@ impl Again {
         let many = (self.pace.rate as usize).min(PAGE).min(sum.left.len());
         let mut body = self.fields.clone();
         body.insert("events".into(), texts(&sum.left[..many]).into());
+        if self.path == AGAIN {
+            body.insert("rate".into(), self.pace.rate.into());
+        }
         let answer = match gateway.ask(Method::POST, self.path, Some(Value::Object(body))).await {
             Ok(answer) => answer,
             Err(error) => return error.downcast::<NotNow>().map(Some),

@@ -47,15 +47,38 @@ pub(super) async fn replay(
     to_its_end(replaying).await.map(Json)
 }
 
-/// How many events are put back in one commit, and how long what comes in then has for itself: together no more than 2,500 a second.
-const AT_ONCE: usize = 10;
-const BETWEEN: Duration = Duration::from_millis(4);
+/// How fast events are put back, whatever was asked, and how many of them at the most in one commit.
+const A_SECOND: u32 = 2_500;
+const AT_ONCE: u32 = 10;
+
+/// How often something is put back where that is enough: a few often keep what comes in waiting for less than many now and then.
+const TIMES_A_SECOND: u32 = 50;
+
+/// How long what comes in has for itself after each commit, at the least.
+const BETWEEN: Duration = Duration::from_millis(1);
+
+/// How events are spread over the time that they are put back in.
+#[derive(Clone, Copy)]
+struct Spread {
+    /// How many at once,
+    at_once: usize,
+    /// and how long that is to take.
+    each: Duration,
+}
+
+impl Spread {
+    fn of(rate: Option<u32>) -> Spread {
+        let rate = rate.map_or(A_SECOND, |rate| rate.min(A_SECOND));
+        let at_once = (rate / TIMES_A_SECOND).clamp(1, AT_ONCE);
+        Spread { at_once: at_once as usize, each: Duration::from_secs(1) * at_once / rate }
+    }
+}
 
 /// How long one request goes on: however many plugins there are, whoever asked still listens.
 const LONGEST: Duration = Duration::from_secs(10);
 
 async fn put_back(queue: &Queue, who: String, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
-    let plugins = plugins(queue, &asked).await?;
+    let (plugins, spread) = (plugins(queue, &asked).await?, Spread::of(asked.rate()?));
     let Meant { events, unknown, next } = meant(queue, &asked, &plugins).await?;
     let (matched, next) = (events.len(), next.map(|id| id.to_string()));
     if asked.find {
@@ -73,7 +96,8 @@ async fn put_back(queue: &Queue, who: String, asked: Asked, said: Value) -> Resu
         Doing::ForReal => Some(Noting::begin(queue, who, what).await?),
         Doing::OnTrial => None,
     };
-    let Progress { put_back, left, why } = put_all_back(queue, &plugins, events, (which, doing), LONGEST).await?;
+    let Progress { put_back, left, why } =
+        put_all_back(queue, &plugins, events, (which, doing), (spread, LONGEST)).await?;
     if let Some(noting) = noting {
         noting.end("put_back", put_back.clone()).await?;
     }
@@ -91,28 +115,24 @@ struct Progress {
     why: Option<String>,
 }
 
-/// Puts events back in their order, for so long: what is ordered by a key is delivered in that order.
+/// Puts events back in their order, so fast and for so long: what is ordered by a key is delivered in that order.
 async fn put_all_back(
     queue: &Queue,
     plugins: &[Arc<str>],
     mut events: Vec<EventId>,
     (which, doing): (Which, Doing),
-    longest: Duration,
+    (spread, longest): (Spread, Duration),
 ) -> Result<Progress, Refusal> {
     let (begun, mut done, mut why) = (Instant::now(), 0, None);
     let mut put_back: BTreeMap<String, usize> = BTreeMap::new();
     // A few at a time, each in a commit of its own: what comes in meanwhile waits for no more than that, and for what runs then.
-    'all: for some in events.chunks(AT_ONCE) {
+    'all: for some in events.chunks(spread.at_once) {
+        let (at, before) = (Instant::now(), put_back.values().sum::<usize>());
         for subscriber in plugins {
             let putting = PuttingBack { subscriber: subscriber.clone(), events: some.to_vec(), which, doing };
             match queue.put_back(putting).await {
                 Ok(0) => {}
-                Ok(count) => {
-                    *put_back.entry(subscriber.to_string()).or_default() += count;
-                    if doing == Doing::ForReal {
-                        tokio::time::sleep(BETWEEN).await;
-                    }
-                }
+                Ok(count) => *put_back.entry(subscriber.to_string()).or_default() += count,
                 Err(error) if put_back.is_empty() && done == 0 => return Err(Refusal::NotWritten(error)),
                 Err(error) => {
                     why = Some(error.to_string());
@@ -123,6 +143,9 @@ async fn put_all_back(
         done += some.len();
         if begun.elapsed() > longest {
             break;
+        }
+        if doing == Doing::ForReal && put_back.values().sum::<usize>() > before {
+            tokio::time::sleep(spread.each.saturating_sub(at.elapsed()).max(BETWEEN)).await;
         }
     }
     let put_back = put_back.into_iter().map(|(plugin, count)| (plugin, count.into())).collect();
@@ -332,15 +355,33 @@ mod tests {
         (queue, accepted.iter().map(|receipt| receipt.id).collect())
     }
 
+    #[test]
+    fn what_is_put_back_slowly_is_spread_over_the_time() {
+        let spread = |rate| {
+            let Spread { at_once, each } = Spread::of(rate);
+            (at_once, each.as_micros())
+        };
+        for (rate, spread_so) in [
+            (Some(1), (1, 1_000_000)),
+            (Some(30), (1, 33_333)),
+            (Some(200), (4, 20_000)),
+            (Some(2_000), (10, 5_000)),
+            (Some(100_000), (10, 4_000)),
+            (None, (10, 4_000)),
+        ] {
+            assert_eq!(spread(rate), spread_so, "{rate:?}");
+        }
+    }
+
     #[tokio::test]
     async fn what_takes_long_ends_early_and_says_what_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let (queue, events) = with_events(folder.path(), 25, 1000).await;
         let (plugins, how) = (["a".into(), "b".into()], (Which::All, Doing::ForReal));
         let Progress { put_back, left, why } =
-            put_all_back(&queue, &plugins, events.clone(), how, Duration::ZERO).await.unwrap();
+            put_all_back(&queue, &plugins, events.clone(), how, (Spread::of(None), Duration::ZERO)).await.unwrap();
         assert_eq!((json!(put_back), left.as_slice(), why), (json!({ "a": 10, "b": 10 }), &events[10..], None));
-        let rest = put_all_back(&queue, &plugins, left, how, LONGEST).await.unwrap();
+        let rest = put_all_back(&queue, &plugins, left, how, (Spread::of(None), LONGEST)).await.unwrap();
         assert_eq!((json!(rest.put_back), rest.left), (json!({ "a": 15, "b": 15 }), Vec::new()));
         queue.close().await;
     }
@@ -350,13 +391,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (queue, events) = with_events(folder.path(), 25, 50).await;
         let (plugins, how) = (["a".into(), "b".into()], (Which::All, Doing::ForReal));
-        let first = put_all_back(&queue, &plugins, events.clone(), how, LONGEST).await.unwrap();
+        let first = put_all_back(&queue, &plugins, events.clone(), how, (Spread::of(None), LONGEST)).await.unwrap();
         // 45 are nine tenths: ten of each, ten of each, and five of one of them.
         assert_eq!((json!(first.put_back), first.left.as_slice()), (json!({ "a": 25, "b": 20 }), &events[20..]));
         assert!(first.why.is_some_and(|why| why.contains("the last tenth of open_deliveries")));
-        let again = put_all_back(&queue, &plugins, first.left.clone(), how, LONGEST).await;
+        let again = put_all_back(&queue, &plugins, first.left.clone(), how, (Spread::of(None), LONGEST)).await;
         assert!(matches!(again, Err(Refusal::NotWritten(_))));
-        let trial = put_all_back(&queue, &plugins, first.left, (Which::All, Doing::OnTrial), LONGEST).await.unwrap();
+        let trial =
+            put_all_back(&queue, &plugins, first.left, (Which::All, Doing::OnTrial), (Spread::of(None), LONGEST))
+                .await
+                .unwrap();
         assert_eq!(json!(trial.put_back), json!({ "b": 5 }), "what is only tried takes no room");
         assert!(queue.accept(vec![event()]).await.is_ok(), "there is room for what comes in");
         queue.close().await;

@@ -112,6 +112,10 @@ pub(super) struct AgainNamed {
     /// Which deliveries. Without it, all that are over or wait for their next attempt, and those that there never were.
     #[serde(default)]
     pub state: Option<Part>,
+    /// How many events a second, up to 2,500; without it, as many.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 100000)]
+    pub rate: Option<u32>,
     /// Whether it is only found out what would be done.
     #[serde(default)]
     pub dry_run: bool,
@@ -154,6 +158,10 @@ pub(super) struct AgainFiltered {
     #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
+    /// How many events a second, up to 2,500; without it, as many.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 100000)]
+    pub rate: Option<u32>,
     /// Whether it is only found out what would be done.
     #[serde(default)]
     pub dry_run: bool,
@@ -245,6 +253,7 @@ pub(super) struct Asked {
     pub text: Option<String>,
     pub before: Option<String>,
     pub limit: Option<usize>,
+    pub rate: Option<u32>,
     pub dry_run: bool,
     pub find: bool,
 }
@@ -272,14 +281,28 @@ impl Asked {
     /// Reads an [`Again`].
     pub fn again(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
         if names_events(headers, body)? {
-            let AgainNamed { events, plugin, state, dry_run } = read(headers, body)?;
+            let AgainNamed { events, plugin, state, rate, dry_run } = read(headers, body)?;
             let state = state.map(State::from);
-            return Ok(Asked { events: Some(events), plugin, state, dry_run, ..Asked::default() });
+            return Ok(Asked { events: Some(events), plugin, state, rate, dry_run, ..Asked::default() });
         }
         let said: AgainFiltered = read(headers, body)?;
-        let AgainFiltered { source, event_type, state, plugin, since, until, text, before, limit, dry_run, find } =
+        let AgainFiltered { source, event_type, state, plugin, since, until, text, before, limit, rate, dry_run, find } =
             said;
-        Ok(Asked { events: None, source, event_type, state, plugin, since, until, text, before, limit, dry_run, find })
+        Ok(Asked {
+            events: None,
+            source,
+            event_type,
+            state,
+            plugin,
+            since,
+            until,
+            text,
+            before,
+            limit,
+            rate,
+            dry_run,
+            find,
+        })
     }
 
     /// Reads [`DeadOnes`].
@@ -313,6 +336,16 @@ impl Asked {
             limit,
             ..Wanted::default()
         })
+    }
+
+    /// How many events a second, where that is said.
+    pub fn rate(&self) -> Result<Option<u32>, Refusal> {
+        match self.rate {
+            Some(rate) if !(1..=100_000).contains(&rate) => {
+                Err(Refusal::Wrong("rate: must be from 1 to 100000".into()))
+            }
+            rate => Ok(rate),
+        }
     }
 
     /// The events that are named, where any are.
