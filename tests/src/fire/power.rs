@@ -25,8 +25,10 @@ pub struct Report {
     pub seed: u64,
     /// How often the power went.
     pub cuts: u64,
-    /// How many of them came while the queue was being opened.
+    /// How many of them came while the queue was being opened,
     pub while_opening: u64,
+    /// and how many while the log was being moved into the file beside the writer.
+    pub while_moving: u64,
     /// How many events were accepted, and how many deliveries settled.
     pub acknowledged: u64,
     /// Deliveries that were said to be settled.
@@ -54,6 +56,7 @@ pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
         disk.cut_power_after(chance.below(calls));
         let opened = load_until_it_is_off(folder.path(), &promises, chance.number(), &mut report);
         report.while_opening += u64::from(!opened);
+        report.while_moving += u64::from(opened && disk.was_unsynced("hookgate.db"));
         report.cuts += 1;
         let outage = if way == Way::Torn { Outage::Torn(chance.number()) } else { Outage::Clean };
         if let Err(error) = disk.settle(outage) {
