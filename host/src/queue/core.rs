@@ -14,7 +14,7 @@ use super::state::Remembered;
 use super::store::{Store, StoreError, only_not_now};
 use super::texts::Texts;
 use super::writer::{Order, Writer};
-use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place};
+use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place, schema};
 use crate::event::{UnixMs, now_ms, wall_ms};
 use crate::schedule::Schedules;
 
@@ -61,7 +61,8 @@ impl Core {
         let marker = folder.join("failed");
         if marker.exists() {
             tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
-            store.check().with_context(|| is_damaged(&file))?;
+            let checked = store.check().and_then(|()| schema::check(&store.db));
+            checked.with_context(|| is_damaged(&file))?;
             std::fs::remove_file(&marker)?;
         }
         let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));

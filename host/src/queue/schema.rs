@@ -38,6 +38,23 @@ pub(super) fn version(db: &Connection) -> anyhow::Result<i64> {
     Ok(version)
 }
 
+/// Makes sure that a file says of its tables and indexes what this code writes: whoever reads all of it takes that for granted.
+pub(super) fn check(db: &Connection) -> anyhow::Result<()> {
+    let mut fresh = Connection::open_in_memory()?;
+    bring_up(&mut fresh)?;
+    let found = texts(db)?;
+    for written in texts(&fresh)? {
+        anyhow::ensure!(found.contains(&written), "what it says of `{}` is not what was written", written.0);
+    }
+    Ok(())
+}
+
+/// The names of a file's tables, indexes and views, with what made each.
+fn texts(db: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let mut statement = db.prepare("SELECT name, sql FROM sqlite_schema")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::store::Store;
@@ -82,6 +99,20 @@ mod tests {
             assert_eq!(unrouted, if version < 4 { 2 } else { 0 }, "version {version}");
             store.delete_expired(1, 1).unwrap();
         }
+    }
+
+    #[test]
+    fn a_file_that_says_something_else_of_a_table_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Store::open(&folder.path().join("t.db")).unwrap().db;
+        check(&db).unwrap();
+        // Somebody's own index is none of ours.
+        db.execute_batch("CREATE INDEX own ON event (repeat_key)").unwrap();
+        check(&db).unwrap();
+        let flipped = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'trace', 'trabe') WHERE name = 'body'";
+        db.execute_batch(flipped).unwrap();
+        let told = check(&db).unwrap_err().to_string();
+        assert!(told.contains("`body`"), "{told}");
     }
 
     #[test]
