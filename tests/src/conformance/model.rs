@@ -8,6 +8,8 @@ use hookgate::effects::Value;
 use hookgate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook};
 use hookgate::queue::{Delivery, Doing, Receipt, Standing, Track, Which};
 
+use super::desk::OPEN;
+
 /// Where deliveries wait in turn: with those of their source, or with what was put back by hand.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Line {
@@ -106,14 +108,14 @@ impl Subscriber {
         (lane.is_none() || !self.deliveries.iter().any(before)).then_some(now)
     }
 
-    /// A delivery is over: the first that waits in its lane is due.
-    pub fn leave_lane(&mut self, event: EventId, now: UnixMs) {
+    /// A delivery is over: the first that waits in its lane is due, and waits from now on.
+    pub fn leave_lane(&mut self, event: EventId, (now, step): (UnixMs, u64)) {
         let Some(lane) = self.deliveries.get(&event).and_then(|told| told.lane.clone()) else { return };
         let waits = |told: &&mut Told| {
             told.standing == Standing::Pending && told.due_ms.is_none() && told.lane.as_ref() == Some(&lane)
         };
         if let Some(first) = self.deliveries.values_mut().find(waits) {
-            first.due_ms = Some(now);
+            (first.due_ms, first.since) = (Some(now), step);
         }
     }
 
@@ -149,6 +151,17 @@ impl Subscriber {
 impl Model {
     fn at(&self) -> (UnixMs, u64) {
         (self.now, self.step)
+    }
+
+    /// Whether as much waits as may.
+    pub fn is_full(&self) -> bool {
+        let deliveries = self.subscribers.values().flat_map(|one| one.deliveries.values());
+        deliveries.filter(|told| told.is_open()).count() >= OPEN
+    }
+
+    /// Whether it came before.
+    pub fn has_key(&self, event: &NewEvent) -> bool {
+        event.repeat_key.is_some_and(|key| self.keys.contains_key(&key))
     }
 
     /// An event was accepted under an id.

@@ -70,7 +70,7 @@ impl Model {
             told.wait_from(standing, due, step);
         }
         if standing != Standing::Pending {
-            one.leave_lane(event, now);
+            one.leave_lane(event, (now, step));
         }
     }
 
