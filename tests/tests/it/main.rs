@@ -50,5 +50,6 @@ mod telemetry;
 mod tls;
 mod trust;
 mod vendors;
+mod versions;
 mod warm;
 mod wasi_commands;
