@@ -229,7 +229,7 @@ pub type Row = BTreeMap<String, Value>;
 
 fn rows(db: &Connection, sql: &str) -> Vec<Row> {
     let mut statement = db.prepare(sql).unwrap();
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let row = |row: &rusqlite::Row| {
         columns
             .iter()

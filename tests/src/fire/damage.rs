@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long nothing comes before a queue is asked whether that was all, and how often until it is believed that nothing comes any more.
 const QUIET: Duration = Duration::from_millis(10);
-const PAUSES: u32 = 50;
+const PAUSES: u32 = 300;
 
 /// How the cases went.
 #[derive(Debug, Default)]
