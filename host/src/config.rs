@@ -511,6 +511,17 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_that_can_hold_all_instances_is_warned_of() {
+        let warned = |limits: &str| parse(&format!("[limits]\n{limits}")).unwrap().warnings();
+        assert!(warned("instances = 17").is_empty());
+        assert!(warned("instances = 16")[0].starts_with("limits.calls_at_once: 16 calls of one plugin"));
+        let own =
+            warned("instances = 20\n[plugins.a]\ncalls_at_once = 20\n[plugins.b]\ncalls_at_once = 19\n[plugins.c]");
+        assert!(matches!(own.as_slice(), [one] if one.starts_with("plugins.a.calls_at_once: 20 ")), "{own:?}");
+        assert!(own[0].ends_with("say less than 20, or raise limits.instances"), "{own:?}");
+    }
+
+    #[test]
     fn a_config_never_prints_a_secret() {
         let config = parse("[sources.a]\nprovider = \"github\"\nsecrets = [{ env = \"SECRET\" }]").unwrap();
         assert!(!format!("{config:?}").contains("s3cret"));

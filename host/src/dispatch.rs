@@ -105,6 +105,7 @@ impl Dispatch {
     async fn apply_one(&self, change: Change) -> Result<(), crate::queue::AcceptError> {
         match change {
             Change::Runs { plugin, patterns, ordered_by, calls_at_once } => {
+                self.counters.begin(&plugin);
                 self.queue.subscribe(&plugin, Some(patterns), ordered_by, calls_at_once).await?;
                 // Other code, or other limits: it is tried anew.
                 self.breakers.forget(&plugin, || self.queue.claim(&plugin, calls_at_once));

@@ -78,7 +78,9 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("hookgate: {error:#}");
+            // It may tell what strangers wrote.
+            let told: Vec<String> = format!("{error:#}").lines().map(commands::harmless).collect();
+            eprintln!("hookgate: {}", told.join("\n"));
             let is_usage = error.is::<ConfigError>() || error.is::<commands::Usage>();
             if is_usage { BAD_USAGE.into() } else { ExitCode::FAILURE }
         }

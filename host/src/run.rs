@@ -54,6 +54,9 @@ const SHORT_DRAIN: Duration = Duration::from_secs(1);
 /// senders out.
 const LOADING: Duration = Duration::from_secs(30);
 
+/// What is said where not all that was acknowledged may be on disk, before why.
+const BROKEN: &str = "the gateway cannot keep its promises any more";
+
 /// Runs the gateway on sockets that the caller brings, until the caller says stop.
 ///
 /// `on_ready` is called once everything is loaded and requests are taken. Ends well after an orderly stop, and with an error
@@ -116,7 +119,7 @@ pub async fn run(
         // Nothing that goes on now can be written down.
         ingress_stop.cancel();
         dispatch_stop.cancel();
-        anyhow::bail!("the gateway cannot keep its promises any more: {why}");
+        anyhow::bail!("{BROKEN}: {why}");
     }
     // In the order of the path: nothing new comes in, what runs ends, what is known is written down, and told.
     ingress_stop.cancel();
@@ -124,9 +127,9 @@ pub async fn run(
     dispatch_stop.cancel();
     tell_of_cut_off(dispatching.await.unwrap_or(0));
     let _ = tokio::join!(watching, reloading, showing);
-    queue.close().await;
+    let closed = queue.close().await;
     flush.end_within(drain).await;
-    Ok(())
+    closed.context(BROKEN)
 }
 
 /// Watches what others may change: the files of the config, and the clock.

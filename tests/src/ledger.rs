@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hookgate::event::EventId;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 /// The tables of a data folder.
@@ -166,6 +167,25 @@ impl Ledger {
         rows.map(Result::unwrap).collect()
     }
 
+    /// The rows of every table, in the same order each time.
+    pub fn tables(&self) -> BTreeMap<String, Vec<Row>> {
+        let db = self.read();
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let mut statement = db.prepare(tables).unwrap();
+        let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        names.map(|name| (name.clone(), rows(&db, &format!("SELECT * FROM {name} ORDER BY 1, 2")))).collect()
+    }
+
+    /// What the file says of its tables, indexes and views.
+    pub fn schema(&self) -> Vec<Row> {
+        rows(&self.read(), "SELECT type, name, sql FROM sqlite_schema ORDER BY name")
+    }
+
+    /// Which version of the schema it has.
+    pub fn version(&self) -> i64 {
+        self.read().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    }
+
     /// Damages one byte of an event's stored payload, as a failing disk would. Only while no gateway runs.
     pub fn damage(&self, id: &str) {
         let db = self.write();
@@ -188,6 +208,13 @@ impl Ledger {
         db
     }
 
+    /// Reads, as a backup does, until it is dropped.
+    pub fn reads(&self) -> Connection {
+        let db = self.read();
+        db.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
+        db
+    }
+
     /// What SQLite says about the whole file: `ok`.
     pub fn integrity(&self) -> String {
         self.read().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
@@ -202,6 +229,22 @@ impl Ledger {
     fn write(&self) -> Connection {
         Connection::open(&self.file).unwrap()
     }
+}
+
+/// A row: its values by the names of its columns.
+pub type Row = BTreeMap<String, Value>;
+
+fn rows(db: &Connection, sql: &str) -> Vec<Row> {
+    let mut statement = db.prepare(sql).unwrap();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let row = |row: &rusqlite::Row| {
+        columns
+            .iter()
+            .enumerate()
+            .map(|(n, column)| Ok((column.clone(), row.get(n)?)))
+            .collect::<rusqlite::Result<Row>>()
+    };
+    statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
 fn number(id: &str) -> i64 {

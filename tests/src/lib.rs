@@ -40,7 +40,7 @@ pub use gateway::Gateway;
 pub use guest::{Guest, WIT};
 pub use home::Home;
 pub use http::{Answer, Doors, api, exchange};
-pub use ledger::{AttemptRow, Ledger, State};
+pub use ledger::{AttemptRow, Ledger, Row, State};
 pub use process::{Process, Ran, from_environment, run_hookgate, sample, skipped, spawn_hookgate};
 pub use receiver::{Hit, Receiver, Reply};
 pub use sender::{Sender, Webhook};

@@ -185,7 +185,7 @@ pub fn run_hookgate(home: &Home, words: &[&str]) -> Ran {
 /// Starts the binary with these words, in a folder of its own choice, for its lines to be read as they come.
 pub fn spawn_hookgate(home: &Home, words: &[&str]) -> Child {
     let mut command = hookgate();
-    command.args(words).current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(words).current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
 }
 

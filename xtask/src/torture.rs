@@ -1,5 +1,6 @@
 //! The gateway under fire, on a large scale: the release build, by the drivers that the tests run for a minute.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -7,23 +8,31 @@ use clap::Args;
 
 use crate::process::{announce, hand_over, run};
 use crate::project::Project;
+use crate::{faketime, schemathesis};
 
 /// What `cargo xtask torture --help` teaches below the options.
 pub const TORTURE: &str = "\
 Drivers:
-  kill         SIGKILL at random moments while 64 connections send
+  kill         SIGKILL at random moments, also while it stops, while 64 connections send
   supervision  SIGTERM under load; SIGKILL with a million events stored; one event that ends it each time
   power        the queue alone: the power goes, with all that was not synced, or with parts of it
-  faults       the queue alone: calls of the disk fail, and it fills up
+  faults       the queue alone: calls of the disk fail, also while the log is moved, and it fills up
   damage       the queue alone: bits of its files are flipped, and files are cut off
 
-Each counts what was promised and not kept, beside records that the gateway could not touch.
+Tests of `cargo xtask test`, on a larger scale:
+  simulate     the queue, the schedule and the breaker by a seed: crashes, full disks, wrong clocks (long: a million seeds)
+  conformance  the queue's verbs against a model in memory (long: 2,000 sequences)
+  api          the API against its description, by schemathesis (long: 2,000 examples)
+  clocks       the wall clock is set while it runs
+  versions     files that older versions wrote, and copies
+
+Each of the first counts what was promised and not kept, beside records that the gateway could not touch.
 docs/reliability.md says what, and why. Tables come out at the end. The exit code is 1 where a promise
-was broken, a goal was missed, or a driver did not come to its end.
+was broken, a goal was missed, a test failed, or a driver did not come to its end.
 
 Examples:
-  cargo xtask torture                          all of them, some minutes
-  cargo xtask torture --long --json out.json   500 kills, a million answers and more
+  cargo xtask torture                          all of them, a quarter of an hour
+  cargo xtask torture --long --json out.json   500 kills, a million answers, a million seeds and more
   cargo xtask torture kill --seed 7            the choices of a run again; its table says its seed";
 
 /// What to try, and how much.
@@ -31,7 +40,7 @@ Examples:
 pub struct Torture {
     /// Which drivers, in place of all
     names: Vec<String>,
-    /// On the scale of a release: an hour and more
+    /// On the scale of a release: some hours
     #[arg(long)]
     long: bool,
     /// Make the choices that this number decides
@@ -52,8 +61,14 @@ impl Torture {
             "--bin",
             "hookgate-torture",
         ]))?;
+        let wants = |name: &str| self.names.is_empty() || self.names.iter().any(|wanted| wanted == name);
+        let faketime = if wants("clocks") { faketime::set_up()? } else { OsString::new() };
+        let schemathesis = if wants("api") { schemathesis::set_up(project)? } else { OsString::new() };
         let mut torture = project.command(&project.binary("release", "hookgate-torture"));
-        torture.args(self.names).env("HOOKGATE_BIN", project.binary("release", "hookgate"));
+        torture.args(&self.names).env("HOOKGATE_BIN", project.binary("release", "hookgate"));
+        torture.env("HOOKGATE_FAKETIME", faketime).env("HOOKGATE_SCHEMATHESIS", schemathesis);
+        // It runs tests as we would.
+        torture.env("CARGO_TARGET_DIR", &project.target);
         torture.args(self.long.then_some("--long"));
         torture.args(self.seed.map(|seed| format!("--seed={seed}")));
         if let Some(json) = self.json {

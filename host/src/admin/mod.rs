@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
-use crate::api::{Api, Door, Guard, Hosts, OperatorsDescription};
+use crate::api::{self, Api, Door, Guard, Hosts, OperatorsDescription};
 use crate::dispatch::Dispatch;
-use crate::event::rfc3339;
+use crate::event::{read_rfc3339, rfc3339};
 use crate::ingress::{Refused, RefusedFace, Sources, Wanted};
 use crate::keys::Role;
 use crate::plugins::Plugins;
@@ -99,7 +99,9 @@ impl Admin {
         let shown = probed.merge(shown).with_state(admin.clone());
         // What each may do that shows a key is told by its role.
         let (operator, keyed) = (admin.api.clone().operator_router(&guard), admin.api.clone().router());
-        let described = Router::new().route("/openapi-admin.json", get(async || Json(description())));
+        let described = Router::new()
+            .route("/openapi.json", get(async || Json(of_all())))
+            .route("/openapi-admin.json", get(async || Json(of_operators())));
         shown.merge(described).merge(operator).merge(keyed).fallback(async || {
             let told =
                 "there is nothing here: /status, /metrics, /healthz, /readyz, /openapi.json, /openapi-admin.json";
@@ -114,8 +116,17 @@ impl Admin {
 struct Description;
 
 /// All that operators may ask.
-fn description() -> utoipa::openapi::OpenApi {
+fn of_operators() -> utoipa::openapi::OpenApi {
     OperatorsDescription::openapi().merge_from(Description::openapi())
+}
+
+/// The same with what applications may ask, who come to this address too.
+fn of_all() -> utoipa::openapi::OpenApi {
+    let mut all = of_operators().merge_from(api::Description::openapi());
+    all.info.title = "Hookgate".to_owned();
+    all.info.description =
+        Some("Publish events, have them pushed to URLs, look at them, operate the gateway.".to_owned());
+    all
 }
 
 /// Plugins are scanned before anything listens, so what is left is whether the queue writes and nobody said stop.
@@ -165,23 +176,33 @@ struct Asked {
     source: Option<String>,
     /// For one cause, as /metrics names them.
     cause: Option<String>,
+    /// Those from this time on (RFC 3339).
+    #[param(format = DateTime)]
+    since: Option<String>,
     /// The most of them.
     #[param(minimum = 0, maximum = 4294967295_u32)]
     limit: Option<u32>,
+}
+
+impl Asked {
+    /// What is looked for; nothing, where the time is none.
+    fn wanted(self) -> Option<Wanted> {
+        let Asked { source, cause, since, limit } = self;
+        let since_ms = since.map_or(Some(0), |since| read_rfc3339(&since))?;
+        Some(Wanted { source, cause, since_ms, limit: limit.map(|limit| limit as usize) })
+    }
 }
 
 /// The last requests that were refused, the newest first
 #[utoipa::path(get, path = "/api/v1/refusals", tag = "refusals", params(Asked),
     responses((status = 200, body = [RefusedFace]), (status = 401, body = Object), (status = 403, body = Object), (status = 422, body = Object)))]
 async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    match asked {
-        Ok(Query(Asked { source, cause, limit })) => {
-            let limit = limit.map(|limit| limit as usize);
-            Json(admin.refused.newest(&Wanted { source, cause, limit })).into_response()
-        }
-        Err(_) => {
-            let told = json!({ "error": "ask by source, cause and limit, which is a number" });
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(told)).into_response()
+    match asked.ok().and_then(|Query(asked)| asked.wanted()) {
+        Some(wanted) => Json(admin.refused.newest(&wanted)).into_response(),
+        None => {
+            let told =
+                "ask by source, cause, since, which is a time like 2026-01-31T12:00:00Z, and limit, which is a number";
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": told }))).into_response()
         }
     }
 }
@@ -278,5 +299,39 @@ impl Admin {
         encoding::text::encode_registry(&mut text, &now)?;
         encoding::text::encode_eof(&mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_described_together_is_what_is_described_apart() {
+        let value = |description| serde_json::to_value::<utoipa::openapi::OpenApi>(description).unwrap();
+        let all = value(of_all());
+        let mut names = std::collections::BTreeSet::new();
+        for part in [value(of_operators()), value(api::Description::openapi())] {
+            for (path, methods) in part["paths"].as_object().unwrap() {
+                for (method, operation) in methods.as_object().unwrap() {
+                    let mut operation = operation.clone();
+                    if operation["security"].is_null() {
+                        assert_eq!(all["security"], part["security"], "{method} {path}");
+                    }
+                    let mut together = all["paths"][path][method].clone();
+                    // Operators can look at what they published.
+                    for one in [&mut operation, &mut together] {
+                        one["responses"]["202"] = Value::Null;
+                    }
+                    assert_eq!(together, operation, "{method} {path}");
+                    names.insert(operation["operationId"].to_string());
+                }
+            }
+            for (name, schema) in part["components"]["schemas"].as_object().unwrap() {
+                assert_eq!(&all["components"]["schemas"][name], schema, "two schemas are called {name}");
+            }
+        }
+        let operations = all["paths"].as_object().unwrap().values().map(|methods| methods.as_object().unwrap().len());
+        assert_eq!(operations.sum::<usize>(), names.len(), "each operation has a name of its own");
     }
 }

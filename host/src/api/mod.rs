@@ -18,6 +18,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use utoipa::openapi::OpenApi as OpenApiDocument;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -55,7 +57,7 @@ impl Api {
     /// The routes for whoever shows a key.
     pub fn router(self) -> Router {
         let most = self.body_bytes + BESIDE_DATA;
-        let keyed = Router::new()
+        Router::new()
             .route("/api/v1/events", post(publish::publish))
             .route("/api/v1/webhooks", get(webhooks::list).post(webhooks::create))
             .route("/api/v1/webhooks/events", get(webhooks::types))
@@ -70,13 +72,13 @@ impl Api {
             .layer(DefaultBodyLimit::max(most))
             .route_layer(middleware::from_fn_with_state(self.clone(), check_key))
             .layer(middleware::from_fn(refusal::in_form))
-            .with_state(self);
-        Router::new().route("/openapi.json", get(async || Json(Description::openapi()))).merge(keyed)
+            .with_state(self)
     }
 
-    /// The same on a listener of its own.
+    /// The same on a listener of its own, described for whoever asks there.
     pub fn router_alone(self) -> Router {
-        self.router().fallback(async || Refusal::Nowhere)
+        let described = Router::new().route("/openapi.json", get(async || Json(Description::openapi())));
+        described.merge(self.router()).fallback(async || Refusal::Nowhere)
     }
 }
 
@@ -98,7 +100,7 @@ fn shown(headers: &HeaderMap) -> Option<&[u8]> {
     bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes()))
 }
 
-/// What the API is, for programs that read that.
+/// What applications may ask, for programs that read that.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Hookgate: outgoing webhooks", description = "Publish events, and have them pushed to URLs, signed."),
@@ -117,20 +119,50 @@ fn shown(headers: &HeaderMap) -> Option<&[u8]> {
         webhooks::redeliver,
         webhooks::stats,
     ),
-    modifiers(&Security),
+    modifiers(&Security, &ByKey, &Named),
     security(("bearer" = []), ("x-api-key" = []))
 )]
-struct Description;
+pub struct Description;
 
 struct Security;
 
 impl Modify for Security {
-    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+    fn modify(&self, openapi: &mut OpenApiDocument) {
         let schemes = &mut openapi.components.get_or_insert_default().security_schemes;
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         schemes.insert("bearer".into(), SecurityScheme::Http(bearer));
         schemes.insert("x-api-key".into(), SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
     }
+}
+
+/// Says of each operation that it takes a key, so that it still says so beside others that do not.
+struct ByKey;
+
+impl Modify for ByKey {
+    fn modify(&self, openapi: &mut OpenApiDocument) {
+        let security = openapi.security.clone();
+        operations(openapi).for_each(|operation| operation.security.clone_from(&security));
+    }
+}
+
+/// Names each operation as no other is named, whatever it stands beside: `webhooks_list`, `keys_list`.
+struct Named;
+
+impl Modify for Named {
+    fn modify(&self, openapi: &mut OpenApiDocument) {
+        for operation in operations(openapi) {
+            if let (Some([tag]), Some(name)) = (operation.tags.as_deref(), &mut operation.operation_id)
+                && tag != name
+            {
+                *name = format!("{tag}_{name}");
+            }
+        }
+    }
+}
+
+fn operations(openapi: &mut OpenApiDocument) -> impl Iterator<Item = &mut Operation> {
+    let paths = openapi.paths.paths.values_mut();
+    paths.flat_map(|path| [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete]).flatten()
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub struct Published {
 
 /// Publish an event; when this is answered, it is on disk
 #[utoipa::path(post, path = "/api/v1/events", tag = "events", request_body = Publication,
+    security(("bearer" = []), ("x-api-key" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "In place of `id`",
         min_length = 1, max_length = 256, pattern = "^[!-~]([ -~]*[!-~])?$")),
     responses((status = 202, body = Published), (status = 400, body = Error), (status = 401, body = Error),

@@ -1,20 +1,27 @@
-//! Having events delivered again: page by page, at a rate, until it is done or somebody says stop.
+//! Having events delivered again: all that are meant are found first, and then put back from the oldest on, page by page and at a rate. So
+//! what is ordered by a key is delivered in that order.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use hookgate::event::{EventId, rfc3339};
 use http::Method;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::events::made_at;
-use super::gateway::Gateway;
+use super::gateway::{Gateway, NotNow};
+use super::table::harmless;
+use super::when::local_ms;
 
 /// The most events of one request.
 const PAGE: usize = 1000;
+
+/// Where events are put back, and found.
+pub const AGAIN: &str = "/api/v1/replay";
+
+/// How often it is tried again where it goes no further: after as long as the gateway says, and then after twice as long each time.
+const TRIES: u32 = 4;
 
 /// How much at a time
 #[derive(Args)]
@@ -33,10 +40,12 @@ pub struct Again {
     pub path: &'static str,
     /// What the answer calls what was done.
     pub done: &'static str,
+    /// Which events are looked for, where none are named.
+    pub wanted: Map<String, Value>,
     /// What is said beside the events.
     pub fields: Map<String, Value>,
     /// The events, where they are named.
-    pub events: Vec<String>,
+    pub events: Vec<EventId>,
     /// How much at a time.
     pub pace: Pace,
     /// How it is told, in the words for what is done, and of how many.
@@ -44,88 +53,191 @@ pub struct Again {
 }
 
 /// What was done in all.
+#[derive(Default)]
 struct Sum {
     matched: usize,
     done: Map<String, Value>,
-    next: Value,
-    /// Why it ended before the end.
-    cut: Option<String>,
-    /// What the command ends with.
-    code: ExitCode,
+    /// Those that were named and that there are none of.
+    unknown: Vec<Value>,
+    /// Those that are still to be done, the oldest first.
+    left: Vec<EventId>,
+    /// Why they are.
+    why: Option<String>,
 }
 
 impl Again {
     /// Does it, and prints what was done.
-    pub async fn run(mut self, gateway: &Gateway, as_json: As) -> anyhow::Result<ExitCode> {
-        let sum = self.all_pages(gateway).await?;
-        let Sum { matched, done, next, cut, code } = &sum;
+    pub async fn run(self, gateway: &Gateway, as_json: As) -> anyhow::Result<ExitCode> {
+        let (stop, limit) = (listen_for_stop(), usize::try_from(self.pace.limit).unwrap_or(usize::MAX));
+        let (events, next) = match self.events.is_empty() {
+            true => self.find(gateway, &stop, limit).await?,
+            false => (self.named(), Value::Null),
+        };
+        let is_cut = events.len() > limit || (events.len() == limit && !next.is_null());
+        let (mut events, mut rest) = (events, Vec::new());
+        if events.len() > limit {
+            rest = events.split_off(limit);
+        }
+        let mut sum = self.all_pages(gateway, &stop, events).await?;
+        if !self.events.is_empty() && !rest.is_empty() {
+            // They were meant, each of them.
+            sum.why.get_or_insert_with(|| format!("stopped after {limit} events, which is --limit"));
+            sum.left.append(&mut rest);
+        }
+        self.print(&sum, &next, as_json)?;
+        if is_cut && sum.why.is_none() {
+            eprintln!("stopped after {limit} events, and there may be more: say --limit for more");
+        }
+        if let Some(why) = &sum.why {
+            eprintln!("{why}{}", self.rest(&sum.left));
+        }
+        // What was found may have been let go of meanwhile; what was named should be there.
+        let unknown: Vec<&str> = sum.unknown.iter().filter_map(Value::as_str).collect();
+        let is_unknown = !self.events.is_empty() && !unknown.is_empty();
+        if is_unknown {
+            eprintln!("there is no event {}", harmless(&unknown.join(", ")));
+        }
+        Ok(if sum.why.is_some() || is_unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    fn print(&self, sum: &Sum, next: &Value, as_json: As) -> anyhow::Result<()> {
+        let Sum { matched, done, unknown, left, .. } = sum;
         match as_json {
             As::Json => {
-                let printed = json!({ "matched": matched, self.done: done, "next": next });
+                let mut printed = json!({ "matched": matched, self.done: done, "next": next });
+                for (name, events) in [("left", texts(left)), ("unknown", unknown.clone())] {
+                    if !events.is_empty() {
+                        printed[name] = events.into();
+                    }
+                }
                 outln!("{}", serde_json::to_string_pretty(&printed)?);
             }
             As::Text => {
                 let by_plugin: Vec<String> = done.iter().map(|(plugin, count)| format!("{plugin} {count}")).collect();
                 let by_plugin = if by_plugin.is_empty() { "nothing".to_owned() } else { by_plugin.join(", ") };
-                outln!("{} of {matched} events: {by_plugin}", self.told);
+                outln!("{} of {matched} events: {}", self.told, harmless(&by_plugin));
             }
         }
-        if let Some(cut) = cut {
-            eprintln!("{cut}");
-        }
-        Ok(*code)
+        Ok(())
     }
 
-    async fn all_pages(&mut self, gateway: &Gateway) -> anyhow::Result<Sum> {
-        let (stop, mut told) = (listen_for_stop(), Instant::now());
-        let mut sum = Sum { matched: 0, done: Map::new(), next: Value::Null, cut: None, code: ExitCode::SUCCESS };
-        let is_named = !self.events.is_empty();
+    /// The events that are named, the oldest first.
+    fn named(&self) -> Vec<EventId> {
+        let mut events = self.events.clone();
+        events.sort_unstable();
+        events.dedup();
+        events
+    }
+
+    /// Finds the newest that are meant. Gives them with the oldest first, and where those are that are older.
+    async fn find(
+        &self,
+        gateway: &Gateway,
+        stop: &CancellationToken,
+        limit: usize,
+    ) -> anyhow::Result<(Vec<EventId>, Value)> {
+        let (mut found, mut told, mut fields) = (Vec::new(), Instant::now(), self.wanted.clone());
+        fields.insert("find".into(), true.into());
         loop {
             let begun = Instant::now();
-            let page = self.page(gateway, sum.matched).await?;
-            let matched = page["matched"].as_u64().unwrap_or_default() as usize;
-            sum.add(matched, &page[self.done]);
-            sum.next = page["next"].clone();
-            let is_end = if is_named { self.events.is_empty() } else { sum.next.is_null() };
-            if is_end {
-                return Ok(sum);
+            fields.insert("limit".into(), (limit - found.len()).min(PAGE).into());
+            let page = gateway.ask(Method::POST, AGAIN, Some(Value::Object(fields.clone()))).await?;
+            found.extend(ids(&page["left"]).into_iter().rev());
+            let next = &page["next"];
+            if next.is_null() || found.len() >= limit {
+                found.reverse();
+                return Ok((found, next.clone()));
             }
-            if sum.matched as u64 >= self.pace.limit {
-                let limit = self.pace.limit;
-                sum.cut = Some(format!("stopped after {limit} events, and there may be more: say --limit for more"));
-                return Ok(sum);
+            anyhow::ensure!(!stop.is_cancelled(), "stopped before anything was done");
+            if told.elapsed() > Duration::from_secs(1) {
+                told = Instant::now();
+                eprintln!("found {} events so far", found.len());
             }
-            if stop.load(Ordering::Relaxed) {
-                let on = rest(&sum.next).map(|until| format!("; go on with --until {until}")).unwrap_or_default();
-                sum.cut = Some(format!("stopped after {} events{on}", sum.matched));
-                sum.code = ExitCode::FAILURE;
-                return Ok(sum);
+            fields.insert("before".into(), next.clone());
+            // Whoever else looks has as much time as this.
+            tokio::time::sleep(begun.elapsed()).await;
+        }
+    }
+
+    /// Asks for page after page, until all is done or it goes no further.
+    async fn all_pages(&self, gateway: &Gateway, stop: &CancellationToken, left: Vec<EventId>) -> anyhow::Result<Sum> {
+        let (mut sum, mut told, mut tries) = (Sum { left, ..Sum::default() }, Instant::now(), 0);
+        while let Some(first) = sum.left.first().copied() {
+            if stop.is_cancelled() {
+                sum.why = Some(format!("stopped after {} events", sum.matched));
+                break;
             }
             if told.elapsed() > Duration::from_secs(1) {
                 told = Instant::now();
-                eprintln!("{} events so far, back to {}", sum.matched, made_at(&sum.next));
+                eprintln!("{} events so far, up to {}", sum.matched, local_ms(first.made_at_ms()));
             }
-            if self.fields.get("dry_run").is_none() {
-                let pace = Duration::from_secs_f64(matched as f64 / self.pace.rate as f64);
-                tokio::time::sleep(pace.saturating_sub(begun.elapsed())).await;
+            let (begun, many) = (Instant::now(), sum.left.len());
+            let not_now = match self.page(gateway, &mut sum).await {
+                Ok(not_now) => not_now,
+                Err(error) if sum.matched == 0 => return Err(error),
+                Err(error) => {
+                    sum.why = Some(format!("{error:#}"));
+                    break;
+                }
+            };
+            let done = many - sum.left.len();
+            tries = if done > 0 { 0 } else { tries + 1 };
+            let pause = match not_now {
+                Some(NotNow { told, .. }) if tries > TRIES => {
+                    sum.why = Some(told);
+                    break;
+                }
+                Some(NotNow { told, after }) => {
+                    let pause = after * (1 << tries.saturating_sub(1));
+                    eprintln!("{told}: trying again in {} s", pause.as_secs());
+                    pause
+                }
+                None if sum.left.is_empty() || self.fields.contains_key("dry_run") => Duration::ZERO,
+                None => Duration::from_secs_f64(done as f64 / self.pace.rate as f64).saturating_sub(begun.elapsed()),
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
             }
-            self.fields.insert("before".into(), sum.next.clone());
         }
+        Ok(sum)
     }
 
-    /// Asks for the next page.
-    async fn page(&mut self, gateway: &Gateway, matched: usize) -> anyhow::Result<Value> {
-        let left = usize::try_from(self.pace.limit).unwrap_or(usize::MAX).saturating_sub(matched);
-        let most = left.min(self.pace.rate as usize).min(PAGE);
+    /// Asks for the next page, and adds what was done. Gives why it went no further, where that may be over soon.
+    async fn page(&self, gateway: &Gateway, sum: &mut Sum) -> anyhow::Result<Option<NotNow>> {
+        let many = (self.pace.rate as usize).min(PAGE).min(sum.left.len());
         let mut body = self.fields.clone();
-        if self.events.is_empty() {
-            body.insert("limit".into(), most.into());
-        } else {
-            body.remove("before");
-            let rest = self.events.split_off(most.min(self.events.len()));
-            body.insert("events".into(), std::mem::replace(&mut self.events, rest).into());
+        body.insert("events".into(), texts(&sum.left[..many]).into());
+        if self.path == AGAIN {
+            body.insert("rate".into(), self.pace.rate.into());
         }
-        gateway.ask(Method::POST, self.path, Some(Value::Object(body))).await
+        let answer = match gateway.ask(Method::POST, self.path, Some(Value::Object(body))).await {
+            Ok(answer) => answer,
+            Err(error) => return error.downcast::<NotNow>().map(Some),
+        };
+        let left = ids(&answer["left"]);
+        let matched = answer["matched"].as_u64().unwrap_or_default() as usize;
+        sum.matched += matched.saturating_sub(left.len());
+        for (plugin, count) in answer[self.done].as_object().into_iter().flatten() {
+            let before = sum.done.get(plugin).and_then(Value::as_u64).unwrap_or_default();
+            sum.done.insert(plugin.clone(), (before + count.as_u64().unwrap_or_default()).into());
+        }
+        sum.unknown.extend(answer["unknown"].as_array().into_iter().flatten().cloned());
+        sum.left.splice(..many, left);
+        let why = answer["why"].as_str();
+        Ok(why.map(|why| NotNow { told: harmless(why), after: Duration::from_secs(1) }))
+    }
+
+    /// How to go on with what is left: by the ids where they were named, otherwise by the times of the first and the last.
+    fn rest(&self, left: &[EventId]) -> String {
+        let (Some(first), Some(last)) = (left.first(), left.last()) else { return String::new() };
+        if self.events.is_empty() {
+            let (since, until) = (rfc3339(first.made_at_ms()), rfc3339(last.made_at_ms() + 1));
+            format!("; {} events are left: go on with --since {since} --until {until}", left.len())
+        } else {
+            let left: Vec<String> = left.iter().map(EventId::to_string).collect();
+            format!("; go on with {}", left.join(" "))
+        }
     }
 }
 
@@ -145,29 +257,21 @@ impl As {
     }
 }
 
-impl Sum {
-    fn add(&mut self, matched: usize, done: &Value) {
-        self.matched += matched;
-        for (plugin, count) in done.as_object().into_iter().flatten() {
-            let before = self.done.get(plugin).and_then(Value::as_u64).unwrap_or_default();
-            self.done.insert(plugin.clone(), (before + count.as_u64().unwrap_or_default()).into());
-        }
-    }
+fn texts(events: &[EventId]) -> Vec<Value> {
+    events.iter().map(|event| event.to_string().into()).collect()
 }
 
-/// Before when the rest is, where that is not named: what came in the same millisecond is part of it.
-fn rest(next: &Value) -> Option<String> {
-    let next: EventId = next.as_str()?.parse().ok()?;
-    Some(rfc3339(next.made_at_ms() + 1))
+fn ids(list: &Value) -> Vec<EventId> {
+    list.as_array().into_iter().flatten().filter_map(|id| id.as_str()?.parse().ok()).collect()
 }
 
 /// Notes Ctrl-C, so that a page that was begun is ended.
-fn listen_for_stop() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
+fn listen_for_stop() -> CancellationToken {
+    let stop = CancellationToken::new();
     let told = stop.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            told.store(true, Ordering::Relaxed);
+            told.cancel();
         }
     });
     stop

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::Door;
-use super::table::print_table;
+use super::table::{Column, print_table};
 use super::when::local;
 
 /// Show who changed what by hand, the newest first
@@ -33,7 +33,8 @@ impl Audit {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = noted.as_array().into_iter().flatten().map(row).collect();
-        print_table(&["AT", "WHO", "ACTION", "WHAT"], &rows);
+        let columns = [Column::whole("AT"), Column::text("WHO"), Column::whole("ACTION"), Column::sentence("WHAT")];
+        print_table(&columns, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }

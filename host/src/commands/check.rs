@@ -14,6 +14,8 @@ use hookgate::plugins::{Granting, Plugins, Standing};
 use hookgate::provider::Key;
 use hookgate::runtime::{Compiler, EngineLimits, Runtime};
 
+use super::table::harmless;
+
 /// Read the config and load every plugin as `serve` would, and tell all that is wrong
 #[derive(Args)]
 #[command(after_help = "Example:  hookgate check --config /etc/hookgate/hookgate.toml")]
@@ -102,11 +104,11 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
     outln!("{}: {} {plugins}", config.server.plugins_dir.display(), standings.len());
     for standing in standings {
         let what = match &standing.why {
-            Some(why) => why.replace('\n', "\n      "),
+            Some(why) => lines(why, "\n      "),
             None => {
                 let wants = standing.subscriptions.join(", ");
                 let wants = if wants.is_empty() { String::new() } else { format!(", wants {wants}") };
-                format!("{} {}{wants}", standing.version, standing.generation)
+                harmless(&format!("{} {}{wants}", standing.version, standing.generation))
             }
         };
         outln!("  {:<20} {:<8} {what}", standing.name, standing.slot);
@@ -117,11 +119,16 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
                 (false, false) => "lacks",
             };
             let about = if asked.about.is_empty() { String::new() } else { format!("  {}", asked.about) };
-            outln!("      {has} {asked}{about}");
+            outln!("      {has} {}", harmless(&format!("{asked}{about}")));
             // What a blocked one lacks is told above.
             if let (Some(paste), None) = (&asked.paste, &standing.why) {
-                outln!("        {}", paste.replace('\n', "\n        "));
+                outln!("        {}", lines(paste, "\n        "));
             }
         }
     }
+}
+
+/// Several lines, each harmless, with this between them.
+fn lines(text: &str, between: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join(between)
 }

@@ -3,14 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use hookgate::event::EventId;
 use serde_json::{Value, json};
 
 use super::Usage;
-use super::again::{Again, As, Pace};
+use super::again::{AGAIN, Again, As, Pace};
 use super::events::pages;
 use super::filter::Filter;
 use super::gateway::Door;
-use super::table::print_table;
+use super::table::{Column, print_table};
 use super::when::local;
 
 /// List what plugins could not do, try it again, or let go of it
@@ -74,7 +75,7 @@ struct Drop {
 struct Ones {
     /// The events
     #[arg(value_name = "EVENT", conflicts_with_all = ["source", "event_type", "since", "until", "text"])]
-    events: Vec<String>,
+    events: Vec<EventId>,
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
@@ -86,15 +87,25 @@ struct Ones {
     json: bool,
 }
 
+/// How dead deliveries are shown.
+const COLUMNS: [Column; 8] = [
+    Column::whole("EVENT"),
+    Column::whole("RECEIVED"),
+    Column::text("SOURCE").spare(),
+    Column::text("TYPE"),
+    Column::text("PLUGIN"),
+    Column::whole("ATTEMPTS").spare(),
+    Column::whole("OUTCOME"),
+    Column::sentence("WHY"),
+];
+
 impl Dead {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         super::block_on(async {
             match self.what {
                 None => self.list.run().await,
                 Some(What::List(list)) => list.run().await,
-                Some(What::Retry(retry)) => {
-                    retry.ones.run("/api/v1/dead/retry", "put_back", "put back dead deliveries").await
-                }
+                Some(What::Retry(retry)) => retry.ones.run(AGAIN, "put_back", "put back dead deliveries").await,
                 Some(What::Drop(drop)) => drop.run().await,
             }
         })?
@@ -112,7 +123,7 @@ impl List {
         // An event may be dead at several.
         dead.truncate(self.limit as usize);
         let rows: Vec<Vec<String>> = dead.iter().map(row).collect();
-        print_table(&["EVENT", "RECEIVED", "SOURCE", "TYPE", "PLUGIN", "ATTEMPTS", "OUTCOME", "WHY"], &rows);
+        print_table(&COLUMNS, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -139,8 +150,39 @@ impl Drop {
 
 impl Ones {
     async fn run(self, path: &'static str, done: &'static str, told: &'static str) -> anyhow::Result<ExitCode> {
-        let fields = self.filter.fields()?;
-        let again = Again { path, done, fields, events: self.events, pace: self.pace, told };
+        let mut wanted = self.filter.fields()?;
+        let mut fields = wanted.clone();
+        fields.retain(|name, _| name == "plugin");
+        if path == AGAIN {
+            fields.insert("state".into(), "dead".into());
+        }
+        wanted.insert("state".into(), "dead".into());
+        let again = Again { path, done, wanted, fields, events: self.events, pace: self.pace, told };
         again.run(&self.door.open()?, As::said(&self.json)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::super::table::table;
+    use super::*;
+
+    #[test]
+    fn a_table_of_the_dead_fits_80_columns_with_whole_ids_and_says_why() {
+        let why = "the answer was 503 Service Unavailable, and what it said of it is much longer than a line of a terminal is";
+        let dead = |outcome: &str| {
+            json!({ "event": "evt_01m3pj7q2d0a1", "received_at": "2026-11-26T15:22:55.123Z", "source": "frameio",
+                "type": "comment.created", "plugin": "frameio-comment", "attempts": 8, "outcome": outcome, "why": why })
+        };
+        let rows = [row(&dead("retry")), row(&dead("out_of_memory"))];
+        let lines = table(&COLUMNS, &rows, Some(80));
+        assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
+        for (at, outcome) in [(1, "retry"), (4, "out_of_memory")] {
+            assert!(lines[at].starts_with(&format!("evt_01m3pj7q2d0a1  {}  ", rows[0][1])), "{lines:#?}");
+            assert!(lines[at].contains(outcome), "{lines:#?}");
+            assert_eq!(format!("{} {}", lines[at + 1].trim(), lines[at + 2].trim()), why, "{lines:#?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::filter::{Filter, with_query};
 use super::gateway::{Door, Gateway};
-use super::table::print_table;
+use super::table::{Column, print_table};
 use super::when::{local, local_ms};
 
 /// List what came in and how it went, the newest first
@@ -73,6 +73,16 @@ const PATH: &str = "/api/v1/events";
 /// The most events on a page.
 const PAGE: usize = 1000;
 
+/// How events are shown.
+const COLUMNS: [Column; 6] = [
+    Column::whole("EVENT"),
+    Column::whole("RECEIVED"),
+    Column::text("SOURCE").spare(),
+    Column::text("TYPE"),
+    Column::whole("STATE"),
+    Column::text("DELIVERIES").spare(),
+];
+
 impl Events {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         super::block_on(async {
@@ -92,7 +102,7 @@ impl Events {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = events.iter().map(row).collect();
-        print_table(&["EVENT", "RECEIVED", "SOURCE", "TYPE", "STATE", "DELIVERIES"], &rows);
+        print_table(&COLUMNS, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -125,7 +135,7 @@ pub async fn pages(
 }
 
 /// When the event of an id was made.
-pub fn made_at(id: &Value) -> String {
+fn made_at(id: &Value) -> String {
     let id = id.as_str().and_then(|text| text.parse::<EventId>().ok());
     id.map(|id| local_ms(id.made_at_ms())).unwrap_or_default()
 }
@@ -147,4 +157,44 @@ fn deliveries(event: &Value) -> String {
         format!("{whose} {state}{}", times.map(|times| format!(" ({times} attempts)")).unwrap_or_default())
     };
     event["deliveries"].as_array().into_iter().flatten().map(told).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::super::table::{lines_of_row, table};
+    use super::*;
+
+    const ID: &str = "evt_01m3pj7q2d0a1";
+
+    fn listed(source: &str, event_type: &str) -> Value {
+        let delivery = |plugin: &str| json!({ "plugin": plugin, "state": "dead", "attempts": 8 });
+        json!({ "id": ID, "received_at": "2026-11-26T15:22:55.123Z", "source": source, "type": event_type, "state": "unrouted",
+            "deliveries": [delivery("frameio-comment"), delivery("a-plugin-with-a-long-name")] })
+    }
+
+    #[test]
+    fn a_table_of_events_fits_80_columns_with_whole_ids() {
+        let rows =
+            [row(&listed("frameio-of-a-customer", "comment.created")), row(&listed("動画", "動画.処理が完了しました"))];
+        for room in [80, 70, 60] {
+            let lines = table(&COLUMNS, &rows, Some(room));
+            assert!(lines.iter().all(|line| line.width() <= room), "{lines:#?}");
+            let is_whole =
+                |line: &String| line.starts_with(&format!("{ID}  {}  ", rows[0][1])) && line.contains("unrouted");
+            assert!(lines[1..].iter().all(is_whole), "{lines:#?}");
+            assert_eq!(lines[0].contains("DELIVER"), room > 70, "{lines:#?}");
+        }
+        assert!(table(&COLUMNS, &rows, Some(80))[2].contains("動画 "));
+    }
+
+    #[test]
+    fn an_event_that_is_followed_has_a_line_that_fits() {
+        let row = row(&listed("frameio-of-a-customer", "動画.処理が完了しました"));
+        let lines = lines_of_row(&COLUMNS, &follow::WIDTHS, &row, Some(80));
+        assert!(lines.len() == 1 && lines[0].width() <= 80 && lines[0].starts_with(ID), "{lines:#?}");
+        let whole = lines_of_row(&COLUMNS, &follow::WIDTHS, &row, None);
+        assert!(whole[0].ends_with("a-plugin-with-a-long-name dead (8 attempts)"), "{whole:#?}");
+    }
 }

@@ -1,13 +1,13 @@
 //! How commands talk to a gateway that runs: found by its config, or by its admin address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
 use hookgate::config::{Config, FILE, Overrides, variable};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -16,6 +16,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
 use super::Usage;
+use super::table::harmless;
 
 /// The variable that holds a key, where a command is not to make one for itself.
 const KEY: &str = "HOOKGATE_API_KEY";
@@ -27,12 +28,15 @@ const TOKEN: &str = "HOOKGATE_ADMIN_TOKEN";
 const PATIENCE: Duration = Duration::from_secs(40);
 const ANSWER_BYTES: usize = 64 << 20;
 
+/// The longest that is waited where an answer says to ask again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// Which gateway is meant
 #[derive(Args)]
 pub struct Door {
-    /// The config of the gateway
-    #[arg(long, default_value = FILE)]
-    config: PathBuf,
+    /// The config of the gateway; without it, hookgate.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Its admin address, in place of the one in the config
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
@@ -46,15 +50,21 @@ pub struct Gateway {
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
+/// Why a gateway did not answer that may answer later: it is not there, or it is not ready.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Away(String);
+
 impl Door {
     /// Finds the gateway, without asking it anything.
     pub fn open(&self) -> anyhow::Result<Gateway> {
-        let config = match &self.admin {
+        let file = self.config.as_deref().unwrap_or(Path::new(FILE));
+        let config = match (&self.admin, &self.config) {
             // An address alone is enough.
-            Some(_) if !self.config.exists() => None,
+            (Some(_), None) if !file.exists() => None,
             _ => {
                 let overrides = Overrides { secrets_may_be_missing: true, ..Overrides::default() };
-                Some(Config::read(&self.config, &overrides)?)
+                Some(Config::read(file, &overrides)?)
             }
         };
         let base = match (&self.admin, &config) {
@@ -70,8 +80,8 @@ impl Door {
         let said = said.map(|token| String::from_utf8_lossy(token.expose()).into_owned());
         Ok(Gateway {
             base,
-            token: said.or_else(|| variable(&self.config, TOKEN)),
-            key: variable(&self.config, KEY),
+            token: said.or_else(|| variable(file, TOKEN)),
+            key: variable(file, KEY),
             http: Client::builder(TokioExecutor::new()).build_http(),
         })
     }
@@ -115,31 +125,56 @@ impl Gateway {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let request = request.body(Full::new(Bytes::from(body)))?;
         let asking = async {
-            let told = || format!("cannot reach a gateway at {}: is it running (hookgate serve)?", self.base);
+            let told = || Away(format!("cannot reach a gateway at {}: is it running (hookgate serve)?", self.base));
             let response = self.http.request(request).await.with_context(told)?;
-            let status = response.status();
+            let (status, headers) = (response.status(), response.headers().clone());
             let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-            let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
-            read(status, &body)
+            let body = body.map_err(|error| Away(format!("the answer broke off: {error}")))?.to_bytes();
+            read(status, &headers, &body)
         };
-        tokio::time::timeout(PATIENCE, asking).await.context("no answer in 40 s")?
+        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| Away("no answer in 40 s".to_owned()))?
     }
 }
 
-fn read(status: StatusCode, body: &[u8]) -> anyhow::Result<Value> {
+/// A no that may be a yes soon.
+#[derive(Debug, thiserror::Error)]
+#[error("{told}")]
+pub struct NotNow {
+    /// Why.
+    pub told: String,
+    /// When to ask again.
+    pub after: Duration,
+}
+
+fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<Value> {
     let answer: Value = match body {
         [] => Value::Null,
         body => serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into()),
     };
     if status.is_success() {
+        anyhow::ensure!(
+            !answer.is_string(),
+            "what answers there is no gateway's admin address: it said {}",
+            harmless(&answer.to_string())
+        );
         return Ok(answer);
     }
-    let told = answer["error"].as_str().map(str::to_owned).unwrap_or_else(|| answer.to_string());
+    let told = match (&answer, answer["error"].as_str()) {
+        (_, Some(error)) => harmless(error),
+        (Value::Null, None) => status.to_string(),
+        (answer, None) => harmless(&answer.to_string()),
+    };
     match status {
         StatusCode::UNAUTHORIZED => {
             bail!("{told} (the token of the admin address is looked for in the config and in {TOKEN})")
         }
         StatusCode::UNPROCESSABLE_ENTITY => Err(Usage::error(told)),
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Err(Away(told).into()),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let after = headers.get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+            let after = Duration::from_secs(after.unwrap_or(1)).min(LONGEST_WAIT);
+            Err(anyhow::Error::new(NotNow { told, after }))
+        }
         _ => bail!("{told}"),
     }
 }

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, print_table};
 
 /// Show how each plugin stands: what it wants, what it may use, what became of its deliveries
 #[derive(Args)]
@@ -47,6 +47,20 @@ struct One {
     json: bool,
 }
 
+/// How plugins are shown.
+const COLUMNS: [Column; 10] = [
+    Column::whole("PLUGIN"),
+    Column::whole("SLOT"),
+    Column::text("VERSION").spare(),
+    Column::whole("GENERATION"),
+    Column::whole("DONE"),
+    Column::whole("RETRIED").spare(),
+    Column::whole("DEAD"),
+    Column::text("SUBSCRIBES TO"),
+    Column::text("MAY USE").spare(),
+    Column::sentence("WHY"),
+];
+
 impl Plugins {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let asking = async { self.door.open()?.ask(Method::GET, "/api/v1/plugins", None).await };
@@ -56,9 +70,7 @@ impl Plugins {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = plugins.as_array().into_iter().flatten().map(row).collect();
-        let heads =
-            ["PLUGIN", "SLOT", "VERSION", "GENERATION", "DONE", "RETRIED", "DEAD", "SUBSCRIBES TO", "MAY USE", "WHY"];
-        print_table(&heads, &rows);
+        print_table(&COLUMNS, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -78,8 +90,16 @@ fn row(plugin: &Value) -> Vec<String> {
     let uses = granted.map(|ask| [word(ask, "what"), word(ask, "name")].join(":").trim_end_matches(':').to_owned());
     let mut row = vec![text("name"), slot(plugin)];
     row.extend(["version", "generation", "done", "retried", "dead"].map(text));
-    row.extend([joined(wants), joined(uses.collect()), text("why")]);
+    row.extend([joined(wants), joined(uses.collect()), first_line(&text("why"))]);
     row
+}
+
+/// The first line of why a plugin does not run, and where the others are told: lines to paste, which are of no use in a table.
+fn first_line(why: &str) -> String {
+    match why.split_once('\n') {
+        Some((first, _)) => format!("{first} (`hookgate check` tells the rest)"),
+        None => why.to_owned(),
+    }
 }
 
 /// Its slot, and who holds it.
@@ -113,5 +133,41 @@ impl One {
             false => outln!("{} {told}", self.plugin),
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use unicode_width::UnicodeWidthStr;
+
+    use super::super::table::table;
+    use super::*;
+
+    fn plugin(name: &str, why: Value) -> Value {
+        json!({ "name": name, "slot": "live", "version": "1.0.0-beta.2", "generation": "0123456789ab", "done": 123_456, "retried": 12,
+            "dead": 3, "subscriptions": ["comment.created", "file.*"], "why": why, "left_alone": { "failures": 11 },
+            "asks": [{ "what": "host", "name": "api.frame.io", "granted": true }] })
+    }
+
+    #[test]
+    fn a_table_of_plugins_fits_80_columns_with_whole_generations() {
+        let why = json!(
+            "it needs what it was not granted: host api.frame.io. Add to the config:\n[plugins.a.hosts]\n\"api.frame.io\" = {}"
+        );
+        let rows = [row(&plugin("frameio-comment", why)), row(&plugin("動画", Value::Null))];
+        let lines = table(&COLUMNS, &rows, Some(80));
+        assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
+        for line in [&lines[1], &lines[4]] {
+            assert!(
+                ["live, left alone", "0123456789ab", "123456"].iter().all(|whole| line.contains(whole)),
+                "{lines:#?}"
+            );
+        }
+        let told = format!("{} {}", lines[2].trim(), lines[3].trim());
+        let first = "it needs what it was not granted: host api.frame.io. Add to the config:";
+        assert_eq!(told, format!("{first} (`hookgate check` tells the rest)"), "{lines:#?}");
+        let piped = table(&COLUMNS, &rows, None);
+        assert!(piped.len() == 3 && piped[1].ends_with(&told), "{piped:#?}");
     }
 }

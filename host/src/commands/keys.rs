@@ -8,7 +8,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, harmless, print_table};
+use super::when::local;
 
 /// Make, list and revoke the keys by which applications publish events and register webhooks, and by which others look and operate
 #[derive(Args)]
@@ -125,17 +126,19 @@ impl List {
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = keys.as_array().into_iter().flatten().map(row).collect();
-        print_table(&["ID", "NAME", "ROLE", "MADE"], &rows);
+        let columns = [Column::whole("ID"), Column::text("NAME"), Column::whole("ROLE"), Column::whole("MADE").spare()];
+        print_table(&columns, &rows);
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn row(key: &Value) -> Vec<String> {
-    ["id", "name", "role", "created_at"].map(|field| text(key, field)).to_vec()
+    let [id, name, role] = ["id", "name", "role"].map(|field| text(key, field));
+    vec![id, name, role, local(&key["created_at"])]
 }
 
 fn text(of: &Value, field: &str) -> String {
-    of[field].as_str().unwrap_or_default().to_owned()
+    harmless(of[field].as_str().unwrap_or_default())
 }
 
 impl Revoke {

@@ -36,6 +36,8 @@ pub mod try_plugin;
 pub mod webhooks;
 mod when;
 
+pub use table::harmless;
+
 /// Words on the command line that do not fit each other.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

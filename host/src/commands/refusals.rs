@@ -7,7 +7,8 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, print_table};
+use super::when::{local, said};
 
 /// Show the last requests that were refused, and why
 #[derive(Args)]
@@ -21,6 +22,9 @@ pub struct Refusals {
     /// For one cause, as /metrics names them
     #[arg(long)]
     cause: Option<String>,
+    /// From this time on: 2h or 3d ago, "yesterday 14:00", 2026-11-20 or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// The most that are shown
     #[arg(long, value_name = "N", default_value = "20")]
     limit: usize,
@@ -31,26 +35,38 @@ pub struct Refusals {
     json: bool,
 }
 
+/// How refusals are shown.
+const COLUMNS: [Column; 7] = [
+    Column::whole("AT"),
+    Column::whole("CAUSE"),
+    Column::text("SOURCE"),
+    Column::text("ADDRESS"),
+    Column::whole("METHOD").spare(),
+    Column::whole("BYTES").spare(),
+    Column::sentence("HEADERS"),
+];
+
 impl Refusals {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let refused = super::block_on(async { self.door.open()?.ask(Method::GET, &self.path(), None).await })??;
+        let refused = super::block_on(async { self.door.open()?.ask(Method::GET, &self.path()?, None).await })??;
         if self.json {
             outln!("{}", serde_json::to_string_pretty(&refused)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = refused.as_array().into_iter().flatten().map(row).collect();
-        print_table(&["AT", "CAUSE", "SOURCE", "ADDRESS", "METHOD", "BYTES", "HEADERS"], &rows);
+        print_table(&COLUMNS, &rows);
         Ok(ExitCode::SUCCESS)
     }
 
-    fn path(&self) -> String {
+    fn path(&self) -> anyhow::Result<String> {
         let mut path = format!("/api/v1/refusals?limit={}", self.limit);
-        for (name, value) in [("source", &self.source), ("cause", &self.cause)] {
+        let since = said("since", &self.since)?;
+        for (name, value) in [("source", &self.source), ("cause", &self.cause), ("since", &since)] {
             if let Some(value) = value {
                 path.push_str(&format!("&{name}={}", word(value)));
             }
         }
-        path
+        Ok(path)
     }
 }
 
@@ -61,7 +77,8 @@ fn row(refused: &Value) -> Vec<String> {
         other => other.to_string(),
     };
     let headers = refused["headers"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let mut row = ["at", "cause", "source", "address", "method", "body_bytes"].map(text).to_vec();
+    let mut row = vec![local(&refused["at"])];
+    row.extend(["cause", "source", "address", "method", "body_bytes"].map(text));
     row.push(headers.collect::<Vec<_>>().join(" "));
     row
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use hookgate::event::EventId;
 
 use super::Usage;
 use super::again::{Again, As, Pace};
@@ -20,10 +21,10 @@ use super::gateway::Door;
 pub struct Replay {
     /// The events
     #[arg(value_name = "EVENT", conflicts_with_all = ["source", "event_type", "since", "until", "text"])]
-    events: Vec<String>,
+    events: Vec<EventId>,
     #[command(flatten)]
     filter: Filter,
-    /// Those that went so; of events that are named, `dead`: dead deliveries only, `unrouted`: only to who never had them
+    /// Those that went so. Of events that are named, `dead`: dead deliveries only, `pending`: only what waits, `unrouted`: only to who never had them
     #[arg(long, value_enum)]
     state: Option<State>,
     /// Only find out what would be done
@@ -40,21 +41,27 @@ pub struct Replay {
 
 impl Replay {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let mut fields = self.filter.fields()?;
+        let mut wanted = self.filter.fields()?;
         if let Some(state) = self.state {
-            fields.insert("state".into(), state.name().into());
+            wanted.insert("state".into(), state.name().into());
         }
-        if fields.is_empty() && self.events.is_empty() {
+        if wanted.is_empty() && self.events.is_empty() {
             return Err(Usage::error(
                 "say which events: their ids, or --source, --type, --state, --plugin, --since, --until, --text",
             ));
+        }
+        let mut fields = wanted.clone();
+        fields.retain(|name, _| ["plugin", "state"].contains(&name.as_str()));
+        // Of events that went so as a whole, there is no part to be named.
+        if self.events.is_empty() && matches!(self.state, Some(State::Done | State::LetGo)) {
+            fields.shift_remove("state");
         }
         if self.dry_run {
             fields.insert("dry_run".into(), true.into());
         }
         let told = if self.dry_run { "would put back deliveries" } else { "put back deliveries" };
         let Replay { events, pace, .. } = self;
-        let again = Again { path: "/api/v1/replay", done: "put_back", fields, events, pace, told };
+        let again = Again { path: "/api/v1/replay", done: "put_back", wanted, fields, events, pace, told };
         super::block_on(async { again.run(&self.door.open()?, As::said(&self.json)).await })?
     }
 }

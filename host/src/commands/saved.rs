@@ -1,7 +1,8 @@
 //! An event in a folder: `event.json` as the API shows it, `payload` to the byte, and `headers`, a line each.
 
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
@@ -20,8 +21,17 @@ pub fn payload(event: &Value) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
+/// What is said of an event that is not what was written.
+pub const DAMAGED: &str = "damaged on disk: what is stored is not what was written, and is neither shown nor delivered";
+
+/// Whether an event that the API shows is not what was written.
+pub fn is_damaged(event: &Value) -> bool {
+    event["damaged"] == true
+}
+
 /// Saves an event that the API shows.
 pub fn save(event: &Value, folder: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!is_damaged(event), DAMAGED);
     let payload = payload(event)?.context("its payload is not kept any more")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let header = |header: &Value| {
@@ -33,11 +43,13 @@ pub fn save(event: &Value, folder: &Path) -> anyhow::Result<()> {
     write(folder, "headers", headers.as_bytes())
 }
 
-/// Payloads are nobody else's business.
+/// Payloads are nobody else's business, in a file that was there before, too.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let path = folder.join(name);
+    let mine = || Permissions::from_mode(0o600);
     let file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
-    file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("cannot write {}", path.display()))
+    let written = file.and_then(|mut file| file.set_permissions(mine()).and_then(|()| file.write_all(bytes)));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads an event that was saved.

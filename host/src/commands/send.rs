@@ -18,6 +18,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 
+use super::table::harmless;
+
 /// Make an event of a source, sign it as its sender would, post it and tell the answer
 #[derive(Args)]
 #[command(
@@ -165,7 +167,7 @@ impl Send {
             let body: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|_| text.clone().into());
             outln!("{}", serde_json::json!({ "status": status, "answer": body, "ms": took.as_secs_f64() * 1e3 }));
         } else {
-            outln!("{status} {} in {}", text.trim_end(), super::brief(*took));
+            outln!("{status} {} in {}", harmless(text.trim_end()), super::brief(*took));
         }
         Ok(if *is == Meaning::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
@@ -199,7 +201,7 @@ impl Send {
                 super::brief(at(0.99))
             );
             if let Some(refused) = answers.iter().flatten().find(|answer| answer.is == Meaning::Failed) {
-                outln!("the first refusal: {} {}", refused.status, refused.text.trim_end());
+                outln!("the first refusal: {} {}", refused.status, harmless(refused.text.trim_end()));
             }
         }
         Ok(if failed + unanswered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -70,6 +70,9 @@ impl Show {
     }
 
     fn payload(&self, event: &Value) -> String {
+        if saved::is_damaged(event) {
+            return saved::DAMAGED.to_owned();
+        }
         match saved::payload(event) {
             Ok(Some(payload)) if self.body => format!("{} bytes", payload.len()),
             Ok(Some(payload)) => format!("{} bytes (--body prints it)", payload.len()),

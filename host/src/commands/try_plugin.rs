@@ -19,6 +19,8 @@ use hookgate::runtime::{
     Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Powers, Runtime,
 };
 
+use super::table::harmless;
+
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost
 #[derive(Args)]
 #[command(
@@ -98,7 +100,7 @@ impl Try {
                 Ok(bytes) => {
                     tried = Some(Generation::of(&bytes));
                     if let Err(error) = self.try_once(&runtime, bytes).await {
-                        outln!("{error:#}");
+                        outln!("{}", harmless(&format!("{error:#}")));
                     }
                     outln!("-- waiting for a change of {}", self.plugin.display());
                 }
@@ -189,6 +191,10 @@ impl Try {
 
     fn make_event(&self, manifest: &Manifest) -> anyhow::Result<Event> {
         if let Some(folder) = self.event.as_deref().filter(|path| path.is_dir()) {
+            if self.event_type.is_some() || self.source.is_some() {
+                let told = format!("{} says what event it is: leave TYPE and --source out", folder.display());
+                return Err(super::Usage::error(told));
+            }
             return super::saved::read(folder);
         }
         let (provider, event_type) = self.choose(manifest)?;
@@ -272,18 +278,19 @@ fn print_effects(called: &Called) {
         }
     }
     for emitted in &called.effects.emitted {
-        outln!("  emits {} {}", emitted.event_type, shown(&emitted.payload));
+        outln!("  emits {} {}", harmless(&emitted.event_type), shown(&emitted.payload));
     }
     if let Some(answer) = &called.answer {
         outln!("  answers {} {}", answer.status.as_u16(), shown(&answer.body));
     }
 }
 
-/// Bytes for people: text as it is, within a line's length.
+/// Bytes for people: a line of text.
 fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    if line.len() < text.len() { line + " ..." } else { line }
+    let line: String = text.chars().map(|c| if c.is_ascii_whitespace() { ' ' } else { c }).take(200).collect();
+    let more = if line.len() < text.len() { " ..." } else { "" };
+    harmless(&line) + more
 }
 
 struct Report<'a> {
@@ -304,18 +311,19 @@ impl Report<'_> {
         let Manifest { name, version, subscriptions, settings, .. } = &self.plugin.manifest;
         let wants: Vec<String> = subscriptions.iter().map(ToString::to_string).collect();
         let wants = if wants.is_empty() { String::new() } else { format!(" wants {}", wants.join(", ")) };
-        outln!("{name} {version} ({}){wants}", self.plugin.generation);
+        outln!("{} ({}){}", harmless(&format!("{name} {version}")), self.plugin.generation, harmless(&wants));
         for ask in settings {
             let default =
                 ask.default.as_ref().map_or("no default".to_owned(), |default| format!("default {default:?}"));
-            outln!("  asks for the setting {} ({default}) {}", ask.key, ask.about);
+            outln!("  asks for the setting {}", harmless(&format!("{} ({default}) {}", ask.key, ask.about)));
         }
         for asked in asked(&self.plugin.name, &self.plugin.manifest, &Grant::nothing(&DEFAULT_CALLS)) {
             if asked.what != "setting" {
-                outln!("  asks for {asked} {}", asked.about);
+                outln!("  asks for {}", harmless(&format!("{asked} {}", asked.about)));
             }
         }
-        outln!("given {} of {}, {} bytes", self.event.event_type, self.event.provider, self.event.payload.len());
+        let given = harmless(&format!("{} of {}", self.event.event_type, self.event.provider));
+        outln!("given {given}, {} bytes", self.event.payload.len());
         let Some(last) = self.calls.last() else { return };
         for line in &last.lines {
             outln!("  {:<5} {}", level_name(line.level), line.message);
@@ -329,7 +337,8 @@ impl Report<'_> {
             Instances::Warm if !self.plugin.is_command() => "an instance that was called before",
             _ => "a fresh instance",
         };
-        outln!("{} in {fresh} with {instance} ({own} of it computing, {mib:.1} MiB at the most{times})", last.outcome);
+        let outcome = harmless(&last.outcome.to_string());
+        outln!("{outcome} in {fresh} with {instance} ({own} of it computing, {mib:.1} MiB at the most{times})");
     }
 
     fn print_json(&self) -> anyhow::Result<()> {

@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::Usage;
 use super::gateway::{Door, word};
-use super::table::print_table;
+use super::table::{Column, harmless, print_table};
+use super::when::local;
 
 /// Register URLs for types of events, and see what they are sent
 #[derive(Args)]
@@ -270,33 +271,37 @@ fn print_webhook(webhook: &Value) {
         }
     }
     for name in webhook["custom_headers"].as_object().into_iter().flat_map(Map::keys) {
-        outln!("header      {name}");
+        outln!("header      {}", harmless(name));
     }
-    if let Some(public_key) = webhook["public_key"].as_str() {
-        outln!("public key  {public_key}");
+    if !webhook["public_key"].is_null() {
+        outln!("public key  {}", text(webhook, "public_key"));
     }
 }
 
 fn state(webhook: &Value) -> String {
-    match (webhook["is_active"].as_bool(), webhook["disabled_reason"].as_str(), webhook["paused_until"].as_str()) {
-        (Some(true), _, Some(until)) => format!("active, left alone until {until}"),
+    match (
+        webhook["is_active"].as_bool(),
+        webhook["disabled_reason"].as_str(),
+        webhook.get("paused_until").filter(|until| until.is_string()),
+    ) {
+        (Some(true), _, Some(until)) => format!("active, left alone until {}", local(until)),
         (Some(true), ..) => "active".into(),
-        (_, Some(why), _) => format!("disabled: {why}"),
+        (_, Some(why), _) => format!("disabled: {}", harmless(why)),
         _ => "not active".into(),
     }
 }
 
 fn joined(list: &Value) -> String {
     let texts: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    texts.join(", ")
+    harmless(&texts.join(", "))
 }
 
 /// A field as a person reads it; nothing, where there is none.
 fn text(of: &Value, field: &str) -> String {
     match &of[field] {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => harmless(text),
+        other => harmless(&other.to_string()),
     }
 }
 
@@ -310,7 +315,9 @@ impl List {
                 vec![text(webhook, "id"), state(webhook), joined(&webhook["events"]), done, dead, text(webhook, "url")]
             };
             let rows: Vec<_> = webhooks.as_array().into_iter().flatten().map(row).collect();
-            print_table(&["ID", "STATE", "EVENTS", "DONE", "DEAD", "URL"], &rows);
+            let [id, done, dead] = ["ID", "DONE", "DEAD"].map(Column::whole);
+            let [state, events, url] = ["STATE", "EVENTS", "URL"].map(Column::text);
+            print_table(&[id, state, events, done, dead, url], &rows);
         })
     }
 }
@@ -331,8 +338,8 @@ impl Show {
                 text(stats, "attempts"),
                 stats["mean_duration_ms"].as_f64().map(|ms| format!("{ms:.1}")).unwrap_or("0".into())
             );
-            if let Some(since) = stats["failing_since"].as_str() {
-                outln!("failing     since {since}");
+            if !stats["failing_since"].is_null() {
+                outln!("failing     since {}", local(&stats["failing_since"]));
             }
         })
     }

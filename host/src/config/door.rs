@@ -98,6 +98,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        warnings.extend(self.held_by_one());
         warnings
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderName, Method};
 use toml::Value;
 
-use super::{Reading, millis};
+use super::{Config, Reading, millis};
 use crate::effects::Quota;
 use crate::event::{Pattern, is_name};
 use crate::outbound::{Credential, HostGrant, HostLimits, HostPattern, Schemes, is_public};
@@ -268,6 +268,23 @@ pub(super) fn calls(section: &mut Section, default: &Calls) -> Calls {
         },
         at_once: section.number("calls_at_once", default.at_once as u64, 1..=1000) as usize,
         per_instance: default.per_instance,
+    }
+}
+
+impl Config {
+    /// Who may have as many calls at once as there are instances for all, each as a sentence.
+    pub(super) fn held_by_one(&self) -> Vec<String> {
+        let (instances, usual) = (self.instances, self.calls.at_once);
+        let own = self.plugins.iter().map(|(name, grant)| (format!("plugins.{name}"), grant.calls.at_once));
+        let own = own.filter(|(_, at_once)| *at_once != usual);
+        let all = std::iter::once(("limits".to_owned(), usual)).chain(own);
+        let told = |(section, at_once): (String, usize)| {
+            format!(
+                "{section}.calls_at_once: {at_once} calls of one plugin may be all the instances that there are, {instances} for all \
+                 plugins together, so that while it waits nobody else is called: say less than {instances}, or raise limits.instances"
+            )
+        };
+        all.filter(|(_, at_once)| *at_once >= instances).map(told).collect()
     }
 }
 

@@ -40,8 +40,14 @@ struct PostLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
     plugin: String,
-    outcome: String,
-    verdict: String,
+    outcome: &'static str,
+    verdict: &'static str,
+}
+
+impl AttemptLabels {
+    fn of(plugin: &str, outcome: &'static str, verdict: &'static str) -> AttemptLabels {
+        AttemptLabels { plugin: plugin.to_owned(), outcome, verdict }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -95,7 +101,18 @@ impl Counters {
         let help = "From accepting an event to the end of the first attempt that was delivered to a webhook";
         registry.register("hookgate_delivered_seconds", help, counters.delivered_seconds.clone());
         counters.register_waits(registry);
+        let results = RESULTS.iter().flat_map(|result| ["again", "dead"].map(|verdict| (*result, verdict)));
+        for (result, verdict) in results.chain([("2xx", "done")]) {
+            drop(counters.posts.get_or_create(&PostLabels { result, verdict }));
+        }
         counters
+    }
+
+    /// Has the attempts of a plugin counted from 0: what appears with its first loss is no increase to those who watch.
+    pub(super) fn begin(&self, plugin: &str) {
+        for (outcome, verdict) in ENDS {
+            drop(self.attempts.get_or_create(&AttemptLabels::of(plugin, outcome, verdict)));
+        }
     }
 
     fn register_waits(&self, registry: &mut Registry) {
@@ -112,9 +129,8 @@ impl Counters {
     /// The sums of one plugin.
     pub fn tally(&self, plugin: &str) -> Tally {
         let mut tally = Tally::default();
-        for (outcome, verdict) in OUTCOMES.iter().flat_map(|outcome| VERDICTS.map(|verdict| (*outcome, verdict))) {
-            let labels =
-                AttemptLabels { plugin: plugin.to_owned(), outcome: outcome.to_owned(), verdict: verdict.to_owned() };
+        for (outcome, verdict) in ENDS {
+            let labels = AttemptLabels::of(plugin, outcome, verdict);
             let count = self.attempts.get(&labels).map_or(0, |counter| counter.get());
             match verdict {
                 "done" => tally.done += count,
@@ -126,14 +142,9 @@ impl Counters {
     }
 
     pub(super) fn count(&self, delivery: &Delivery, attempt: &Attempt, verdict: &Verdict) {
-        let plugin = delivery.subscriber.to_string();
-        let labels = AttemptLabels {
-            plugin: plugin.clone(),
-            outcome: attempt.outcome.name().to_owned(),
-            verdict: verdict_name(verdict).to_owned(),
-        };
+        let labels = AttemptLabels::of(&delivery.subscriber, attempt.outcome.name(), verdict_name(verdict));
         self.attempts.get_or_create(&labels).inc();
-        let label = PluginLabel { plugin };
+        let label = PluginLabel { plugin: delivery.subscriber.to_string() };
         self.call_seconds.get_or_create(&label).observe(attempt.took.as_secs_f64());
         if let Some(handled) = handled_in(delivery) {
             self.handled_seconds.get_or_create(&label).observe(handled.as_secs_f64());
@@ -156,7 +167,8 @@ impl Counters {
         }
     }
 
-    /// Counts how long an attempt waited that began then, if it was the first. Gives where its settling is counted.
+    /// Counts how long an attempt waited that began then, if it was the first, and of an event that came to be handled then. Gives where
+    /// its settling is counted.
     pub(super) fn count_wait(&self, delivery: &Delivery, begun: Moment) -> Histogram {
         let (wait, settle) = match is_webhook(&delivery.subscriber) {
             true => (self.webhook_wait_seconds.clone(), self.webhook_settle_seconds.clone()),
@@ -166,7 +178,8 @@ impl Counters {
                 (of(&self.wait_seconds), of(&self.settle_seconds))
             }
         };
-        if delivery.attempt == 1 {
+        // What an operator put back waited for the operator.
+        if delivery.attempt == 1 && !delivery.was_put_back() {
             let received = begun.back_to(delivery.event.received_at_ms).at;
             let received = delivery.event.received.unwrap_or(received);
             wait.observe(begun.at.saturating_duration_since(received).as_secs_f64());
@@ -185,8 +198,22 @@ impl Counters {
     }
 }
 
-const OUTCOMES: [&str; 6] = ["done", "retry", "reject", "trapped", "overran", "out_of_memory"];
-const VERDICTS: [&str; 3] = ["done", "again", "dead"];
+/// How attempts of a plugin can end, and what that can mean.
+const ENDS: [(&str, &str); 10] = [
+    ("done", "done"),
+    ("retry", "again"),
+    ("retry", "dead"),
+    ("reject", "dead"),
+    ("trapped", "again"),
+    ("trapped", "dead"),
+    ("overran", "again"),
+    ("overran", "dead"),
+    ("out_of_memory", "again"),
+    ("out_of_memory", "dead"),
+];
+
+/// What a receiver can answer beside 2xx, which is success.
+const RESULTS: [&str; 5] = ["none", "3xx", "4xx", "5xx", "other"];
 
 pub(super) fn verdict_name(verdict: &Verdict) -> &'static str {
     match verdict {

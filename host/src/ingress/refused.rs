@@ -73,6 +73,8 @@ pub struct Wanted {
     pub source: Option<String>,
     /// For one cause.
     pub cause: Option<String>,
+    /// From this time on.
+    pub since_ms: UnixMs,
     /// So many at the most.
     pub limit: Option<usize>,
 }
@@ -116,6 +118,7 @@ impl Refused {
         let is_wanted = |entry: &&Entry| {
             wanted.source.as_ref().is_none_or(|source| entry.source.as_deref() == Some(&**source))
                 && wanted.cause.as_ref().is_none_or(|cause| entry.cause == *cause)
+                && entry.at_ms >= wanted.since_ms
         };
         let ring = self.lock();
         let newest = ring.last.iter().rev().filter(is_wanted);
@@ -184,7 +187,8 @@ mod tests {
         refused.note("bad_signature", Some("github".into()), arrival(2));
         refused.note("unknown_source", None, arrival(3));
         let bytes = |source: Option<&str>, cause: Option<&str>, limit| {
-            let wanted = Wanted { source: source.map(str::to_owned), cause: cause.map(str::to_owned), limit };
+            let (source, cause) = (source.map(str::to_owned), cause.map(str::to_owned));
+            let wanted = Wanted { source, cause, since_ms: 0, limit };
             refused.newest(&wanted).iter().map(|face| face.body_bytes.unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(bytes(None, None, None), [3, 2, 1]);
@@ -192,6 +196,8 @@ mod tests {
         assert_eq!(bytes(Some("github"), Some("busy"), None), [1]);
         assert_eq!(bytes(None, None, Some(1)), [3]);
         assert!(bytes(Some("other"), None, None).is_empty());
+        let since = |since_ms| refused.newest(&Wanted { since_ms, ..Wanted::default() }).len();
+        assert_eq!((since(wall_ms() - 60_000), since(wall_ms() + 60_000)), (3, 0));
     }
 
     #[test]

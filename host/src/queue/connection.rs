@@ -13,7 +13,7 @@ use super::store::Result;
 pub(super) const PAGE_BYTES: u32 = 2048;
 
 /// How long another program, an operator's, may hold the file before events are refused.
-const OTHERS_MAY_HOLD: Duration = Duration::from_secs(1);
+pub(super) const OTHERS_MAY_HOLD: Duration = Duration::from_secs(1);
 
 /// Opens the file for writing.
 pub(super) fn connect(file: &Path) -> anyhow::Result<Connection> {

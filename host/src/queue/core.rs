@@ -14,7 +14,7 @@ use super::state::Remembered;
 use super::store::{Store, StoreError, only_not_now};
 use super::texts::Texts;
 use super::writer::{Order, Writer};
-use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place};
+use super::{Deliveries, Keep, Queue, is_damaged, not_opened, place, schema};
 use crate::event::{UnixMs, now_ms, wall_ms};
 use crate::schedule::Schedules;
 
@@ -58,11 +58,15 @@ impl Core {
         let private = super::private().open(&file);
         private.with_context(|| format!("cannot write {}", file.display()))?;
         let store = Store::open(&file).map_err(|error| not_opened(error, &file))?;
-        let marker = folder.join("failed");
+        let marker = place::marker(&file);
         if marker.exists() {
             tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
-            store.check().with_context(|| is_damaged(&file))?;
-            std::fs::remove_file(&marker)?;
+            let checked = store.check().and_then(|()| schema::check(&store.db));
+            checked.with_context(|| is_damaged(&file))?;
+            // Where there was no room for the old log, the next start has to know, too.
+            if store.is_log_good() {
+                std::fs::remove_file(&marker)?;
+            }
         }
         let open = || Reader::open(&file).with_context(|| format!("cannot read {}", file.display()));
         let (reader, looker) = (Arc::new(Mutex::new(open()?)), Arc::new(Mutex::new(open()?)));

@@ -140,9 +140,11 @@ fn kinds(db: &Connection) -> rusqlite::Result<Kinds> {
         let (number, source, provider) = row?;
         let mut last = i64::MIN;
         while let Some(next) = next_type(db, number, last)? {
-            let event_type = db.prepare_cached(TYPE)?.query_row([next], |row| row.get(0))?;
-            let kind = Kind { source: source.clone(), provider: provider.clone(), event_type };
-            kinds.insert((number, next), kind);
+            // A type of no name is what damage left: its events are shown by their ids alone.
+            if let Some(event_type) = db.prepare_cached(TYPE)?.query_row([next], |row| row.get(0)).optional()? {
+                let kind = Kind { source: source.clone(), provider: provider.clone(), event_type };
+                kinds.insert((number, next), kind);
+            }
             last = next;
         }
     }
@@ -180,10 +182,15 @@ struct Looking<'a> {
     meant: HashSet<(i64, i64)>,
 }
 
-/// One event as it is listed; nothing, where there is none of that id.
-pub(super) fn listed(db: &Connection, id: EventId) -> rusqlite::Result<Option<Listed>> {
-    let wanted = Wanted { limit: 1, ..Wanted::default() };
-    Looking::begin(db, &wanted)?.look(id.to_i64())
+/// Those of these events that there are none of.
+pub(super) fn unknown(db: &Connection, ids: &[EventId]) -> rusqlite::Result<Vec<EventId>> {
+    let (mut statement, mut unknown) = (db.prepare_cached(ONE)?, Vec::new());
+    for id in ids {
+        if !statement.exists([id.to_i64()])? {
+            unknown.push(*id);
+        }
+    }
+    Ok(unknown)
 }
 
 /// Looks for events.
@@ -276,7 +283,8 @@ impl<'a> Looking<'a> {
     }
 }
 
-fn stands(db: &Connection, event: i64) -> rusqlite::Result<Vec<Stand>> {
+/// How the deliveries of an event stand.
+pub(super) fn stands(db: &Connection, event: i64) -> rusqlite::Result<Vec<Stand>> {
     let mut statement = db.prepare_cached(DELIVERIES)?;
     let rows = statement.query_map([event], |row| {
         let (state, due): (State, i64) = (State::from_i64(row.get(1)?), row.get(3)?);
@@ -295,7 +303,8 @@ fn alone(stand: &Stand) -> Went {
     }
 }
 
-fn went(db: &Connection, id: i64, deliveries: &[Stand]) -> rusqlite::Result<Went> {
+/// How an event went, all its deliveries together.
+pub(super) fn went(db: &Connection, id: i64, deliveries: &[Stand]) -> rusqlite::Result<Went> {
     let any = |wanted: Went| deliveries.iter().any(|stand| alone(stand) == wanted);
     Ok(match () {
         () if any(Went::Pending) => Went::Pending,

@@ -21,6 +21,9 @@ pub enum StoreError {
     /// The system did not get what was written to the disk.
     #[error("what was written does not reach the disk: {0}")]
     Unsynced(std::io::Error),
+    /// What the last process left in the log cannot be made durable.
+    #[error("the log cannot be written again: {0}")]
+    Log(std::io::Error),
     /// Anything else. After it nothing can be promised any more.
     #[error(transparent)]
     Broken(rusqlite::Error),
@@ -36,6 +39,15 @@ impl From<rusqlite::Error> for StoreError {
                 StoreError::NotNow("another program holds the database")
             }
             _ => StoreError::Broken(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> StoreError {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => StoreError::NotNow(NO_ROOM),
+            _ => StoreError::Log(error),
         }
     }
 }

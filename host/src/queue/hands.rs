@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use super::columns::State;
 use super::records::Note;
-use super::store::{IN_LANE, Result};
+use super::store::{IN_LANE, Result, StoreError};
 use super::subscriber::BY_HAND;
 use super::writer::Writer;
 use crate::event::EventId;
+
+/// Why nothing is put back: senders would be refused for what an operator does.
+const NO_ROOM: &str =
+    "so many deliveries wait that no more are put back: the last tenth of open_deliveries is for what comes in";
 
 /// Which deliveries of the events that are named are put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum Which {
     Dead,
     /// Only those that there never were.
     Missing,
+    /// Only those that wait for their next attempt.
+    Waiting,
 }
 
 /// Whether something is done, or only tried.
@@ -29,14 +35,14 @@ pub enum Doing {
     OnTrial,
 }
 
-/// Events that a subscriber is to get again, or for the first time.
+/// Events that subscribers are to get again, or for the first time.
 #[derive(Debug, Clone)]
 pub struct PuttingBack {
-    /// Its name.
-    pub subscriber: Arc<str>,
+    /// Their names.
+    pub subscribers: Vec<Arc<str>>,
     /// The events, at most 1,024.
     pub events: Vec<EventId>,
-    /// Which of its deliveries.
+    /// Which of their deliveries.
     pub which: Which,
     /// Whether that is done.
     pub doing: Doing,
@@ -50,13 +56,26 @@ pub(super) struct Dropping {
 }
 
 impl Writer {
-    /// Puts deliveries back. Gives how many; see [`super::Queue::put_back`].
-    pub(super) fn put_back(&mut self, putting: &PuttingBack) -> Result<usize> {
-        let PuttingBack { subscriber, events, which, doing } = putting;
+    /// Puts deliveries back, all of them or none. Gives how many of each; see [`super::Queue::put_back`].
+    pub(super) fn put_back(&mut self, putting: &PuttingBack) -> Result<Vec<usize>> {
+        let before = self.store.open_deliveries();
+        self.store.begin()?;
+        let counts = putting.subscribers.iter().map(|subscriber| self.put_back_for(subscriber, putting));
+        let counts = counts.collect::<Result<_>>()?;
+        if putting.doing == Doing::OnTrial {
+            self.store.roll_back();
+            return Ok(counts);
+        }
+        self.leaves_room(before)?;
+        self.store.commit()?;
+        Ok(counts)
+    }
+
+    fn put_back_for(&mut self, subscriber: &str, putting: &PuttingBack) -> Result<usize> {
+        let PuttingBack { events, which, .. } = putting;
         let there = |n: &usize| !self.subscribers[*n].is_forgotten;
         let Some(n) = self.find(subscriber).filter(there) else { return Ok(0) };
         let (number, mut undone, mut revived, mut put_back) = (self.subscribers[n].id, 0, 0, 0);
-        self.store.begin()?;
         for event in events {
             let stands = self.store.standing_of(number, *event)?;
             let is_put_back = self.put_one_back(n, *event, stands, *which)?;
@@ -66,19 +85,23 @@ impl Writer {
                 revived += u64::from(state == State::Dead);
             }
         }
-        if *doing == Doing::OnTrial {
-            self.store.roll_back();
-            return Ok(put_back);
-        }
         self.store.take_off_track(number, undone, revived)?;
-        self.store.commit()?;
         Ok(put_back)
+    }
+
+    /// Whether enough room is left for what comes in, where more deliveries are open now than before.
+    fn leaves_room(&self, before: u64) -> Result<()> {
+        let (open, most) = (self.store.open_deliveries(), self.keep.open_deliveries);
+        match open > before && open > most - most / 10 {
+            true => Err(StoreError::NotNow(NO_ROOM)),
+            false => Ok(()),
+        }
     }
 
     fn put_one_back(&mut self, n: usize, event: EventId, stands: Option<(State, u64)>, which: Which) -> Result<bool> {
         let (number, now) = (self.subscribers[n].id, self.now);
         match (stands, which) {
-            (Some((State::Waiting, due)), Which::All) if due > now && due != IN_LANE => {
+            (Some((State::Waiting, due)), Which::All | Which::Waiting) if due > now && due != IN_LANE => {
                 let line = self.store.hurry(number, event, now)?;
                 self.subscribers[n].is_due_at(line, now);
             }

@@ -24,6 +24,11 @@ impl Queue {
         looked(&self.looker, move |reader| events::events(&reader.0, &texts, &wanted)).await
     }
 
+    /// Those of these events that there are none of.
+    pub async fn unknown(&self, events: Vec<EventId>) -> anyhow::Result<Vec<EventId>> {
+        looked(&self.looker, move |reader| events::unknown(&reader.0, &events)).await
+    }
+
     /// One event with all that is kept of it; nothing, where there is none of that id.
     pub async fn show(&self, event: EventId) -> anyhow::Result<Option<Shown>> {
         looked(&self.looker, move |reader| shown::show(&reader.0, event)).await

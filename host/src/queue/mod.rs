@@ -7,6 +7,7 @@
 //!
 //! One thread writes, and commits in groups without a timer: whatever gathered while the last commit ran goes into the next.
 
+mod checksum;
 mod columns;
 mod connection;
 mod copy;
@@ -21,6 +22,7 @@ mod lanes;
 mod look;
 mod looking;
 mod mover;
+mod old_log;
 mod orders;
 mod place;
 mod reader;
@@ -113,6 +115,11 @@ impl Delivery {
     pub fn nth(&self) -> u32 {
         self.attempt - self.earlier
     }
+
+    /// Whether an operator had it delivered, again or for the first time.
+    pub fn was_put_back(&self) -> bool {
+        self.line == subscriber::BY_HAND
+    }
 }
 
 /// Where deliveries come out.
@@ -176,6 +183,9 @@ pub enum NotKept {
     #[error("the queue is closed")]
     Closed,
 }
+
+/// Why nothing is written any more, where nobody says more.
+const ENDED: &str = "the thread that writes ended";
 
 /// The way into the queue; clones are the same queue.
 #[derive(Clone)]
@@ -253,10 +263,10 @@ impl Queue {
         self.ask(|done| Order::Register(registration, done)).await
     }
 
-    /// Has a subscriber get events again, for the first time, or sooner than they are due, and gives how many: not those that are due
-    /// already, nor those that are not kept any more, nor those that it neither got before nor subscribes to. They wait in a line of
-    /// their own beside those of the sources.
-    pub async fn put_back(&self, putting: PuttingBack) -> Result<usize, AcceptError> {
+    /// Has subscribers get events again, for the first time, or sooner than they are due, and gives how many each of them: not those that are
+    /// due already, nor those that are not kept any more, nor those that it neither got before nor subscribes to. They wait in a line of
+    /// their own beside those of the sources. Nothing is put back where more deliveries would then be open than nine tenths of what may be.
+    pub async fn put_back(&self, putting: PuttingBack) -> Result<Vec<usize>, AcceptError> {
         self.ask(|answer| Order::PutBack(putting, answer)).await
     }
 
@@ -361,14 +371,18 @@ impl Queue {
     pub async fn failure(&self) -> String {
         let mut failed = self.failed.clone();
         let told = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
-        told.unwrap_or_else(|| "the thread that writes ended".to_owned())
+        told.unwrap_or_else(|| ENDED.to_owned())
     }
 
-    /// Writes what was said so far and closes.
-    pub async fn close(&self) {
+    /// Writes what was said so far and closes. An error where the disk failed, now or before: not all that was said is on disk then.
+    pub async fn close(&self) -> anyhow::Result<()> {
         let (done, closed) = oneshot::channel();
         let _ = self.orders.send(Order::Close { done });
-        let _ = closed.await;
+        let closed = closed.await;
+        match &*self.failed.borrow() {
+            Some(why) => Err(anyhow::Error::msg(why.clone())),
+            None => closed.map_err(|_| anyhow::Error::msg(ENDED)),
+        }
     }
 }
 

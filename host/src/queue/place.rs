@@ -30,6 +30,11 @@ fn inode(path: &Path) -> Option<Inode> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
+/// What says to the next start that the disk failed under this one, beside a queue's file.
+pub(super) fn marker(file: &Path) -> PathBuf {
+    file.with_file_name("failed")
+}
+
 /// How long a folder may still be somebody else's.
 const ENDING: Duration = Duration::from_secs(1);
 

@@ -131,7 +131,9 @@ impl Writer {
         if one.is_some_and(|one| one.is_webhook) {
             self.store.add_track(subscriber, &Track::lost(number, due.is_none()))?;
         }
-        self.store.insert_attempt(subscriber, event, number, &not_run(Outcome::Lost, now))?;
+        // Of one that runs, this is when it was begun; not later than now, whatever the clock said then.
+        let begun = lost.due_ms.min(now);
+        self.store.insert_attempt(subscriber, event, number, &not_run(Outcome::Lost, begun))?;
         Ok(due)
     }
 }

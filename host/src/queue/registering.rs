@@ -111,12 +111,14 @@ impl Writer {
         Ok(number)
     }
 
-    /// Ends somebody's subscriptions, and leaves what waits.
+    /// Ends somebody's subscriptions, and leaves what waits. Whose end was for ever is not one that waits again.
     fn write_end(&self, subscriber: &str, at_ms: Option<UnixMs>) -> Result<Option<i64>> {
-        let Some(number) = self.find(subscriber).map(|n| self.subscribers[n].id) else { return Ok(None) };
-        self.store.subscribe(subscriber, &[])?;
-        self.store.set_gone(number, at_ms)?;
-        Ok(Some(number))
+        let Some(one) = self.find(subscriber).map(|n| &self.subscribers[n]) else { return Ok(None) };
+        if !one.is_forgotten {
+            self.store.subscribe(subscriber, &[])?;
+            self.store.set_gone(one.id, at_ms)?;
+        }
+        Ok(Some(one.id))
     }
 
     /// What is on disk counts from now on.

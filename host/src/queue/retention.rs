@@ -13,9 +13,9 @@ const IS_OPEN: &str = "SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.sub
 
 pub(super) const DAY_MS: UnixMs = 86_400_000;
 
-/// About how much work one step may be, in rows that are looked for, and how many of them cost what an event does that is looked at, and a
-/// row that is deleted.
-const ROWS: usize = 4_000;
+/// About how much work each event may be that is to go, in rows that are looked for, and how many of them cost what an event does that is
+/// looked at, and a row that is deleted.
+const ROWS: usize = 250;
 const LOOK: usize = 8;
 const DELETED: usize = 16;
 
@@ -81,11 +81,12 @@ impl Store {
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asks = LOOK + self.number("SELECT count(*) FROM subscriber", [])? as usize;
         let (mut came_to, mut rows, mut gone, mut freed) = (from, 0, 0, 0);
+        let enough = ROWS * limit;
         loop {
             let found = self.find(BODIES, came_to, going, limit)?;
             rows += limit;
             for (id, body) in &found.all {
-                if rows > ROWS || gone >= limit || freed >= bytes {
+                if rows > enough || gone >= limit || freed >= bytes {
                     return Ok(Some(came_to));
                 }
                 rows += asks;
@@ -98,7 +99,7 @@ impl Store {
             }
             match found.came_to {
                 None => return Ok(None),
-                Some(looked_to) if rows > ROWS => return Ok(Some(looked_to)),
+                Some(looked_to) if rows > enough => return Ok(Some(looked_to)),
                 Some(looked_to) => came_to = looked_to,
             }
         }

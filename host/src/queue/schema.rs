@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 
 /// What each version added to the one before.
-pub(super) const BATCHES: [&str; 5] = [
+pub(super) const BATCHES: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
+    include_str!("schema-6.sql"),
 ];
 
 /// The version that this code writes.
@@ -38,6 +39,23 @@ pub(super) fn version(db: &Connection) -> anyhow::Result<i64> {
     Ok(version)
 }
 
+/// Makes sure that a file says of its tables and indexes what this code writes: whoever reads all of it takes that for granted.
+pub(super) fn check(db: &Connection) -> anyhow::Result<()> {
+    let mut fresh = Connection::open_in_memory()?;
+    bring_up(&mut fresh)?;
+    let found = texts(db)?;
+    for written in texts(&fresh)? {
+        anyhow::ensure!(found.contains(&written), "what it says of `{}` is not what was written", written.0);
+    }
+    Ok(())
+}
+
+/// The names of a file's tables, indexes and views, with what made each.
+fn texts(db: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let mut statement = db.prepare("SELECT name, sql FROM sqlite_schema")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::store::Store;
@@ -55,7 +73,7 @@ mod tests {
              INSERT INTO delivery (subscriber, event, state, attempt, due_ms) VALUES (7, 1, 0, 2, 9);",
         )
         .unwrap();
-        let checksum = crc32c::crc32c(b"[]payload");
+        let checksum = super::super::checksum::old_sum(b"[]", b"payload");
         for event in [1, 2] {
             let sql = "INSERT INTO body (event, checksum, attributes, payload) VALUES (?1, ?2, '[]', CAST('payload' AS BLOB))";
             db.execute(sql, rusqlite::params![event, checksum]).unwrap();
@@ -71,6 +89,7 @@ mod tests {
             of_version(version, &file);
             let store = Store::open(&file).unwrap();
             assert_eq!(super::version(&store.db).unwrap(), SCHEMA);
+            check(&store.db).unwrap();
             assert_eq!(store.subscribe("before", &[]).unwrap(), 7);
             let first = crate::event::EventId::from_i64(1);
             assert_eq!(&store.event(first).unwrap().payload[..], b"payload", "version {version}");
@@ -82,6 +101,20 @@ mod tests {
             assert_eq!(unrouted, if version < 4 { 2 } else { 0 }, "version {version}");
             store.delete_expired(1, 1).unwrap();
         }
+    }
+
+    #[test]
+    fn a_file_that_says_something_else_of_a_table_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Store::open(&folder.path().join("t.db")).unwrap().db;
+        check(&db).unwrap();
+        // Somebody's own index is none of ours.
+        db.execute_batch("CREATE INDEX own ON event (repeat_key)").unwrap();
+        check(&db).unwrap();
+        let flipped = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'trace', 'trabe') WHERE name = 'body'";
+        db.execute_batch(flipped).unwrap();
+        let told = check(&db).unwrap_err().to_string();
+        assert!(told.contains("`body`"), "{told}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ CREATE TABLE event (
     repeat_key BLOB
 );
 
--- The checksum is CRC-32C over the attributes and then the payload.
+-- The checksum is CRC-32C: of attributes and payload, or, since version 6, of all of the event.
 CREATE TABLE body (
     event INTEGER PRIMARY KEY,
     checksum INTEGER NOT NULL,

@@ -3,12 +3,18 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::events::{DELIVERIES, Listed, Stand, listed};
+use super::checksum::Stored;
+use super::events::{DELIVERIES, Listed, Stand, Went, stands, went};
 use super::look::{Tried, history};
-use crate::event::{EventId, is_webhook};
+use crate::event::{EventId, UnixMs, is_webhook};
 
+// What is damaged may lack its source or its type.
+const SHOWN: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace, b.headers
+    FROM event e LEFT JOIN source s ON s.id = e.source LEFT JOIN event_type t ON t.id = e.type LEFT JOIN body b ON b.event = e.id
+    WHERE e.id = ?1";
 const TRIED_BY: &str = "SELECT s.name, s.id FROM subscriber s WHERE EXISTS (SELECT 1 FROM attempt a WHERE a.subscriber = s.id AND a.event = ?1)";
 
 /// An event, whole.
@@ -16,6 +22,8 @@ const TRIED_BY: &str = "SELECT s.name, s.id FROM subscriber s WHERE EXISTS (SELE
 pub struct Shown {
     /// As it is listed.
     pub listed: Listed,
+    /// Whether what is stored is not what was written: of that no more is shown than how it is listed.
+    pub is_damaged: bool,
     /// What its provider's description found, by name.
     pub attributes: Vec<(String, String)>,
     /// The headers of its request, what authenticates masked: `name: value` in a line each.
@@ -28,28 +36,44 @@ pub struct Shown {
 
 /// One event, whole; nothing, where there is none of that id.
 pub(super) fn show(db: &Connection, id: EventId) -> rusqlite::Result<Option<Shown>> {
-    let Some(listed) = listed(db, id)? else { return Ok(None) };
-    let sql = "SELECT attributes, headers, payload FROM body WHERE event = ?1";
-    let body = db.prepare_cached(sql)?.query_row([id.to_i64()], |row| {
-        let attributes = row.get_ref(0)?.as_str().map(str::to_owned).unwrap_or_default();
-        Ok((attributes, row.get::<_, Option<String>>(1)?, row.get::<_, Vec<u8>>(2)?))
-    });
-    let (attributes, headers, payload) = match body.optional()? {
-        Some((attributes, headers, payload)) => (attributes, headers, Some(Bytes::from(payload))),
-        None => (String::new(), None, None),
-    };
-    let attributes = serde_json::from_str(&attributes).unwrap_or_default();
-    let mut deliveries = Vec::new();
-    for (subscriber, number) in tried_or_not(db, id.to_i64())? {
-        let stand = listed.deliveries.iter().find(|stand| stand.subscriber == subscriber).cloned();
+    let number = id.to_i64();
+    let stands = stands(db, number)?;
+    let went = went(db, number, &stands)?;
+    let shown = db.prepare_cached(SHOWN)?.query_row([number], |row| alone(row, id, went, stands)).optional()?;
+    let Some(mut shown) = shown else { return Ok(None) };
+    for (subscriber, number) in tried_or_not(db, number)? {
+        let stand = shown.listed.deliveries.iter().find(|stand| stand.subscriber == subscriber).cloned();
         let history = history(db, number, id)?;
         let attempts = history.iter().map(|tried| tried.number).max().unwrap_or_default();
         let dropped = Stand { subscriber, standing: None, attempts, due_ms: None };
-        deliveries.push((stand.unwrap_or(dropped), history));
+        shown.deliveries.push((stand.unwrap_or(dropped), history));
     }
     // Plugins first.
-    deliveries.sort_by_key(|(stand, _)| (is_webhook(&stand.subscriber), stand.subscriber.clone()));
-    Ok(Some(Shown { listed, attributes, headers, payload, deliveries }))
+    shown.deliveries.sort_by_key(|(stand, _)| (is_webhook(&stand.subscriber), stand.subscriber.clone()));
+    Ok(Some(shown))
+}
+
+/// An event that stands in a row, without its history.
+fn alone(row: &Row, id: EventId, went: Went, deliveries: Vec<Stand>) -> rusqlite::Result<Shown> {
+    let (stored, sum) = (Stored::in_row(id, row)?, row.get_ref(4)?);
+    let has_body = sum != ValueRef::Null;
+    let lacks_a_name = (0..3_usize).any(|n| matches!(row.get_ref(n), Ok(ValueRef::Null)));
+    let is_damaged = lacks_a_name || has_body && !sum.as_i64().is_ok_and(|sum| stored.had(sum));
+    let body = (has_body && !is_damaged).then_some(&stored);
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let listed = Listed {
+        id,
+        source: text(stored.source),
+        provider: text(stored.provider),
+        event_type: text(stored.event_type),
+        received_at_ms: stored.received_at_ms as UnixMs,
+        went,
+        deliveries,
+    };
+    let attributes = body.and_then(|body| serde_json::from_slice(body.attributes).ok()).unwrap_or_default();
+    let headers = body.map(|body| text(body.headers)).filter(|headers| !headers.is_empty());
+    let payload = body.map(|body| Bytes::copy_from_slice(body.payload));
+    Ok(Shown { listed, is_damaged, attributes, headers, payload, deliveries: Vec::new() })
 }
 
 /// Who has a delivery of an event, or had an attempt at it.

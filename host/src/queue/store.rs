@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::checksum::Stored;
 use super::columns::{State, outcome_columns};
-use super::connection::{PAGE_BYTES, connect, empty_log, move_log};
+use super::connection::{PAGE_BYTES, connect, move_log};
 pub use super::failure::StoreError;
 pub(super) use super::failure::{Result, is_of_values, only_not_now};
 use super::mover::Mover;
-use super::place::Place;
+use super::old_log::{OldLog, take_alone};
+use super::place::{Place, marker};
 use super::schema;
 use crate::attempt::Attempt;
 use crate::event::{Event, EventId, NewEvent, RepeatKey, TraceParent, UnixMs};
@@ -38,7 +39,8 @@ pub(super) const FAR: u64 = 64 << 20;
 const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const MOVE_DELIVERY: &str =
     "UPDATE delivery SET state = ?3, attempt = ?4, due_ms = ?5 WHERE subscriber = ?1 AND event = ?2";
-const EVENT: &str = "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace
+const EVENT: &str =
+    "SELECT s.name, s.provider, t.name, e.received_at_ms, b.checksum, b.attributes, b.payload, b.trace, b.headers
     FROM event e JOIN source s ON s.id = e.source JOIN event_type t ON t.id = e.type JOIN body b ON b.event = e.id
     WHERE e.id = ?1";
 const DUE: &str =
@@ -107,18 +109,20 @@ pub struct Store {
     sources: HashMap<(Arc<str>, Arc<str>), i64>,
     types: HashMap<Arc<str>, i64>,
     log_pages: Arc<AtomicU64>,
-    mover: Option<Mover>,
+    pub(super) mover: Option<Mover>,
     /// How many deliveries are not over, and how many were not when the group began.
     open: Cell<i64>,
     open_before: Cell<i64>,
-    /// Whether what the last process left in the log still has to be written into the file.
-    is_log_old: Cell<bool>,
+    old_log: OldLog,
     place: Place,
 }
 
 impl Store {
     /// Opens the file, making it where it is missing, and upgrades or refuses other versions of the schema.
     pub fn open(file: &Path) -> anyhow::Result<Store> {
+        if marker(file).exists() {
+            take_alone(file)?;
+        }
         let mut db = connect(file)?;
         // Who reads for long has the log grow. It need not stay so.
         db.pragma_update(None, "journal_size_limit", LOG_BYTES as i64)?;
@@ -127,7 +131,17 @@ impl Store {
         // A plan that holds whatever is bound: otherwise, for the index of what is open, each binding has the statement planned anew.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(64);
+        let (version, old_log) = (schema::version(&db)?, OldLog::of(file));
+        match old_log.deal_with(&db) {
+            // It is tried again before anything is written.
+            Err(StoreError::NotNow(_)) if version == schema::SCHEMA => {}
+            dealt_with => dealt_with?,
+        }
         schema::bring_up(&mut db)?;
+        if version != schema::SCHEMA {
+            // So that the file is one without its log, too.
+            move_log(&db).map(drop).or_else(only_not_now)?;
+        }
         let log_pages = Arc::new(AtomicU64::new(0));
         let counted = log_pages.clone();
         db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -136,28 +150,18 @@ impl Store {
         }))?;
         let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
         let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
-        let (is_log_old, place) = (Cell::new(true), Place::of(file));
-        let store = Store { db, sources, types, log_pages, mover: None, open, open_before, is_log_old, place };
-        // On a full disk before the first write.
-        store.renew_log().or_else(only_not_now)?;
-        Ok(store)
+        let place = Place::of(file);
+        Ok(Store { db, sources, types, log_pages, mover: None, open, open_before, old_log, place })
+    }
+
+    /// Whether what is written is not lost with what the last process left.
+    pub fn is_log_good(&self) -> bool {
+        self.old_log.is_dealt_with()
     }
 
     /// Has the log moved into the file beside what is written from now on.
     pub fn move_beside(&mut self, file: &Path) -> anyhow::Result<()> {
         self.mover = Some(Mover::start(file)?);
-        Ok(())
-    }
-
-    /// Writes what the last process left in the log into the file, and begins the log anew: after a failure the system may think it on
-    /// disk when it is not, and what came behind it would be lost with it.
-    fn renew_log(&self) -> Result<()> {
-        if self.is_log_old.get() {
-            if !empty_log(&self.db)? {
-                return Err(StoreError::NotNow("another program reads the database, and its log cannot be begun anew"));
-            }
-            self.is_log_old.set(false);
-        }
         Ok(())
     }
 
@@ -178,6 +182,7 @@ impl Store {
     pub fn commit(&self) -> Result<()> {
         self.run("COMMIT", [])?;
         self.open_before.set(self.open.get());
+        self.mover.as_ref().map_or(Ok(()), Mover::look)?;
         // After the sync: what was there then was there when it was promised.
         self.place.gone().map_or(Ok(()), |file| Err(StoreError::Gone(file.to_owned())))
     }
@@ -231,7 +236,7 @@ impl Store {
 
     /// Runs a change and gives how many rows it changed.
     pub(super) fn change(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
-        self.renew_log()?;
+        self.old_log.deal_with(&self.db)?;
         Ok(self.db.prepare_cached(sql)?.execute(params)?)
     }
 
@@ -259,18 +264,22 @@ impl Store {
             "INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![id.to_i64(), source, event_type, event.received_at_ms as i64, key, i64::from(wanting == 0)],
         )?;
-        let attributes = attributes_text(&event.attributes);
-        let checksum = checksum(attributes.as_bytes(), &event.payload);
+        let (attributes, trace) = (attributes_text(&event.attributes), event.trace.map(TraceParent::to_bytes));
+        let (headers, payload) = (event.headers.as_deref(), &event.payload[..]);
+        let stored = Stored {
+            id,
+            received_at_ms: event.received_at_ms as i64,
+            source: event.source.as_bytes(),
+            provider: event.provider.as_bytes(),
+            event_type: event.event_type.as_bytes(),
+            attributes: attributes.as_bytes(),
+            payload,
+            trace: trace.as_ref().map(|bytes| &bytes[..]).unwrap_or_default(),
+            headers: headers.unwrap_or_default().as_bytes(),
+        };
         self.run(
             "INSERT INTO body VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                id.to_i64(),
-                checksum,
-                attributes,
-                &event.payload[..],
-                event.headers.as_deref(),
-                event.trace.map(TraceParent::to_bytes)
-            ],
+            params![id.to_i64(), stored.sum(), attributes, payload, headers, trace],
         )?;
         Ok(source)
     }
@@ -307,46 +316,29 @@ impl Store {
     /// Reads an event back and checks that it is what was written.
     pub fn event(&self, id: EventId) -> Result<Event> {
         let mut statement = self.db.prepare_cached(EVENT)?;
-        let row = statement.query_row([id.to_i64()], |row| {
+        let event = statement.query_row([id.to_i64()], |row| {
+            let stored = Stored::in_row(id, row)?;
+            let is_intact = stored.had(row.get(4)?);
+            let readable = is_intact.then(|| serde_json::from_slice(stored.attributes).ok()).flatten();
+            let Some(attributes) = readable else { return Ok(None) };
             let text = |n| row.get::<_, String>(n).map(Arc::<str>::from);
-            // As bytes, whatever they are now: the checksum tells whether they are what was written.
-            let bytes = |n| {
-                Ok::<_, rusqlite::Error>(match row.get_ref(n)? {
-                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
-                    _ => Vec::new(),
-                })
-            };
-            // A trace that is damaged is none.
-            let trace = row.get_ref(7)?.as_blob().ok().map(<[u8]>::to_vec);
-            Ok((
-                text(0)?,
-                text(1)?,
-                text(2)?,
-                row.get::<_, i64>(3)?,
-                row.get::<_, i64>(4)?,
-                bytes(5)?,
-                bytes(6)?,
-                trace,
-            ))
+            Ok(Some(Event {
+                id,
+                source: text(0)?,
+                provider: text(1)?,
+                event_type: text(2)?,
+                received_at_ms: row.get::<_, i64>(3)? as UnixMs,
+                received: None,
+                attributes,
+                payload: Bytes::copy_from_slice(stored.payload),
+                trace: TraceParent::from_bytes(stored.trace),
+            }))
         });
-        let (source, provider, event_type, received, sum, attributes, payload, trace) = match row.optional() {
-            Ok(row) => row.ok_or(StoreError::Damaged(id))?,
-            Err(error) if is_of_values(&error) => return Err(StoreError::Damaged(id)),
-            Err(error) => return Err(error.into()),
-        };
-        let intact = checksum(&attributes, &payload) == sum;
-        let readable = serde_json::from_slice(&attributes).ok().filter(|_| intact);
-        Ok(Event {
-            id,
-            source,
-            provider,
-            event_type,
-            received_at_ms: received as UnixMs,
-            received: None,
-            attributes: readable.ok_or(StoreError::Damaged(id))?,
-            payload: Bytes::from(payload),
-            trace: trace.and_then(|bytes| TraceParent::from_bytes(&bytes)),
-        })
+        match event.optional() {
+            Ok(event) => event.flatten().ok_or(StoreError::Damaged(id)),
+            Err(error) if is_of_values(&error) => Err(StoreError::Damaged(id)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes a delivery for the first time.
@@ -503,10 +495,6 @@ fn attributes_text(attributes: &[(String, String)]) -> String {
     serde_json::to_string(attributes).unwrap_or_default()
 }
 
-fn checksum(attributes: &[u8], payload: &[u8]) -> i64 {
-    i64::from(crc32c::crc32c_append(crc32c::crc32c(attributes), payload))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,19 +567,45 @@ mod tests {
             received: std::time::Instant::now(),
             attributes: vec![("a".into(), "b".into())],
             payload: Bytes::from_static(b"payload"),
-            headers: None,
+            headers: Some("name: value\n".into()),
             repeat_key: None,
-            trace: None,
+            trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok(),
         };
         store.insert_event(id, &event, 1).unwrap();
-        assert_eq!(store.event(id).unwrap().attributes, event.attributes);
+        // Others that it could be taken for.
+        let batch =
+            "INSERT INTO event_type (name) VALUES ('other'); INSERT INTO source (name, provider) VALUES ('s', 'other')";
+        store.db.execute_batch(batch).unwrap();
+        let read = store.event(id).unwrap();
+        assert_eq!((read.attributes, read.trace), (event.attributes, event.trace));
+        assert!(event.trace.is_some());
         for damage in [
             "UPDATE body SET payload = CAST('Payload' AS BLOB)",
             "UPDATE body SET attributes = CAST(x'5bff' AS TEXT)",
+            "UPDATE body SET headers = 'name: Value'",
+            "UPDATE body SET trace = zeroblob(25)",
+            "UPDATE body SET checksum = checksum & 4294967295",
+            "UPDATE event_type SET name = 'T' WHERE name = 't'",
+            "UPDATE source SET name = 'S'",
+            "UPDATE source SET provider = 'P' WHERE provider = 'p'",
+            "UPDATE event SET type = (SELECT id FROM event_type WHERE name = 'other')",
+            "UPDATE event SET source = (SELECT id FROM source WHERE provider = 'other')",
+            "UPDATE event SET type = 99",
+            "UPDATE event SET received_at_ms = 2",
+            "UPDATE event SET received_at_ms = 'now'",
             "DELETE FROM body",
         ] {
+            store.begin().unwrap();
             store.db.execute_batch(damage).unwrap();
             assert!(matches!(store.event(id), Err(StoreError::Damaged(_))), "{damage}");
+            let shown = super::super::shown::show(&store.db, id).unwrap().unwrap();
+            assert_eq!(shown.is_damaged, damage != "DELETE FROM body", "{damage}");
+            assert!(shown.payload.is_none() && shown.attributes.is_empty() && shown.headers.is_none(), "{damage}");
+            store.roll_back();
+            assert!(store.event(id).is_ok());
         }
+        let shown = super::super::shown::show(&store.db, id).unwrap().unwrap();
+        assert_eq!(shown.payload.as_deref(), Some(&b"payload"[..]));
+        assert!(!shown.is_damaged && shown.headers.is_some());
     }
 }

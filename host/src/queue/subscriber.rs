@@ -6,8 +6,11 @@ use std::sync::Arc;
 use super::records::StoredSubscriber;
 use crate::event::{Event, EventId, NewEvent, Pattern, UnixMs, is_webhook};
 
-/// The line of what an operator put back: it takes its turn beside those of the sources.
+/// The line of what an operator put back: it has a turn where no other line has something due.
 pub(super) const BY_HAND: i64 = 0;
+
+/// So many turns of others at the most it lets pass while something waits in it, so that it never starves.
+const PASSED: u32 = 7;
 
 /// A subscriber as the writer sees it.
 pub(super) struct Subscriber {
@@ -33,6 +36,8 @@ pub(super) struct Subscriber {
     pub lines: Vec<Line>,
     /// Whose turn it is.
     turn: usize,
+    /// How many turns of others passed by what was put back, while that waited.
+    passed: u32,
 }
 
 /// What waits for a subscriber from one source.
@@ -101,6 +106,7 @@ impl Subscriber {
             running: 0,
             lines: Vec::new(),
             turn: 0,
+            passed: 0,
         }
     }
 
@@ -134,10 +140,22 @@ impl Subscriber {
 
     /// The place of the line whose turn it is, of those in which something waits.
     pub fn next_line(&mut self, now_ms: UnixMs) -> Option<usize> {
+        let waits = |place: &usize| self.lines[*place].waits(now_ms);
+        let is_by_hand = |place: &usize| self.lines[*place].number == BY_HAND;
         let places = (0..self.lines.len()).map(|n| (self.turn + n) % self.lines.len());
-        let place = places.into_iter().find(|place| self.lines[*place].waits(now_ms))?;
-        self.turn = place + 1;
-        Some(place)
+        let by_hand = (0..self.lines.len()).find(is_by_hand).filter(waits);
+        let other = places.filter(|place| !is_by_hand(place)).find(waits);
+        match other {
+            Some(place) if by_hand.is_none() || self.passed < PASSED => {
+                self.passed = if by_hand.is_some() { self.passed + 1 } else { 0 };
+                self.turn = place + 1;
+                Some(place)
+            }
+            _ => {
+                self.passed = 0;
+                by_hand
+            }
+        }
     }
 
     /// A line by its number.
@@ -177,24 +195,45 @@ impl Subscriber {
 mod tests {
     use super::*;
 
+    fn ready() -> Ready {
+        Ready { event: EventId::from_i64(1), attempts: 0, earlier: 0, lane: None, due_ms: 0, loaded: None }
+    }
+
+    /// The line that has a turn at a time, where one has; it has one less then.
+    fn turn(subscriber: &mut Subscriber, now: UnixMs) -> Option<i64> {
+        let place = subscriber.next_line(now)?;
+        let line = &mut subscriber.lines[place];
+        if line.ready.pop_front().is_none() {
+            line.next_due_ms = None;
+        }
+        Some(line.number)
+    }
+
     #[test]
     fn lines_take_turns() {
         let mut subscriber = Subscriber::new(1, "a".into(), Vec::new());
-        let ready =
-            || Ready { event: EventId::from_i64(1), attempts: 0, earlier: 0, lane: None, due_ms: 0, loaded: None };
         subscriber.line(7).ready.extend((0..100).map(|_| ready()));
         subscriber.line(8).ready.push_back(ready());
         subscriber.is_due_at(9, 50);
-        let mut turns = Vec::new();
-        for now in [10, 10, 10, 60, 60] {
-            let place = subscriber.next_line(now).unwrap();
-            let line = &mut subscriber.lines[place];
-            turns.push(line.number);
-            if line.ready.pop_front().is_none() {
-                line.next_due_ms = None;
-            }
-        }
+        let turns = [10, 10, 10, 60, 60].map(|now| turn(&mut subscriber, now).unwrap());
         assert_eq!(turns, [7, 8, 7, 9, 7]);
+    }
+
+    #[test]
+    fn what_was_put_back_has_a_turn_where_nothing_else_waits_and_each_eighth() {
+        let mut subscriber = Subscriber::new(1, "a".into(), Vec::new());
+        subscriber.line(BY_HAND).ready.extend((0..4).map(|_| ready()));
+        assert_eq!(turn(&mut subscriber, 10), Some(BY_HAND));
+        subscriber.line(7).ready.extend((0..10).map(|_| ready()));
+        subscriber.line(8).ready.extend((0..5).map(|_| ready()));
+        let turns: Vec<i64> = std::iter::from_fn(|| turn(&mut subscriber, 10)).collect();
+        let (hand, both) = (BY_HAND, [7, 8, 7, 8, 7, 8, 7]);
+        assert_eq!(turns, [&both[..], &[hand], &[8, 7, 8, 7, 7, 7, 7], &[hand, 7, hand]].concat());
+        // What passed while nothing was put back does not count.
+        subscriber.line(7).ready.extend((0..9).map(|_| ready()));
+        assert!((0..6).all(|_| turn(&mut subscriber, 10) == Some(7)));
+        subscriber.line(BY_HAND).ready.push_back(ready());
+        assert!((0..3).all(|_| turn(&mut subscriber, 10) == Some(7)));
     }
 
     #[test]

@@ -159,8 +159,9 @@ impl Writer {
     /// How many events go in this step. Where many come in, twice as many, so that there comes an end to it.
     fn few(&self) -> usize {
         let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
-        let coming = self.came_in.saturating_mul(TIDY_ON_MS) / passed;
-        (2 * coming as usize).clamp(FEW, MANY)
+        // Since the last step of the same work, which may have been a while ago where each commit takes long; of an idle while, its share.
+        let coming = if passed < TIDY_EVERY_MS / 4 { self.came_in } else { self.came_in * TIDY_ON_MS / passed };
+        usize::try_from(2 * coming).unwrap_or(MANY).clamp(FEW, MANY)
     }
 
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
@@ -245,9 +246,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::attempt::{Attempt, Outcome};
     use crate::event::NewEvent;
-    use crate::queue::{AcceptError, Core, Deliveries, Keep, Queue, Receipt, Stepped};
-    use crate::schedule::{Schedule, Schedules};
+    use crate::queue::{AcceptError, Core, Deliveries, Keep, Queue, Receipt, Settlement, Stepped};
+    use crate::schedule::{Schedule, Schedules, Verdict};
 
     /// Whose file will be gone, and how much waits for it then.
     const NAME: &str = "gone";
@@ -395,15 +397,23 @@ mod tests {
     #[test]
     fn as_much_goes_as_comes_in_however_much_that_is() {
         const MOST: u64 = 2 << 20;
-        let folder = tempfile::tempdir().unwrap();
-        let mut life = Life::open(folder.path(), BEGAN_MS);
-        life.core.writer.keep.bytes = Some(MOST);
-        for _ in 0..200 {
-            life.try_send(4 * FEW as u64, 1 << 10).unwrap();
-            life.pass(TIDY_ON_MS);
+        // At each step of ours, and where each commit takes so long that there are few.
+        for (times, at_once, each_ms) in [(200, 64, TIDY_ON_MS), (40, 200, 40)] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut life = Life::open(folder.path(), BEGAN_MS);
+            life.core.writer.keep.bytes = Some(MOST);
+            life.wants(1_000).unwrap();
+            for _ in 0..times {
+                life.try_send(at_once, 1 << 10).unwrap();
+                while let Ok(delivery) = life.deliveries.try_recv() {
+                    let attempt = Attempt::without_call(life.now, Duration::ZERO, Outcome::Done, None);
+                    life.queue.settle(&delivery, Settlement::Judged { verdict: Verdict::Done, attempt });
+                }
+                life.pass(each_ms);
+            }
+            let (used, came) = (life.core.writer.store.used_bytes().unwrap(), times * at_once << 10);
+            assert!(used < 2 * MOST, "{used} bytes of {MOST}, and {came} came");
         }
-        let used = life.core.writer.store.used_bytes().unwrap();
-        assert!(used < 2 * MOST, "{used} bytes of {MOST} and {} that came", 200 * 4 * FEW << 10);
     }
 
     #[test]

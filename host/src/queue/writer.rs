@@ -58,7 +58,7 @@ pub(super) enum Order {
     Claim { subscriber: Arc<str>, slots: usize },
     Hold { subscriber: Arc<str>, until_ms: UnixMs, slots: usize },
     Rest,
-    PutBack(PuttingBack, Answer<usize>),
+    PutBack(PuttingBack, Answer<Vec<usize>>),
     Drop(Dropping, Answer<usize>),
     Pause { subscriber: Arc<str>, is_paused: bool, note: Option<Note>, answer: Answer<bool> },
     Note { number: Option<i64>, note: Note, answer: Answer<i64> },
@@ -264,7 +264,6 @@ impl Writer {
             Ok(()) => {
                 self.writes_again();
                 let events = written.accepted.iter().filter_map(|accepted| accepted.as_ref().ok()).map(Vec::len).sum();
-                self.came_in += events as u64;
                 self.counters.count(events, begun.elapsed());
                 self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
@@ -368,8 +367,8 @@ fn gather(first: Option<Order>, more: &mut dyn FnMut() -> Option<Order>, fanout:
     (group, None)
 }
 
-pub(super) fn not_run(outcome: Outcome, now: UnixMs) -> Attempt {
-    Attempt::without_call(now, Duration::ZERO, outcome, None)
+pub(super) fn not_run(outcome: Outcome, started_at_ms: UnixMs) -> Attempt {
+    Attempt::without_call(started_at_ms, Duration::ZERO, outcome, None)
 }
 
 /// The first id that is not older than this.

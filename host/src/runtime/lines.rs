@@ -73,7 +73,7 @@ impl Log {
     }
 }
 
-/// Makes one harmless line: control characters and marks that reorder text are spelled out.
+/// Makes one harmless line: what [`acts`] is spelled out, but for tabs.
 pub(super) fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len().min(LINE_BYTES));
     for c in message.trim_end_matches(['\n', '\r']).chars() {
@@ -81,14 +81,19 @@ pub(super) fn one_line(message: &str) -> String {
             line.push('…');
             break;
         }
-        let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match c {
             '\t' => line.push('\t'),
-            _ if c.is_control() || reorders => line.extend(c.escape_unicode()),
+            _ if acts(c) => line.extend(c.escape_unicode()),
             _ => line.push(c),
         }
     }
     line
+}
+
+/// Whether a character does something where it is shown: to a terminal, to the order of what stands beside it, or by beginning a line.
+pub fn acts(c: char) -> bool {
+    let reorders = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Standard output or error, whose lines go to the log.
@@ -279,6 +284,7 @@ mod tests {
             ("ends\n", "ends"),
             ("two\nlines\u{1b}[31m", "two\\u{a}lines\\u{1b}[31m"),
             ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+            ("\u{61c}a\u{200f}b\u{2028}c\u{2069}", "\\u{61c}a\\u{200f}b\\u{2028}c\\u{2069}"),
         ];
         for (message, expected) in table {
             assert_eq!(one_line(message), expected);

@@ -37,7 +37,7 @@ use crate::pace::Lately;
 pub use call::{Called, Cost};
 pub use compile::{CompileLimits, Compiler, Job, Priority, WORKER, work};
 
-pub use lines::{Level, Line};
+pub use lines::{Level, Line, acts};
 pub use load::{Loaded, Refused};
 pub use manifest::{HostAsk, Manifest, SettingAsk, SettingType, Want};
 pub use powers::Powers;

@@ -28,7 +28,7 @@ impl Webhooks {
     /// Delivers one event again, whether or not it went well before.
     pub async fn redeliver(&self, id: &str, event: EventId) -> Result<usize, NotChanged> {
         let subscriber = self.active(id)?.subscriber();
-        match self.queue.put_back(again(&subscriber, vec![event])).await? {
+        match self.queue.put_back(again(&subscriber, vec![event])).await?.iter().sum::<usize>() {
             0 => {
                 let told = "it is on its way already, or not kept any more, or none that this webhook subscribes to";
                 Err(NotChanged::Conflict(told.to_owned()))
@@ -45,7 +45,7 @@ impl Webhooks {
         while let Some(next) = from {
             let (events, goes_on) = self.queue.undelivered(&subscriber, webhook.patterns(), next, until_ms).await?;
             if !events.is_empty() {
-                put_back += self.queue.put_back(again(&subscriber, events)).await?;
+                put_back += self.queue.put_back(again(&subscriber, events)).await?.iter().sum::<usize>();
             }
             from = goes_on;
         }
@@ -64,5 +64,5 @@ impl Webhooks {
 
 /// Whatever of these events is not on its way.
 fn again(subscriber: &str, events: Vec<EventId>) -> PuttingBack {
-    PuttingBack { subscriber: subscriber.into(), events, which: Which::All, doing: Doing::ForReal }
+    PuttingBack { subscribers: vec![subscriber.into()], events, which: Which::All, doing: Doing::ForReal }
 }

@@ -27,9 +27,9 @@ pub struct Draft {
     #[serde(default)]
     #[schema(value_type = Option<Vec<SourceName>>, min_items = 1, max_items = 100)]
     pub sources: Option<Vec<String>>,
-    /// In your words, at most 1,000 bytes.
+    /// In your words: a line of at most 1,000 bytes.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub description: Option<String>,
     /// Headers that each request has beside the gateway's own, at most 20 with 4,096 bytes.
     #[serde(default)]
@@ -67,7 +67,7 @@ pub struct Change {
     pub sources: Option<Vec<String>>,
     /// In your words; `null` for none.
     #[serde(default, deserialize_with = "present")]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub description: Option<Option<String>>,
     /// Headers that each request has beside the gateway's own, at most 20 with 4,096 bytes.
     #[serde(default)]

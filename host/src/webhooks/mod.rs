@@ -207,6 +207,7 @@ impl Webhooks {
             updated_at_ms: now,
         };
         webhook.check()?;
+        Webhook::check_description(webhook.description.as_deref())?;
         self.check_reach(&webhook.url).await?;
         let _one = self.changing.lock().await;
         if self.entries().len() >= WEBHOOKS {
@@ -238,6 +239,7 @@ impl Webhooks {
         }
         webhook.events = change.events.unwrap_or(webhook.events);
         webhook.sources = change.sources.unwrap_or(webhook.sources);
+        Webhook::check_description(change.description.as_ref().and_then(Option::as_deref))?;
         webhook.description = change.description.unwrap_or(webhook.description);
         webhook.custom_headers = change.custom_headers.unwrap_or(webhook.custom_headers);
         webhook.rate_limit_per_minute = change.rate_limit_per_minute.unwrap_or(webhook.rate_limit_per_minute);

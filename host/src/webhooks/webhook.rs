@@ -114,6 +114,14 @@ impl Webhook {
         Ok(())
     }
 
+    /// Checks what is said anew of it in words. What is stored may be older than this.
+    pub fn check_description(text: Option<&str>) -> Result<(), Wrong> {
+        match text.is_some_and(|text| text.chars().any(char::is_control)) {
+            true => wrong("description", "has a control character: it is a line of text"),
+            false => Ok(()),
+        }
+    }
+
     /// Its custom headers, as they are sent.
     pub fn headers(&self) -> HeaderMap {
         headers(&self.custom_headers).unwrap_or_default()
@@ -350,6 +358,7 @@ mod tests {
         assert_eq!(changed(&|webhook| webhook.sources = vec!["A b".into()]), Err("sources"));
         assert_eq!(changed(&|webhook| webhook.rate_limit_per_minute = Some(0)), Err("rate_limit_per_minute"));
         assert_eq!(changed(&|webhook| webhook.description = Some("x".repeat(1001))), Err("description"));
+        assert_eq!(changed(&|webhook| webhook.description = Some("a\u{9b}b".into())), Err("description"));
         for (name, value) in [
             ("X-Webhook-Signature", "x"),
             ("webhook-id", "x"),

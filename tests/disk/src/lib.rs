@@ -109,7 +109,22 @@ impl Disk {
 
     /// Has one call fail. It is counted from now.
     pub fn fail(&self, fault: Fault) {
-        self.state().plan(fault);
+        self.state().plan(fault, None);
+    }
+
+    /// Has one call on one file fail. Only calls on it are counted, from now.
+    pub fn fail_in(&self, file: &str, fault: Fault) {
+        self.state().plan(fault, Some(file));
+    }
+
+    /// Has nothing fail any more that has not failed yet.
+    pub fn spare(&self) {
+        self.state().spare();
+    }
+
+    /// Whether something was written to a file, and not synced, when the power went or the call failed that was to fail.
+    pub fn was_unsynced(&self, file: &str) -> bool {
+        self.state().was_unsynced(file)
     }
 
     /// Whether the call came that was to fail.

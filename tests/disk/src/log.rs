@@ -68,6 +68,11 @@ impl Log {
         }
     }
 
+    /// Whether something was done that no sync was asked for since.
+    pub fn has_unsynced(&self) -> bool {
+        self.0.last().is_some_and(|entry| entry.fate == Fate::Open)
+    }
+
     /// Notes a sync that failed.
     pub fn doomed(&mut self) {
         self.decide(Fate::Doomed);

@@ -61,6 +61,8 @@ struct Known {
     log: Log,
     /// Where the folder's entry for it is not synced: what stood there before.
     before: Option<Before>,
+    /// How many of its syncs failed.
+    failed_syncs: u64,
 }
 
 #[derive(Clone)]
@@ -96,8 +98,12 @@ pub(crate) struct State {
     pub is_relaxed: bool,
     pub is_full: bool,
     fault: Option<Fault>,
+    /// Where calls are counted and fail, if not everywhere.
+    fault_in: Option<PathBuf>,
     pub has_struck: bool,
     pub counts: Counts,
+    /// The files of which something was written and not synced when the power went, or a call failed.
+    pub unsynced_then: BTreeSet<PathBuf>,
 }
 
 impl State {
@@ -112,8 +118,10 @@ impl State {
             is_relaxed: false,
             is_full: false,
             fault: None,
+            fault_in: None,
             has_struck: false,
             counts: Counts::default(),
+            unsynced_then: BTreeSet::new(),
         })
     }
 
@@ -122,18 +130,36 @@ impl State {
     }
 
     pub fn cut(&mut self) {
-        self.at_cut.get_or_insert_with(|| names(&self.folder).unwrap_or_default());
+        if self.at_cut.is_none() {
+            self.at_cut = Some(names(&self.folder).unwrap_or_default());
+            self.unsynced_then = self.unsynced();
+        }
         self.cut_in = None;
     }
 
-    pub fn plan(&mut self, fault: Fault) {
-        self.fault = Some(fault);
+    pub fn plan(&mut self, fault: Fault, file: Option<&str>) {
+        (self.fault, self.fault_in) = (Some(fault), file.map(|name| self.folder.join(name)));
         self.has_struck = false;
         self.counts = Counts::default();
+        self.unsynced_then.clear();
     }
 
-    /// Counts a call and says what becomes of it.
-    pub fn meet(&mut self, call: Call) -> Lot {
+    pub fn spare(&mut self) {
+        self.fault = None;
+    }
+
+    fn unsynced(&self) -> BTreeSet<PathBuf> {
+        let unsynced = self.known.iter().filter(|(_, known)| known.log.has_unsynced());
+        unsynced.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Whether something was written to a file of a name, and not synced, when the power went or a call failed.
+    pub fn was_unsynced(&self, name: &str) -> bool {
+        self.unsynced_then.contains(&self.folder.join(name))
+    }
+
+    /// Counts a call on a file and says what becomes of it.
+    pub fn meet(&mut self, call: Call, path: &Path) -> Lot {
         match self.cut_in {
             Some(0) => self.cut(),
             Some(left) => self.cut_in = Some(left - 1),
@@ -141,6 +167,9 @@ impl State {
         }
         if self.is_off() {
             return Lot::Fails;
+        }
+        if self.fault_in.as_ref().is_some_and(|file| file != path) {
+            return Lot::Goes;
         }
         let counts = &mut self.counts;
         match call {
@@ -155,18 +184,25 @@ impl State {
         let lot = self.fault.map_or(Lot::Goes, |fault| lot(fault, call, &self.counts));
         if lot != Lot::Goes {
             (self.fault, self.has_struck) = (None, true);
+            self.unsynced_then = self.unsynced();
         }
         lot
     }
 
-    /// A file was opened, and perhaps made.
-    pub fn opened(&mut self, path: &Path) {
+    /// A file was opened, and perhaps made. Gives how many of its syncs had failed.
+    pub fn opened(&mut self, path: &Path) -> u64 {
         self.open += 1;
         let is_new = !self.stood.contains(path);
         let known = self.known.entry(path.to_owned()).or_default();
         if is_new {
             known.before.get_or_insert(Before::Nothing);
         }
+        known.failed_syncs
+    }
+
+    /// How many syncs of a file failed. Each of those who have it open is told of that once, whoever asked for the sync.
+    pub fn failed_syncs(&self, path: &Path) -> u64 {
+        self.known.get(path).map_or(0, |known| known.failed_syncs)
     }
 
     /// A file is being deleted.
@@ -177,7 +213,7 @@ impl State {
             Err(_) => Before::Nothing,
         });
         self.stood.remove(path);
-        self.known.insert(path.to_owned(), Known { log: Log::default(), before: Some(before) });
+        self.known.insert(path.to_owned(), Known { before: Some(before), ..Known::default() });
     }
 
     /// The folder was synced.
@@ -213,7 +249,9 @@ impl State {
 
     /// A sync failed. The system still has what it was to sync.
     pub fn doomed(&mut self, path: &Path) {
-        self.log(path).doomed();
+        let known = self.known.entry(path.to_owned()).or_default();
+        known.log.doomed();
+        known.failed_syncs += 1;
     }
 
     /// A sync failed, and what stood there before is read from now on.
@@ -222,7 +260,9 @@ impl State {
         let durable = self.log(path).durable(content);
         file.write(0, &durable)?;
         file.resize(durable.len() as u64)?;
-        *self.log(path) = Log::default();
+        let known = self.known.entry(path.to_owned()).or_default();
+        known.log = Log::default();
+        known.failed_syncs += 1;
         Ok(())
     }
 
@@ -249,14 +289,14 @@ impl State {
 
 /// Whether a call is the one that is to fail.
 fn lot(fault: Fault, call: Call, counts: &Counts) -> Lot {
-    let (meant, nth, came, lot) = match fault {
-        Fault::Read(nth) => (Call::Read, nth, counts.reads, Lot::Fails),
-        Fault::Write(nth) => (Call::Write, nth, counts.writes, Lot::Fails),
-        Fault::ShortWrite(nth) => (Call::Write, nth, counts.writes, Lot::FailsHalfDone),
-        Fault::Sync(nth) => (Call::Sync, nth, counts.syncs, Lot::Fails),
-        Fault::SyncForgetting(nth) => (Call::Sync, nth, counts.syncs, Lot::FailsAndForgets),
+    let (is_meant, nth, came, lot) = match fault {
+        Fault::Read(nth) => (call == Call::Read, nth, counts.reads, Lot::Fails),
+        Fault::Write(nth) => (call == Call::Write, nth, counts.writes, Lot::Fails),
+        Fault::ShortWrite(nth) => (call == Call::Write, nth, counts.writes, Lot::FailsHalfDone),
+        Fault::Sync(nth) => (call == Call::Sync, nth, counts.syncs, Lot::Fails),
+        Fault::SyncForgetting(nth) => (call == Call::Sync, nth, counts.syncs, Lot::FailsAndForgets),
     };
-    if call == meant && came >= nth { lot } else { Lot::Goes }
+    if is_meant && came >= nth { lot } else { Lot::Goes }
 }
 
 /// Brings one file into the state that it has when the power is back.

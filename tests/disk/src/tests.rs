@@ -118,6 +118,40 @@ fn the_call_that_is_to_fail_fails_once() {
 }
 
 #[test]
+fn a_failed_sync_is_told_once_to_each_who_has_the_file_open() {
+    let (folder, disk) = disk();
+    let (one, other) = (open(&folder), open(&folder));
+    insert(&one).unwrap();
+    insert(&other).unwrap();
+    disk.fail(Fault::Sync(1));
+    assert!(insert(&one).is_err());
+    insert(&one).unwrap();
+    let later = open(&folder);
+    insert(&later).unwrap();
+    let told = insert(&other).unwrap_err();
+    assert!(
+        matches!(told, rusqlite::Error::SqliteFailure(cause, _) if cause.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC),
+        "{told:?}"
+    );
+    insert(&other).unwrap();
+}
+
+#[test]
+fn a_call_on_one_file_fails_and_none_on_another() {
+    let (folder, disk) = disk();
+    let db = open(&folder);
+    disk.fail_in("t.db", Fault::Write(1));
+    (0..9).for_each(|_| assert_eq!(insert(&db).unwrap(), 1));
+    assert!(!disk.has_struck());
+    let moved = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    assert!(moved.is_err() && disk.has_struck() && !disk.was_unsynced("t.db"));
+    // The first page is written, the second is not.
+    disk.fail_in("t.db", Fault::Write(2));
+    assert!(db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).is_err());
+    assert!(disk.was_unsynced("t.db"));
+}
+
+#[test]
 fn a_full_disk_takes_no_more_until_there_is_room() {
     let (folder, disk) = disk();
     let db = open(&folder);

@@ -27,6 +27,8 @@ struct Watched {
     path: PathBuf,
     /// Its first sync syncs the folder, too.
     syncs_folder: bool,
+    /// Of how many failed syncs of the file whoever opened it knows.
+    failed_syncs: u64,
 }
 
 /// The layer below, registered as long as the process lives.
@@ -177,19 +179,19 @@ unsafe extern "C" fn open(
     // SAFETY: SQLite closes what has methods, even if opening it failed.
     unsafe { (*file).pMethods = ptr::null() };
     let mut state = disk.state();
-    if state.meet(Call::Other) != Lot::Goes {
+    if state.meet(Call::Other, path) != Lot::Goes {
         return ffi::SQLITE_CANTOPEN;
     }
     // SAFETY: the layer below may look at its methods before it sets them.
     unsafe { (*Below::of(file).0).pMethods = ptr::null() };
     let opened = open_below(Below::of(file).0);
     if opened == ffi::SQLITE_OK {
-        state.opened(path);
+        let failed_syncs = state.opened(path);
         drop(state);
         // As the layer below does it: for those that may have been made, whether they were or not.
         let journals = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL;
         let syncs_folder = flags & ffi::SQLITE_OPEN_CREATE != 0 && flags & journals != 0;
-        let watched = Box::new(Watched { path: path.to_owned(), syncs_folder, disk });
+        let watched = Box::new(Watched { path: path.to_owned(), syncs_folder, failed_syncs, disk });
         // SAFETY: SQLite allocated room for ours.
         unsafe {
             (*file.cast::<Layered>()) =
@@ -206,7 +208,7 @@ unsafe extern "C" fn delete(_: *mut sqlite3_vfs, name: *const c_char, sync_folde
     };
     let Some((path, disk)) = path_of(name).and_then(|path| Some((path, disk_of(path)?))) else { return delete_below() };
     let mut state = disk.state();
-    if state.meet(Call::Other) != Lot::Goes {
+    if state.meet(Call::Other, path) != Lot::Goes {
         return ffi::SQLITE_IOERR_DELETE;
     }
     state.deletes(path);
@@ -218,8 +220,8 @@ unsafe extern "C" fn delete(_: *mut sqlite3_vfs, name: *const c_char, sync_folde
 }
 
 unsafe extern "C" fn access(_: *mut sqlite3_vfs, name: *const c_char, flags: c_int, answer: *mut c_int) -> c_int {
-    let disk = path_of(name).and_then(disk_of);
-    if disk.is_some_and(|disk| disk.state().meet(Call::Other) != Lot::Goes) {
+    let found = path_of(name).and_then(|path| Some((path, disk_of(path)?)));
+    if found.is_some_and(|(path, disk)| disk.state().meet(Call::Other, path) != Lot::Goes) {
         return ffi::SQLITE_IOERR_ACCESS;
     }
     // SAFETY: the arguments are SQLite's own.
@@ -235,7 +237,8 @@ unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
 }
 
 unsafe extern "C" fn read(file: *mut sqlite3_file, into: *mut c_void, bytes: c_int, at: i64) -> c_int {
-    if watched(file).disk.state().meet(Call::Read) != Lot::Goes {
+    let Watched { disk, path, .. } = watched(file);
+    if disk.state().meet(Call::Read, path) != Lot::Goes {
         return ffi::SQLITE_IOERR_READ;
     }
     pass!(Below::of(file), xRead, ffi::SQLITE_ERROR, into, bytes, at)
@@ -246,7 +249,7 @@ unsafe extern "C" fn write(file: *mut sqlite3_file, from: *const c_void, bytes: 
     // SAFETY: SQLite gives so many bytes.
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), bytes as usize) };
     let (mut state, at, real) = (disk.state(), at as u64, Below::of(file));
-    match state.meet(Call::Write) {
+    match state.meet(Call::Write, path) {
         Lot::Goes => {}
         Lot::FailsHalfDone => {
             let _ = state.write(path, &real, at, &bytes[..bytes.len() / 2]);
@@ -265,23 +268,26 @@ unsafe extern "C" fn write(file: *mut sqlite3_file, from: *const c_void, bytes: 
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, to: i64) -> c_int {
     let Watched { disk, path, .. } = watched(file);
     let mut state = disk.state();
-    match state.meet(Call::Other) {
+    match state.meet(Call::Other, path) {
         Lot::Goes => told(state.resize(path, &Below::of(file), to as u64)),
         _ => ffi::SQLITE_IOERR_TRUNCATE,
     }
 }
 
 unsafe extern "C" fn sync(file: *mut sqlite3_file, _: c_int) -> c_int {
-    let Watched { disk, path, syncs_folder } = watched(file);
+    let Watched { disk, path, syncs_folder, failed_syncs } = watched(file);
     let mut state = disk.state();
     let is_off = state.is_off();
-    match state.meet(Call::Sync) {
+    match state.meet(Call::Sync, path) {
         Lot::Goes => {
             state.synced(path);
             if std::mem::take(syncs_folder) {
                 state.synced_folder();
             }
-            return ffi::SQLITE_OK;
+            // As Linux does it: what a sync failed on is told to each who has the file open, once, at the next sync.
+            let failed = state.failed_syncs(path);
+            let is_told = std::mem::replace(failed_syncs, failed) == failed;
+            return if is_told { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_FSYNC };
         }
         Lot::FailsAndForgets => {
             let _ = state.forgotten(path, &Below::of(file));
@@ -289,11 +295,13 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, _: c_int) -> c_int {
         _ if is_off || state.is_off() => {}
         _ => state.doomed(path),
     }
+    *failed_syncs = state.failed_syncs(path);
     ffi::SQLITE_IOERR_FSYNC
 }
 
 unsafe extern "C" fn file_size(file: *mut sqlite3_file, len: *mut i64) -> c_int {
-    if watched(file).disk.state().meet(Call::Other) != Lot::Goes {
+    let Watched { disk, path, .. } = watched(file);
+    if disk.state().meet(Call::Other, path) != Lot::Goes {
         return ffi::SQLITE_IOERR_FSTAT;
     }
     pass!(Below::of(file), xFileSize, ffi::SQLITE_ERROR, len)

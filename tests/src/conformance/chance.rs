@@ -11,10 +11,10 @@ use super::verbs::{Verb, verbs};
 use super::world::World;
 
 /// How many sequences are tried where nothing is said.
-const SEQUENCES: u64 = 300;
+const SEQUENCES: u64 = 200;
 
 /// The most verbs in one.
-const VERBS: usize = 100;
+const VERBS: usize = 200;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

@@ -22,6 +22,9 @@ const STEPS: usize = 8;
 /// How long an attempt takes.
 pub(super) const TOOK: Duration = Duration::from_millis(5);
 
+/// Where chance says what is sent, nothing new is accepted while so many deliveries are not over.
+pub(super) const OPEN: usize = 30;
+
 /// What is tried again when: plugins twice, webhooks once.
 pub(super) fn schedules() -> Schedules {
     let seconds = |all: &[u64]| Schedule(all.iter().map(|s| Duration::from_secs(*s)).collect());
@@ -128,7 +131,7 @@ impl<E: Engine> Desk<E> {
     pub fn restart(&mut self, ending: Ending) {
         if ending == Ending::Closed {
             let queue = self.queue();
-            self.ask(async move { queue.close().await });
+            self.ask(async move { queue.close().await }).unwrap();
         }
         (self.engine, self.came) = (None, Vec::new());
         self.open();

@@ -8,6 +8,11 @@ use hookgate::effects::Value;
 use hookgate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook};
 use hookgate::queue::{Delivery, Doing, Receipt, Standing, Track, Which};
 
+use super::desk::OPEN;
+
+/// So many turns of others may pass by what was put back by hand, while that waits.
+const PASSED: usize = 7;
+
 /// Where deliveries wait in turn: with those of their source, or with what was put back by hand.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Line {
@@ -21,7 +26,7 @@ pub(super) struct Told {
     pub standing: Standing,
     pub attempts: u32,
     pub earlier: u32,
-    /// When it is due; nothing, where others of its lane are before it.
+    /// When it is due, or was begun; nothing, where others of its lane are before it.
     pub due_ms: Option<UnixMs>,
     pub line: Line,
     pub lane: Option<String>,
@@ -59,7 +64,7 @@ pub(super) struct Subscriber {
     pub kept: BTreeMap<String, Value>,
     pub track: Option<Track>,
     /// Which lines had a turn while this one waited.
-    passed_by: BTreeMap<Line, BTreeSet<Line>>,
+    passed_by: BTreeMap<Line, Vec<Line>>,
 }
 
 /// An event that was accepted.
@@ -106,14 +111,14 @@ impl Subscriber {
         (lane.is_none() || !self.deliveries.iter().any(before)).then_some(now)
     }
 
-    /// A delivery is over: the first that waits in its lane is due.
-    pub fn leave_lane(&mut self, event: EventId, now: UnixMs) {
+    /// A delivery is over: the first that waits in its lane is due, and waits from now on.
+    pub fn leave_lane(&mut self, event: EventId, (now, step): (UnixMs, u64)) {
         let Some(lane) = self.deliveries.get(&event).and_then(|told| told.lane.clone()) else { return };
         let waits = |told: &&mut Told| {
             told.standing == Standing::Pending && told.due_ms.is_none() && told.lane.as_ref() == Some(&lane)
         };
         if let Some(first) = self.deliveries.values_mut().find(waits) {
-            first.due_ms = Some(now);
+            (first.due_ms, first.since) = (Some(now), step);
         }
     }
 
@@ -133,14 +138,17 @@ impl Subscriber {
         }
     }
 
-    /// Whether a line may have a turn: none that waited before this step may have been passed by twice.
+    /// Whether a line may have a turn: no source that waited before this step may have been passed by twice, and what was put back not
+    /// too often.
     fn take_turn(&mut self, line: &Line, (now, step): (UnixMs, u64)) -> anyhow::Result<()> {
         let lines: BTreeSet<Line> =
             self.waiting(now).filter(|(_, told)| told.since < step).map(|(_, told)| told.line.clone()).collect();
         self.passed_by.retain(|waiting, _| lines.contains(waiting) && waiting != line);
         for waiting in lines.iter().filter(|waiting| *waiting != line) {
-            let is_first = self.passed_by.entry(waiting.clone()).or_default().insert(line.clone());
-            ensure!(is_first, "{line:?} has two turns while {waiting:?} waits");
+            let passed = self.passed_by.entry(waiting.clone()).or_default();
+            let may = if *waiting == Line::ByHand { passed.len() < PASSED } else { !passed.contains(line) };
+            ensure!(may, "{line:?} has a turn too many while {waiting:?} waits");
+            passed.push(line.clone());
         }
         Ok(())
     }
@@ -149,6 +157,17 @@ impl Subscriber {
 impl Model {
     fn at(&self) -> (UnixMs, u64) {
         (self.now, self.step)
+    }
+
+    /// Whether as much waits as may.
+    pub fn is_full(&self) -> bool {
+        let deliveries = self.subscribers.values().flat_map(|one| one.deliveries.values());
+        deliveries.filter(|told| told.is_open()).count() >= OPEN
+    }
+
+    /// Whether it came before.
+    pub fn has_key(&self, event: &NewEvent) -> bool {
+        event.repeat_key.is_some_and(|key| self.keys.contains_key(&key))
     }
 
     /// An event was accepted under an id.
@@ -231,7 +250,7 @@ impl Model {
             && delivery.event.received_at_ms == event.received_at_ms;
         ensure!(is_whole, "{delivery:?} is {event:?}");
         one.take_turn(&told.line, at).context(format!("{name} begins {id}"))?;
-        let running = Told { standing: Standing::Running, attempts: attempt, ..told };
+        let running = Told { standing: Standing::Running, attempts: attempt, due_ms: Some(at.0), ..told };
         one.deliveries.insert(id, running);
         Ok(())
     }
@@ -289,11 +308,13 @@ impl Model {
             let is_meant = match told.map(|told| (told.standing, told.due_ms)) {
                 None => {
                     let known = self.events.get(event);
-                    which != Which::Dead && known.is_some_and(|known| one.wants(&known.event))
+                    matches!(which, Which::All | Which::Missing) && known.is_some_and(|known| one.wants(&known.event))
                 }
-                Some((Standing::Pending, due)) => which == Which::All && due.is_some_and(|due| due > at.0),
+                Some((Standing::Pending, due)) => {
+                    matches!(which, Which::All | Which::Waiting) && due.is_some_and(|due| due > at.0)
+                }
                 Some((Standing::Done, _)) => which == Which::All,
-                Some((Standing::Dead, _)) => which != Which::Missing,
+                Some((Standing::Dead, _)) => matches!(which, Which::All | Which::Dead),
                 Some((Standing::Running, _)) => false,
             };
             // What was put back waits, and is not put back again.

@@ -49,12 +49,12 @@ impl Model {
         let now = self.now;
         let Some(one) = self.subscribers.get_mut(name) else { return };
         let told = &one.deliveries[&event];
-        let (number, nth) = (told.attempts, told.attempts - told.earlier);
+        let (number, nth, begun) = (told.attempts, told.attempts - told.earlier, told.due_ms.unwrap_or(now));
         let (standing, due) = match judge(&Outcome::Lost, nth, schedules().of(name), now) {
             Verdict::Again { at_ms } if !one.is_forgotten => (Standing::Pending, at_ms),
             _ => (Standing::Dead, now),
         };
-        one.history.insert((event, number), (Outcome::Lost.name(), now, 0));
+        one.history.insert((event, number), (Outcome::Lost.name(), begun, 0));
         if is_webhook(name) {
             let track = one.track.get_or_insert_default();
             track.deliveries += u64::from(number == 1);
@@ -70,7 +70,7 @@ impl Model {
             told.wait_from(standing, due, step);
         }
         if standing != Standing::Pending {
-            one.leave_lane(event, now);
+            one.leave_lane(event, (now, step));
         }
     }
 

@@ -231,7 +231,7 @@ fn search() -> impl Strategy<Value = Search> {
 }
 
 fn which() -> impl Strategy<Value = Which> {
-    prop_oneof![2 => Just(Which::All), 1 => Just(Which::Dead), 1 => Just(Which::Missing)]
+    prop_oneof![2 => Just(Which::All), 1 => Just(Which::Dead), 1 => Just(Which::Missing), 1 => Just(Which::Waiting)]
 }
 
 fn doing() -> impl Strategy<Value = Doing> {

@@ -5,11 +5,13 @@ use bytes::Bytes;
 use hookgate::attempt::Outcome;
 use hookgate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN, Quota, Range, Read, Value};
 use hookgate::event::{EventId, NewEvent, is_webhook};
-use hookgate::queue::{Delivery, NotKept, Note, PuttingBack, Registration, Settlement, Subscribing, Wanted};
+use hookgate::queue::{
+    AcceptError, Delivery, Keep, NotKept, Note, PuttingBack, Registration, Settlement, Subscribing, Wanted,
+};
 use hookgate::schedule::{Verdict, judge};
 
 use super::Engine;
-use super::desk::{self, Desk, Ending, attempt, patterns, schedules};
+use super::desk::{self, Desk, Ending, OPEN, attempt, patterns, schedules};
 use super::model::Model;
 use super::verbs::{ATTRIBUTES, Becomes, Ends, Keeping, NAMES, Reads, SOURCES, Sent, TYPES, Verb, WANTS, WEBHOOKS};
 
@@ -28,7 +30,8 @@ pub(super) struct World<E> {
 
 impl<E: Engine> World<E> {
     pub fn new() -> World<E> {
-        World { desk: Desk::new(desk::keep()), model: Model::default(), in_hand: Vec::new() }
+        let keep = Keep { open_deliveries: OPEN as u64, ..desk::keep() };
+        World { desk: Desk::new(keep), model: Model::default(), in_hand: Vec::new() }
     }
 
     /// Says something to both. Fails where they differ.
@@ -102,8 +105,12 @@ impl<E: Engine> World<E> {
             let queue = self.desk.queue();
             async move { queue.accept(request).await }
         });
-        let answers = self.desk.ask_all(saying.collect());
+        let (answers, is_full) = (self.desk.ask_all(saying.collect()), self.model.is_full());
         for (request, answer) in requests.into_iter().zip(answers) {
+            if is_full && !request.iter().all(|event| self.model.has_key(event)) {
+                ensure!(matches!(answer, Err(AcceptError::NotNow(_))), "it is full, and says {answer:?}");
+                continue;
+            }
             let receipts = answer?;
             ensure!(receipts.len() == request.len(), "{} receipts for {} events", receipts.len(), request.len());
             request.into_iter().zip(receipts).try_for_each(|(event, receipt)| self.model.accept(event, receipt))?;
@@ -247,9 +254,9 @@ impl<E: Engine> World<E> {
             Verb::PutBack { who, events, which, doing } => {
                 let (name, events, which, doing) = (NAMES[*who], self.events_of(events), *which, *doing);
                 let expected = self.model.put_back(name, &events, which, doing);
-                let putting = PuttingBack { subscriber: name.into(), events, which, doing };
+                let putting = PuttingBack { subscribers: vec![name.into()], events, which, doing };
                 let told = self.desk.ask(async move { queue.put_back(putting).await })?;
-                ensure!(told == expected, "{told} were put back and not {expected}");
+                ensure!(told == [expected], "{told:?} were put back and not {expected}");
             }
             Verb::DropDead { who, events } => {
                 let (name, events) = (NAMES[*who], self.events_of(events));

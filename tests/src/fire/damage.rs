@@ -14,6 +14,7 @@ use hookgate_disk::{Chance, Disk};
 use rusqlite::{Connection, OpenFlags};
 
 use super::load::{Promises, SLOTS, WORKER, attempt, event, number, open, subscribe, threads};
+use crate::slow::more_files;
 
 /// How many events are in the file, of which the first are done, and how many in the log beside it.
 const IN_FILE: u64 = 200;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long nothing comes before a queue is asked whether that was all, and how often until it is believed that nothing comes any more.
 const QUIET: Duration = Duration::from_millis(10);
-const PAUSES: u32 = 50;
+const PAUSES: u32 = 300;
 
 /// How the cases went.
 #[derive(Debug, Default)]
@@ -45,8 +46,12 @@ pub struct Report {
     pub intact: u64,
     /// Deliveries that were told to be damaged.
     pub damaged: u64,
-    /// Deliveries that neither came nor were told: the damage hid that they are there.
-    pub missing: u64,
+    /// Deliveries that neither came nor were told, since the log ended at the damage: they, and all that came after them.
+    pub behind_the_log: u64,
+    /// Deliveries that neither came nor were told, since damage to the file hid that they are there,
+    pub hidden: u64,
+    /// and in how many cases there were such.
+    pub hiding: u64,
     /// Everything that may not be, each with the case.
     pub broken: Vec<String>,
 }
@@ -72,12 +77,36 @@ const WAL: &str = "hookgate.db-wal";
 
 /// So many cases, each on a copy of the same files: the file with a log beside it, as a kill leaves them, or the file alone.
 pub fn run(seed: u64, cases: u64) -> Report {
-    let whole = Whole::write();
+    // Each queue that is opened has some for as long as the process.
+    more_files();
     let mut chance = Chance::of(seed);
-    let mut report = Report { seed, cases, ..Report::default() };
-    for _ in 0..cases {
-        let has_log = chance.once_in(2);
-        let damage = whole.damage(has_log, &mut chance);
+    run_each(seed, |whole| {
+        let damaged = (0..cases).map(|_| {
+            let has_log = chance.once_in(2);
+            (whole.damage(has_log, &mut chance), has_log)
+        });
+        damaged.collect()
+    })
+}
+
+/// Each file is cut off at each boundary, once with a log beside it and once without.
+pub fn run_cuts() -> Report {
+    more_files();
+    run_each(0, |whole| {
+        let cuts = |file, len: usize| {
+            (0..(len as u64).div_ceil(BOUNDARY)).map(move |nth| Damage::Cut { file, to: nth * BOUNDARY })
+        };
+        let (alone, beside) = (cuts(DB, whole.db.len()), cuts(DB, whole.db.len()));
+        let with_log = beside.chain(cuts(WAL, whole.wal.len())).map(|cut| (cut, true));
+        alone.map(|cut| (cut, false)).chain(with_log).collect()
+    })
+}
+
+fn run_each(seed: u64, of: impl FnOnce(&Whole) -> Vec<(Damage, bool)>) -> Report {
+    let whole = Whole::write();
+    let cases = of(&whole);
+    let mut report = Report { seed, cases: cases.len() as u64, ..Report::default() };
+    for (damage, has_log) in cases {
         let mut broken = Vec::new();
         whole.try_with(damage, has_log, &mut report, &mut broken);
         report.broken.extend(broken.into_iter().map(|what| format!("{damage}, log {has_log}: {what}")));
@@ -89,8 +118,12 @@ pub fn run(seed: u64, cases: u64) -> Report {
 struct Whole {
     db: Vec<u8>,
     wal: Vec<u8>,
-    /// The events that wait, by id.
-    waiting: BTreeMap<EventId, u64>,
+    /// All events that were accepted, by id,
+    sent: BTreeMap<EventId, u64>,
+    /// those of them that wait in the file,
+    in_file: BTreeSet<EventId>,
+    /// and those that wait in the log, or with it.
+    in_log: BTreeSet<EventId>,
 }
 
 impl Whole {
@@ -103,15 +136,16 @@ impl Whole {
             subscribe(&queue, SLOTS).await.unwrap();
             assert_eq!(promises.load(&queue, deliveries, 1, DONE).await, None);
             queue.claim(WORKER, 0);
-            let mut waiting = BTreeMap::new();
-            accept(&queue, DONE + 10..IN_FILE, &mut waiting).await;
-            queue.close().await;
+            let in_file = accept(&queue, DONE + 10..IN_FILE).await;
+            queue.close().await.unwrap();
             drop(queue);
             let (queue, _deliveries) = open(folder.path()).unwrap();
             subscribe(&queue, 0).await.unwrap();
-            accept(&queue, IN_FILE..IN_FILE + IN_LOG, &mut waiting).await;
+            let in_log = accept(&queue, IN_FILE..IN_FILE + IN_LOG).await;
             let read = |name| std::fs::read(folder.path().join(name)).unwrap();
-            Whole { db: read(DB), wal: read(WAL), waiting }
+            let (db, wal, done) = (read(DB), read(WAL), promises.so_far().accepted.clone());
+            let sent = done.into_iter().map(|(n, id)| (id, n)).chain(in_file.clone()).chain(in_log.clone()).collect();
+            Whole { db, wal, sent, in_file: in_file.into_keys().collect(), in_log: in_log.into_keys().collect() }
         })
     }
 
@@ -142,7 +176,7 @@ impl Whole {
         let path = folder.path().to_owned();
         std::thread::spawn(move || tell.send(run_out(&path)));
         match told.recv_timeout(PATIENCE) {
-            Ok(found) => self.judge(&found, report, broken),
+            Ok(found) => self.judge(&found, (file, has_log), report, broken),
             Err(error) => broken.push(format!("it hangs or panicked: {error}")),
         }
         if let Err(error) = disk.until_closed() {
@@ -150,12 +184,9 @@ impl Whole {
         }
     }
 
-    fn judge(&self, found: &Found, report: &mut Report, broken: &mut Vec<String>) {
-        let wrong = found
-            .delivered
-            .iter()
-            .filter(|(id, n)| n.is_none_or(|n| self.waiting.get(id).is_some_and(|sent| *sent != n)));
-        broken.extend(wrong.map(|(id, _)| format!("{id} came out and is not what was written")));
+    fn judge(&self, found: &Found, (file, has_log): (&str, bool), report: &mut Report, broken: &mut Vec<String>) {
+        let wrong = found.delivered.iter().filter(|(id, n)| n.is_none() || self.sent.get(id) != n.as_ref());
+        broken.extend(wrong.map(|(id, _)| format!("{id} came out and is not what was sent")));
         report.intact += found.delivered.values().flatten().count() as u64;
         report.damaged += found.damaged.len() as u64;
         match &found.end {
@@ -174,18 +205,32 @@ impl Whole {
                 }
             }
             End::Quiet => {
-                let came = |id: &&EventId| found.delivered.contains_key(*id) || found.damaged.contains(*id);
-                report.missing += self.waiting.keys().filter(|id| !came(id)).count() as u64;
+                let came = |id: &EventId| found.delivered.contains_key(id) || found.damaged.contains(id);
+                let in_file = self.in_file.iter().filter(|id| !came(id)).count() as u64;
+                let in_log: Vec<bool> = self.in_log.iter().filter(|_| has_log).map(came).collect();
+                let missing = in_file + in_log.iter().filter(|came| !**came).count() as u64;
+                if file == DB {
+                    report.hidden += missing;
+                    report.hiding += u64::from(missing > 0);
+                } else {
+                    report.behind_the_log += missing;
+                    // A log ends where it is damaged: nothing before that is missing, and nothing after it is there.
+                    if in_file > 0 || !in_log.is_sorted_by(|before, after| before >= after) {
+                        broken.push(format!("{missing} are missing, and not all of them at the end of the log"));
+                    }
+                }
             }
         }
     }
 }
 
-async fn accept(queue: &Queue, numbers: std::ops::Range<u64>, waiting: &mut BTreeMap<EventId, u64>) {
+/// Gives the events of these numbers, by the ids under which they were accepted.
+async fn accept(queue: &Queue, numbers: std::ops::Range<u64>) -> BTreeMap<EventId, u64> {
+    let mut accepted = BTreeMap::new();
     for n in numbers {
-        let receipt = queue.accept(vec![event(n)]).await.unwrap().remove(0);
-        waiting.insert(receipt.id, n);
+        accepted.insert(queue.accept(vec![event(n)]).await.unwrap().remove(0).id, n);
     }
+    accepted
 }
 
 fn says_what_to_do(why: &str) -> Option<String> {
@@ -224,7 +269,7 @@ fn run_out(folder: &Path) -> Found {
                     why = queue.failure() => Some(why),
                     () = take_all(&queue, deliveries, &mut delivered) => None,
                 };
-                queue.close().await;
+                let _ = queue.close().await;
                 drop(queue);
                 failed
             })

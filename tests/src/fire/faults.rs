@@ -3,18 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hookgate::attempt::Outcome;
+use hookgate::event::NewEvent;
 use hookgate::queue::{AcceptError, Queue, Settlement};
 use hookgate::schedule::Verdict;
 use hookgate_disk::{Chance, Disk, Fault, Outage};
+use tempfile::TempDir;
 
 use super::load::{Promises, SLOTS, event, open, subscribe, threads};
 use super::proof::compare;
+use crate::slow::more_files;
 
-/// How many events each run is to take.
+/// How many events each run is to take, and how many more for each call that goes well before the one that fails.
 const EVENTS: u64 = 60;
+const MORE_EVENTS: u64 = 4;
+
+/// How many large ones: 40 MiB, so that the log is moved into the file more than once while they come.
+const LARGE_EVENTS: u64 = 700;
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,6 +37,8 @@ pub struct Report {
     pub struck: u64,
     /// and in how many of those while the queue was being opened,
     pub while_opening: u64,
+    /// and in how many while the log was being moved into the file,
+    pub while_moving: u64,
     /// and in how many of them it said that its disk had failed.
     pub failed: u64,
     /// How many events were accepted.
@@ -40,16 +49,35 @@ pub struct Report {
     pub broken: Vec<String>,
 }
 
+impl Report {
+    /// Both together, under the seed of the first.
+    pub fn and(mut self, other: Report) -> Report {
+        self.points += other.points;
+        self.struck += other.struck;
+        self.while_opening += other.while_opening;
+        self.while_moving += other.while_moving;
+        self.failed += other.failed;
+        self.acknowledged += other.acknowledged;
+        self.lost += other.lost;
+        self.broken.extend(other.broken);
+        self
+    }
+}
+
 /// From when on calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
     Opening,
     Running,
+    /// From when it is open, on one file, under so much load that the log is moved.
+    Moving(&'static str),
 }
 
 /// So many runs, each in a folder of its own: the first call of each kind fails, then the second, and so on, counted from the opening and from
 /// when it is open; writes, of which there are many, in strides.
 pub fn run(seed: u64, points: u64) -> Report {
+    // Each queue that is opened has some for as long as the process.
+    more_files();
     let mut chance = Chance::of(seed);
     let mut report = Report { seed, points, ..Report::default() };
     for point in 0..points {
@@ -63,62 +91,135 @@ pub fn run(seed: u64, points: u64) -> Report {
             3 => Fault::ShortWrite(stride),
             _ => Fault::Read(nth),
         };
-        let mut broken = Vec::new();
-        strike(fault, when, &mut chance, &mut report, &mut broken);
-        report.broken.extend(broken.into_iter().map(|what| format!("{when:?}, {fault:?}: {what}")));
+        strike(Trial::of(fault, when), (chance.number(), EVENTS + MORE_EVENTS * nth), &mut report);
     }
     report
 }
 
+/// So many runs under a load that has the log moved into the file beside the writer: syncs, writes and reads of that fail, and syncs of the
+/// log meanwhile.
+pub fn run_moving(seed: u64, points: u64) -> Report {
+    more_files();
+    let mut chance = Chance::of(seed);
+    let mut report = Report { seed, points, ..Report::default() };
+    for point in 0..points {
+        // What is moved are thousands of pages; of syncs of the file there are one or two each time, of the log some hundred.
+        let (file, fault) = match point % 6 {
+            0 => (DB, Fault::Sync(1 + chance.below(3))),
+            1 => (DB, Fault::SyncForgetting(1 + chance.below(3))),
+            2 => (DB, Fault::Write(1 + chance.below(8_000))),
+            3 => (DB, Fault::ShortWrite(1 + chance.below(8_000))),
+            4 => (LOG, Fault::Read(1 + chance.below(8_000))),
+            _ => (LOG, Fault::Sync(1 + chance.below(100))),
+        };
+        strike(Trial::of(fault, When::Moving(file)), (chance.number(), LARGE_EVENTS), &mut report);
+    }
+    report
+}
+
+const DB: &str = "hookgate.db";
+const LOG: &str = "hookgate.db-wal";
+
 /// One run: a fault while events come in, a start after it, and then the power goes, too.
-fn strike(fault: Fault, when: When, chance: &mut Chance, report: &mut Report, broken: &mut Vec<String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let disk = Disk::below(folder.path()).unwrap();
-    let promises = Promises::default();
-    if when == When::Opening {
-        disk.fail(fault);
+fn strike(mut trial: Trial, (seed, events): (u64, u64), report: &mut Report) {
+    trial.live((seed, events), report);
+    match trial.disk.until_closed() {
+        Ok(()) => trial.judge(report),
+        Err(error) => trial.broken.push(error.to_string()),
     }
-    let opened = open(folder.path());
-    if opened.is_ok() && disk.has_struck() && !matches!(fault, Fault::Read(_)) {
-        broken.push("it opened all the same".into());
+    report.acknowledged += trial.promises.so_far().accepted.len() as u64;
+    let Trial { fault, when, broken, .. } = trial;
+    let seed = report.seed;
+    report.broken.extend(broken.into_iter().map(|what| format!("seed {seed}, {when:?}, {fault:?}: {what}")));
+}
+
+struct Trial {
+    fault: Fault,
+    when: When,
+    folder: TempDir,
+    disk: Disk,
+    promises: Promises,
+    /// Whether it came to be opened.
+    was_opened: bool,
+    broken: Vec<String>,
+}
+
+impl Trial {
+    fn of(fault: Fault, when: When) -> Trial {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::below(folder.path()).unwrap();
+        let promises = if matches!(when, When::Moving(_)) { Promises::of_large() } else { Promises::default() };
+        Trial { fault, when, folder, disk, promises, was_opened: false, broken: Vec::new() }
     }
-    if when == When::Running {
-        disk.fail(fault);
-    }
-    match opened {
-        Err(_) => report.while_opening += 1,
-        Ok((queue, deliveries)) => threads().block_on(async {
+
+    /// Opens a queue and has events come in, until its disk fails or all is done.
+    fn live(&mut self, (seed, events): (u64, u64), report: &mut Report) {
+        if self.when == When::Opening {
+            self.disk.fail(self.fault);
+        }
+        let opened = open(self.folder.path());
+        if opened.is_ok() && self.disk.has_struck() && !matches!(self.fault, Fault::Read(_)) {
+            self.broken.push("it opened all the same".into());
+        }
+        match self.when {
+            When::Opening => {}
+            When::Running => self.disk.fail(self.fault),
+            When::Moving(file) => self.disk.fail_in(file, self.fault),
+        }
+        self.was_opened = opened.is_ok();
+        let Ok((queue, deliveries)) = opened else {
+            report.while_opening += 1;
+            return;
+        };
+        threads().block_on(async {
             let subscribed = subscribe(&queue, SLOTS).await.is_ok();
             let ended = if subscribed {
-                promises.load(&queue, deliveries, chance.number(), EVENTS).await
+                self.promises.load(&queue, deliveries, seed, events).await
             } else {
                 Some(AcceptError::Closed)
             };
             if ended.is_some() {
                 report.failed += 1;
-                broken.extend(is_closed(&queue).await);
+                self.broken.extend(is_closed(&queue).await);
             } else {
-                queue.close().await;
+                self.broken.extend(closes(&queue, &self.disk, self.fault).await);
             }
-        }),
+        });
     }
-    if let Err(error) = disk.until_closed() {
-        return broken.push(error.to_string());
+
+    /// What came of it, as it stands, and once more without what was not synced.
+    fn judge(&mut self, report: &mut Report) {
+        let (folder, has_struck) = (self.folder.path(), self.disk.has_struck());
+        report.struck += u64::from(has_struck);
+        report.while_moving += u64::from(self.was_opened && has_struck && self.disk.was_unsynced(DB));
+        if has_struck && self.was_opened && !matches!(self.fault, Fault::Read(_)) && !folder.join("failed").exists() {
+            self.broken.push("it went on as if nothing had happened".into());
+        }
+        // While it is opened nothing is promised yet, and the engine undoes what it began. While the log is moved, two sync.
+        let is_of_sync = self.when == When::Running && matches!(self.fault, Fault::Sync(_) | Fault::SyncForgetting(_));
+        let syncs_after = self.disk.counts().syncs_after_fault;
+        if is_of_sync && has_struck && syncs_after > 0 {
+            self.broken.push(format!("{syncs_after} syncs after the one that failed"));
+        }
+        // What came less often than the fault says fails nothing now.
+        self.disk.spare();
+        look(folder, &self.promises, report, &mut self.broken);
+        // What the next start found counts from then on, whatever the system thought of it.
+        self.disk.cut_power();
+        if let Err(error) = self.disk.settle(Outage::Clean) {
+            return self.broken.push(error.to_string());
+        }
+        look(folder, &self.promises, report, &mut self.broken);
     }
-    report.struck += u64::from(disk.has_struck());
-    // While it is opened nothing is promised yet, and the engine undoes what it began.
-    let is_of_sync = when == When::Running && matches!(fault, Fault::Sync(_) | Fault::SyncForgetting(_));
-    if is_of_sync && disk.has_struck() && disk.counts().syncs_after_fault > 0 {
-        broken.push(format!("{} syncs after the one that failed", disk.counts().syncs_after_fault));
-    }
-    look(folder.path(), &promises, report, broken);
-    // What the next start found counts from then on, whatever the system thought of it.
-    disk.cut_power();
-    if let Err(error) = disk.settle(Outage::Clean) {
-        return broken.push(error.to_string());
-    }
-    look(folder.path(), &promises, report, broken);
-    report.acknowledged += promises.so_far().accepted.len() as u64;
+}
+
+/// What is wrong with how a queue closes, if anything is: one whose disk fails meanwhile must not close well. A read that fails may be one
+/// that nobody needs.
+async fn closes(queue: &Queue, disk: &Disk, fault: Fault) -> Option<String> {
+    let had_struck = disk.has_struck();
+    let closed = queue.close().await;
+    let is_hidden = closed.is_ok() && !had_struck && disk.has_struck() && !matches!(fault, Fault::Read(_));
+    is_hidden.then(|| "its disk failed while it closed, and it closed well".into())
 }
 
 /// What is wrong with a queue whose disk failed, if anything is.
@@ -158,7 +259,60 @@ fn look(folder: &Path, promises: &Promises, report: &mut Report, broken: &mut Ve
         }
         Err(error) => broken.push(format!("it cannot be read: {error}")),
     }
-    threads().block_on(queue.close());
+    if let Err(error) = threads().block_on(queue.close()) {
+        broken.push(format!("it does not close: {error:#}"));
+    }
+}
+
+/// Whether a queue whose disk fails under the last of what it does says so when it is closed, and leaves word of it to the next start. So
+/// for each sync that there is then.
+pub fn while_closing() -> Vec<String> {
+    let mut broken = Vec::new();
+    for nth in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::below(folder.path()).unwrap();
+        let (queue, _deliveries) = open(folder.path()).unwrap();
+        threads().block_on(async {
+            queue.accept(vec![event(nth)]).await.unwrap();
+            disk.fail(Fault::Sync(nth));
+            let closed = queue.close().await;
+            let is_told = closed.is_err() && folder.path().join("failed").exists();
+            if disk.has_struck() && !is_told {
+                broken.push(format!("sync {nth} failed, and it says {closed:?}"));
+            }
+        });
+        if !disk.has_struck() {
+            broken.extend((nth == 1).then(|| "nothing is synced when it is closed".into()));
+            break;
+        }
+    }
+    broken
+}
+
+/// How many events were acknowledged after the disk failed under what moves the log beside the writer, and what else cannot be.
+pub fn beside_the_writer() -> (u64, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::below(folder.path()).unwrap();
+    let (queue, _deliveries) = open(folder.path()).unwrap();
+    disk.fail_in("hookgate.db", Fault::Sync(1));
+    threads().block_on(async {
+        // As much as has the log moved when nothing else is to be done.
+        for n in 0..6 {
+            queue.accept(vec![NewEvent { payload: vec![b' '; 1 << 20].into(), ..event(n) }]).await.unwrap();
+        }
+        let (mut acknowledged, until) = (0, Instant::now() + PATIENCE);
+        while !disk.has_struck() {
+            if Instant::now() > until {
+                return (0, vec!["the log is never moved".into()]);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while queue.accept(vec![event(100 + acknowledged)]).await.is_ok() && Instant::now() < until {
+            acknowledged += 1;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        (acknowledged, is_closed(&queue).await.into_iter().collect())
+    })
 }
 
 /// How a disk that was full went.
@@ -205,7 +359,9 @@ pub fn full(seed: u64, times: u64) -> Full {
         if !queue.is_open() {
             report.broken.push(format!("it ended: {}", queue.failure().await));
         }
-        queue.close().await;
+        if let Err(error) = queue.close().await {
+            report.broken.push(format!("it does not close: {error:#}"));
+        }
     });
     drop(queue);
     match compare(folder.path(), &promises) {
@@ -270,7 +426,9 @@ pub fn full_at_start(seed: u64) -> Full {
         if let Some(why) = queue.refusing() {
             report.broken.push(format!("it still says: {why}"));
         }
-        queue.close().await;
+        if let Err(error) = queue.close().await {
+            report.broken.push(format!("it does not close: {error:#}"));
+        }
     });
     report
 }
@@ -279,7 +437,7 @@ pub fn full_at_start(seed: u64) -> Full {
 async fn until(queue: &Queue, is_so: impl Fn(&Result<(), AcceptError>) -> bool) -> bool {
     let asking = async {
         loop {
-            let new = hookgate::event::NewEvent { repeat_key: None, ..event(0) };
+            let new = NewEvent { repeat_key: None, ..event(0) };
             if is_so(&queue.accept(vec![new]).await.map(drop)) {
                 return;
             }

@@ -1,6 +1,7 @@
-//! Killed with SIGKILL again and again while 64 connections send, and started again on the same data.
+//! Killed with SIGKILL again and again while 64 connections send, one time in three while it stops, and started again on the same data.
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,9 @@ use crate::{Guest, Home, Process, State};
 /// How many calls the plugin may have at a time: so many can be cut off by a kill.
 const CALLS: u64 = 32;
 
+/// How long a gateway that was asked to stop is left to it before it is killed, in milliseconds: mostly not as long as it takes, sometimes longer.
+const STOPPING: [u64; 3] = [20, 100, 500];
+
 /// How many times the answers that are asked for are plenty.
 const PLENTY: u64 = 4;
 
@@ -32,6 +36,8 @@ pub fn run(seed: u64, kills: u64, answers: u64) -> Report {
     }
     let mut report = Report::new("kill", seed);
     report.tell("kills", fire.kills);
+    // Some are done sooner than they are killed, so that a short run may have none.
+    report.note("of them, of a gateway that was about to stop", fire.kills_while_stopping, Bound::AtLeast(kills / 50));
     let begun = Instant::now();
     fire.come_to_an_end(answers, &mut report);
     report.tell("the last life, to its end, s", begun.elapsed().as_secs());
@@ -47,6 +53,7 @@ struct Fire {
     connections: Vec<Connection>,
     random: Random,
     kills: u64,
+    kills_while_stopping: u64,
     /// How often the plugin said of each event that it had started.
     starts: HashMap<String, u64>,
 }
@@ -73,18 +80,28 @@ impl Fire {
             connections: Connection::all(seed),
             random: Random::new(seed, 0),
             kills: 0,
+            kills_while_stopping: 0,
             starts: HashMap::new(),
         }
     }
 
     fn live_and_be_killed(&mut self, plenty: u64) {
-        let gateway = Process::start(&self.home);
+        let mut gateway = Process::start(&self.home);
         let for_a_while = self.random.millis(300, 3_000);
+        let longest = STOPPING[self.random.below(3) as usize];
+        let stopping = self.random.once_in(3).then(|| self.random.millis(0, longest));
         self.send_while(&gateway, &Until::gone(plenty), || {
             std::thread::sleep(for_a_while);
+            if let Some(stopping) = stopping {
+                gateway.terminate();
+                std::thread::sleep(stopping);
+            }
             gateway.signal(Signal::KILL);
         });
-        self.kills += 1;
+        // One that had stopped by then ended by itself.
+        let was_killed = gateway.wait().signal().is_some();
+        self.kills += u64::from(was_killed);
+        self.kills_while_stopping += u64::from(was_killed && stopping.is_some());
         self.count_starts(&gateway.end());
     }
 

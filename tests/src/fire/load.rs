@@ -57,9 +57,15 @@ pub fn threads() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
+/// From which number on events are large.
+const LARGE: u64 = 1 << 40;
+
 /// The body of the n-th event: mostly small, sometimes of many pages.
 pub fn body(n: u64) -> Vec<u8> {
     let mut chance = Chance::of(n ^ 0xb0d1);
+    if n >= LARGE {
+        return chance.number().to_le_bytes().repeat(5_000 + chance.below(5_000) as usize);
+    }
     let most = if chance.once_in(16) { 60_000 } else { 3_000 };
     let bytes = 8 + chance.below(most);
     std::iter::repeat_with(|| chance.number().to_le_bytes()).flatten().take(bytes as usize).collect()
@@ -88,9 +94,13 @@ pub fn event(n: u64) -> NewEvent {
 
 /// The number of a delivered event, where it is what was sent under that number.
 pub fn number(delivery: &Delivery) -> Option<u64> {
-    let event = &delivery.event;
-    let n = event.attributes.iter().find(|(name, _)| name == "n")?.1.parse().ok()?;
-    (event.payload == body(n) && event.attributes.len() == 1).then_some(n)
+    let came = &delivery.event;
+    let n = came.attributes.iter().find(|(name, _)| name == "n")?.1.parse().ok()?;
+    let sent = event(n);
+    let is_same = came.payload == sent.payload
+        && came.attributes == sent.attributes
+        && (&came.source, &came.provider, &came.event_type) == (&sent.source, &sent.provider, &sent.event_type);
+    is_same.then_some(n)
 }
 
 /// What the queue said.
@@ -113,6 +123,11 @@ pub struct Promised {
 pub struct Promises(Arc<Mutex<Promised>>);
 
 impl Promises {
+    /// Of events that are all large, so that the log is soon as large as it may be.
+    pub fn of_large() -> Promises {
+        Promises(Arc::new(Mutex::new(Promised { sent: LARGE, ..Promised::default() })))
+    }
+
     /// What was promised until now.
     pub fn so_far(&self) -> MutexGuard<'_, Promised> {
         self.0.lock().unwrap()

@@ -6,6 +6,7 @@ use hookgate_disk::{Chance, Disk, Outage};
 
 use super::load::{Promises, SLOTS, open, subscribe, threads};
 use super::proof::compare;
+use crate::slow::more_files;
 
 /// What goes with the power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,10 @@ pub struct Report {
     pub seed: u64,
     /// How often the power went.
     pub cuts: u64,
-    /// How many of them came while the queue was being opened.
+    /// How many of them came while the queue was being opened,
     pub while_opening: u64,
+    /// and how many while the log was being moved into the file beside the writer.
+    pub while_moving: u64,
     /// How many events were accepted, and how many deliveries settled.
     pub acknowledged: u64,
     /// Deliveries that were said to be settled.
@@ -41,6 +44,8 @@ pub struct Report {
 
 /// Runs a queue under load in one folder and cuts the power so many times.
 pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
+    // Each queue that is opened has some for as long as the process.
+    more_files();
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::below(folder.path()).unwrap();
     if way == Way::Unsynced {
@@ -54,6 +59,7 @@ pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
         disk.cut_power_after(chance.below(calls));
         let opened = load_until_it_is_off(folder.path(), &promises, chance.number(), &mut report);
         report.while_opening += u64::from(!opened);
+        report.while_moving += u64::from(opened && disk.was_unsynced("hookgate.db"));
         report.cuts += 1;
         let outage = if way == Way::Torn { Outage::Torn(chance.number()) } else { Outage::Clean };
         if let Err(error) = disk.settle(outage) {
@@ -93,5 +99,7 @@ fn look(folder: &Path, promises: &Promises, report: &mut Report) {
         }
         Err(error) => report.broken.push(format!("cut {cut}: it cannot be read: {error}")),
     }
-    threads().block_on(queue.close());
+    if let Err(error) = threads().block_on(queue.close()) {
+        report.broken.push(format!("cut {cut}: it does not close: {error:#}"));
+    }
 }

@@ -5,17 +5,40 @@ use std::time::Duration;
 use hookgate::queue::Keep;
 use hookgate::schedule::{Schedule, Schedules};
 use hookgate_disk::Disk;
-use hookgate_tests::fire::faults::{full, full_at_start, run};
+use hookgate_tests::fire::faults::{beside_the_writer, full, full_at_start, run, run_moving, while_closing};
 use hookgate_tests::fire::seed;
 use hookgate_tests::{Home, Process};
 
-const POINTS: u64 = 30;
+/// Ten are one call of each kind, from the opening and from when it is open.
+const POINTS: u64 = 100;
 
 #[test]
 fn whatever_call_of_the_disk_fails_nothing_is_acknowledged_that_is_not_there() {
     let report = run(seed("faults"), POINTS);
     assert!(report.broken.is_empty() && report.lost == 0, "{report:#?}");
     assert!(report.failed > POINTS / 4 && report.while_opening > 0, "most failed nothing: {report:#?}");
+}
+
+#[test]
+fn a_disk_that_fails_under_the_last_that_is_done_is_told() {
+    let broken = while_closing();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn nothing_is_acknowledged_after_the_disk_failed_beside_the_writer() {
+    let (acknowledged, broken) = beside_the_writer();
+    assert!(broken.is_empty(), "{broken:#?}");
+    // While the word of it came over. Otherwise it is found a second later.
+    assert!(acknowledged < 20, "{acknowledged}");
+}
+
+#[test]
+fn whatever_call_fails_while_the_log_is_moved_nothing_is_acknowledged_that_is_not_there() {
+    // One of each kind.
+    let report = run_moving(seed("faults while the log is moved"), 6);
+    assert!(report.broken.is_empty() && report.lost == 0, "{report:#?}");
+    assert!(report.struck >= 3 && report.while_moving > 0, "most failed nothing: {report:#?}");
 }
 
 #[test]

@@ -330,6 +330,8 @@ fn refusals_are_told_without_a_value_and_without_a_body() {
     assert_eq!(asked.json(), serde_json::json!([refused]));
     assert_eq!(gateway.get("/api/v1/refusals?cause=busy").json(), serde_json::json!([]));
     assert_refused(&gateway.get("/api/v1/refusals?limit=many"), 422);
+    assert_refused(&gateway.get("/api/v1/refusals?since=soon"), 422);
+    assert_eq!(gateway.get("/api/v1/refusals?since=2999-01-01T00:00:00Z").json(), serde_json::json!([]));
 
     let admin = gateway.admin.to_string();
     let table = run_hookgate(&home, &["refusals", "--admin", &admin, "--source", "github"]);
@@ -338,6 +340,9 @@ fn refusals_are_told_without_a_value_and_without_a_body() {
         table.out.contains("bad_signature") && table.out.contains("x-own") && !table.out.contains("unknown"),
         "{table:?}"
     );
+    let since = |time: &str| run_hookgate(&home, &["refusals", "--admin", &admin, "--since", time]);
+    assert_eq!((since("1h").out.lines().count(), since("2999-01-01").out.lines().count()), (3, 1));
+    assert_eq!(since("soon").code, 64);
     let json = run_hookgate(&home, &["refusals", "--admin", &admin, "--json", "--limit", "1"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json.out).unwrap(), serde_json::json!([unknown]));
     for shown in [status.text(), asked.text(), table.out, json.out] {

@@ -350,4 +350,29 @@ fn the_api_can_have_a_listener_of_its_own() {
     let described = there.get("/openapi.json").json();
     assert_eq!(described["openapi"].as_str().map(|version| &version[..2]), Some("3."));
     assert!(described["paths"]["/api/v1/webhooks/{id}/deliveries"]["get"].is_object());
+    assert!(described["paths"]["/api/v1/replay"].is_null(), "nothing of what operators may ask");
+}
+
+#[test]
+fn the_admin_address_describes_all_that_is_asked_there() {
+    let home = Home::new();
+    let gateway = Gateway::start(&home);
+    let paths = |document: &str| gateway.get(document).json()["paths"].clone();
+    let all = paths("/openapi.json");
+    for (method, path) in [
+        ("get", "/api/v1/events"),
+        ("post", "/api/v1/events"),
+        ("get", "/api/v1/events/{id}"),
+        ("post", "/api/v1/replay"),
+        ("get", "/api/v1/plugins"),
+        ("get", "/api/v1/webhooks"),
+        ("post", "/api/v1/webhooks/{id}/redeliver"),
+    ] {
+        assert!(all[path][method].is_object(), "{method} {path}");
+    }
+    let operators = paths("/openapi-admin.json");
+    assert!(operators.as_object().unwrap().iter().all(|(path, methods)| all[path] == *methods), "and all of these");
+    // An application shows a key, whatever operators may do.
+    let keyed = json!([{ "bearer": [] }, { "x-api-key": [] }]);
+    assert_eq!([&all["/api/v1/events"]["post"]["security"], &all["/api/v1/webhooks"]["get"]["security"]], [&keyed; 2]);
 }

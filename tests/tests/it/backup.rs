@@ -1,8 +1,9 @@
 //! A copy of everything while it runs, and a gateway that goes on from it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use hookgate_tests::{Gateway, Guest, Home, Process, Ran, State, eventually, run_hookgate};
+use hookgate_tests::{Gateway, Guest, Home, Ledger, Process, Ran, Row, State, eventually, run_hookgate};
 
 fn backup(home: &Home, to: &Path) -> Ran {
     run_hookgate(home, &["backup", to.to_str().unwrap()])
@@ -10,6 +11,13 @@ fn backup(home: &Home, to: &Path) -> Ran {
 
 fn restore(home: &Home, from: &Path, more: &[&str]) -> Ran {
     run_hookgate(home, &[&["restore", from.to_str().unwrap()], more].concat())
+}
+
+/// Every row of a copy, without those of the files beside the queue.
+fn rows_of_copy(copy: &Path) -> BTreeMap<String, Vec<Row>> {
+    let mut tables = Ledger::of_file(copy).tables();
+    tables.remove("beside").expect("it is a copy");
+    tables
 }
 
 #[test]
@@ -32,11 +40,15 @@ fn a_copy_that_was_made_under_load_has_all_that_was_acknowledged_before_and_goes
         assert!(ran.out.starts_with("copied to "), "{}", ran.out);
     });
     gateway.kill();
+    let still = home.path().join("still.db");
+    assert_eq!(backup(&home, &still).code, 0);
+    assert!(home.ledger().tables() == rows_of_copy(&still), "a copy has every row");
 
     let other = Home::new();
     other.install("worker", Guest::wanting(&["push"]).component());
     let ran = restore(&other, &copy, &[]);
     assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(other.ledger().tables() == rows_of_copy(&copy), "what was restored has every row of the copy");
     let payloads = other.ledger().payloads();
     for (id, body) in before.iter().zip(&bodies) {
         assert_eq!(payloads.get(id).map(|payload| &payload[..]), Some(body.as_bytes()), "{id}");
@@ -128,7 +140,7 @@ fn what_is_no_copy_is_told_and_leaves_nothing_behind() {
     damaged[middle..middle + 4096].fill(0xa5);
     std::fs::write(file("damaged"), damaged).unwrap();
     std::fs::copy(&copy, file("newer")).unwrap();
-    hookgate_tests::Ledger::of_file(&file("newer")).set_version(99);
+    Ledger::of_file(&file("newer")).set_version(99);
     for (name, why) in
         [("missing", "there is no file"), ("text", "not a database"), ("damaged", "damaged"), ("newer", "version 99")]
     {

@@ -108,6 +108,50 @@ fn a_call_that_runs_when_it_is_asked_to_stop_is_let_end() {
 }
 
 #[test]
+fn what_fails_while_it_stops_is_told_and_does_not_end_well() {
+    let home = Home::new();
+    let handle = "(call $log (i32.const 2) {begun})
+         (i32.store (i32.const 272) (i32.const 1)) (i64.store (i32.const 280) (i64.const 8000000000))
+         (drop (call $poll_oneoff (i32.const 256) (i32.const 512) (i32.const 1) (i32.const 768)))";
+    home.install("sleeper", Guest::wanting(&["push"]).handling(handle).module());
+    let mut gateway = Process::start(&home);
+    gateway.post(&home.sender("github").webhook("push")).id();
+    eventually("it runs", || gateway.log().contains("sleeper: begun"));
+
+    gateway.terminate();
+    eventually("it stops", || gateway.log().contains("stopping"));
+    // What is written down from now on is in a file that nobody finds.
+    std::fs::rename(home.data(), home.path().join("taken-away")).unwrap();
+
+    assert_eq!(gateway.wait().code(), Some(1), "{}", gateway.log());
+    let log = gateway.log();
+    assert!(log.contains("cannot keep its promises") && log.contains("hookgate.db"), "{log}");
+    assert!(!log.contains("everything that was acknowledged is on disk"), "{log}");
+}
+
+#[test]
+fn a_start_beside_somebody_who_reads_takes_webhooks_at_once() {
+    let home = home();
+    let (sender, gateway) = (home.sender("github"), Process::start(&home));
+    let mut ids = vec![gateway.post(&sender.webhook("push")).id()];
+    let reader = home.ledger().reads();
+    ids.push(gateway.post(&sender.webhook("push")).id());
+    gateway.kill();
+
+    let gateway = Process::start(&home);
+    assert_eq!(gateway.get("/readyz").status, 200);
+    for _ in 0..20 {
+        ids.push(gateway.post(&sender.webhook("push")).id());
+    }
+    gateway.kill();
+
+    // Neither what was there nor what came behind it is gone, whoever reads when.
+    let _gateway = Process::start(&home);
+    drop(reader);
+    assert_all_handled(&home, &ids);
+}
+
+#[test]
 fn a_call_that_does_not_end_in_time_is_cut_off_and_tried_again() {
     let home = Home::with("server.drain_ms = 200\nlimits.cpu_ms = 60000\nlimits.call_ms = 60000");
     // Runs for ever the first time.

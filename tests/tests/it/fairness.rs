@@ -1,9 +1,13 @@
 //! One slow plugin, one flooding source, one key, one full queue: whom it concerns, and whom it does not.
 
 use std::collections::BTreeMap;
-
-use hookgate_tests::{Gateway, Guest, Home, State, eventually, eventually_within};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use hookgate_tests::{
+    Gateway, Guest, Home, Process, Receiver, Reply, State, eventually, eventually_within, run_hookgate,
+};
 
 /// Takes some milliseconds for each event.
 fn slow() -> Guest {
@@ -26,6 +30,64 @@ fn a_source_that_floods_delays_no_other() {
     let (place, behind) =
         (order[&quiet], flooded.iter().filter(|id| order.get(*id).is_none_or(|at| *at > order[&quiet])));
     assert!(behind.count() > 0, "it was number {place} of {}, behind all that came before it", order.len());
+}
+
+/// Has those answered who wait for it, at the latest where a test ends.
+struct Answers(Arc<AtomicBool>);
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_slow_plugin_with_a_backlog_delays_no_other() {
+    let told = Arc::new(AtomicBool::new(false));
+    let answers = told.clone();
+    // Whoever asks here waits, until it is said that they get an answer.
+    let upstream = Receiver::answering(move |_, _| {
+        while !told.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Reply::Status(200)
+    });
+    let address = upstream.address();
+    let home = Home::with(&format!(
+        "limits.calls_at_once = 2\nlimits.call_ms = 600000\n[plugins.slow.hosts.\"127.0.0.1\"]\nschemes = [\"http\"]
+         allow_private = [\"{address}\"]\ntimeout_ms = 600000\nper_minute = 100000"
+    ));
+    let none = "(i32.const 0) (i32.const 0)";
+    let ask =
+        format!("(call $send {{GET}} {{http://{address}/}} {none} {none} (i32.const 0) (i64.const 0) (i32.const 256))");
+    let slow = Guest::wanting(&["push"]).asking_for("host", "127.0.0.1", &[]).handling(&ask);
+    home.install("slow", slow.component());
+    home.install("quick", Guest::wanting(&["push"]).component());
+    let gateway = Gateway::start(&home);
+    // It goes before the gateway does, which waits for calls that are under way.
+    let answers = Answers(answers);
+    let sender = home.sender("github");
+
+    (0..300).for_each(|_| drop(gateway.post(&sender.webhook("push")).id()));
+
+    let ledger = home.ledger();
+    eventually("the quick one has done all", || ledger.count("quick", State::Done) == 300);
+    eventually("the slow one asks", || upstream.count() == 2);
+    let (done, waiting) = (ledger.count("slow", State::Done), ledger.count("slow", State::Waiting));
+    drop(answers);
+    assert_eq!((done, waiting), (0, 298), "of the slow one's");
+    eventually("the slow one has done all", || ledger.count("slow", State::Done) == 300);
+}
+
+#[test]
+fn a_plugin_that_can_hold_all_instances_is_told_of_before_it_does() {
+    let home = Home::with("[plugins.worker]\ncalls_at_once = 32");
+    let checked = run_hookgate(&home, &["check"]);
+    let warning =
+        "warning: plugins.worker.calls_at_once: 32 calls of one plugin may be all the instances that there are";
+    assert!(checked.err.contains(warning) && checked.err.contains("raise limits.instances"), "{}", checked.err);
+    let gateway = Process::start(&home);
+    assert!(gateway.log().contains("plugins.worker.calls_at_once: 32"), "{}", gateway.log());
 }
 
 /// Which event was begun as which.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hookgate_tests::{Application, Collector, Gateway, Guest, Home, Receiver, State, eventually};
-use serde_json::Value;
+use hookgate_tests::{Application, Collector, Gateway, Guest, Home, Process, Receiver, State, api, eventually};
+use serde_json::{Value, json};
 
 const OPERATE: &str = include_str!("../../../docs/operate.md");
 const DASHBOARD: &str = include_str!("../../../docs/grafana-dashboard.json");
@@ -59,6 +59,11 @@ fn documentation_and_dashboard_name_the_metrics_that_there_are() {
     let shown = shown();
     let rows: String = OPERATE.lines().filter(|line| line.starts_with("| `hookgate_")).collect();
     assert_eq!(named(&rows), shown, "the table of docs/operate.md (left) and /metrics (right)");
+
+    let (_, alerts) = OPERATE.split_once("What deserves an alert:").unwrap();
+    let (alerts, _) = alerts.split_once("## ").unwrap();
+    let alerts = named(alerts);
+    assert!(alerts.len() >= 5 && alerts.is_subset(&shown), "the alerts of docs/operate.md: {alerts:?}");
 
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
@@ -123,4 +128,61 @@ fn every_step_is_measured_by_source_and_plugin() {
     // The handful of pages of an empty database, of 2 KiB each.
     assert!(gateway.metric("hookgate_database_bytes") >= 10.0 * 2048.0);
     assert!(gateway.metric("hookgate_database_wal_bytes") > 0.0);
+}
+
+/// Whether a series is there, whatever it says.
+fn has_series(gateway: &Gateway, series: &str) -> bool {
+    gateway.get("/metrics").text().lines().any(|line| line.starts_with(series))
+}
+
+#[test]
+fn losses_are_counted_from_zero() {
+    let home = Home::new();
+    home.install("bad", Guest::wanting(&["push"]).handling("(return (call $reject {no}))").component());
+    let gateway = Gateway::start(&home);
+    // Who watches for an increase sees none where a series begins at 1.
+    let rejected = "hookgate_attempts_total{plugin=\"bad\",outcome=\"reject\",verdict=\"dead\"}";
+    for series in [
+        rejected,
+        "hookgate_attempts_total{plugin=\"bad\",outcome=\"trapped\",verdict=\"dead\"}",
+        "hookgate_webhook_attempts_total{result=\"none\",verdict=\"dead\"}",
+        "hookgate_webhook_attempts_total{result=\"4xx\",verdict=\"dead\"}",
+    ] {
+        assert!(has_series(&gateway, series) && gateway.metric(series) == 0.0, "{series}");
+    }
+    gateway.post(&home.sender("github").webhook("push"));
+    eventually("it is counted", || gateway.metric(rejected) == 1.0);
+    home.install("later", Guest::wanting(&["*"]).component());
+    eventually("it is live", || gateway.slot("later") == "live");
+    let later = "hookgate_attempts_total{plugin=\"later\",outcome=\"out_of_memory\",verdict=\"dead\"}";
+    eventually("it is counted from zero", || has_series(&gateway, later));
+}
+
+#[test]
+fn what_is_lost_with_the_process_is_seen_among_the_dead() {
+    let home = Home::with("delivery.schedule_s = []\nlimits.cpu_ms = 600000\nlimits.call_ms = 600000");
+    home.install("busy", Guest::wanting(&["push"]).handling("(loop $on (br $on))").component());
+    let gateway = Process::start(&home);
+    assert_eq!(gateway.metric("hookgate_dead"), 0.0);
+    let id = gateway.post(&home.sender("github").webhook("push")).id();
+    eventually("it runs", || home.ledger().state("busy", &id) == Some(State::Running));
+    gateway.kill();
+    assert_eq!(Process::start(&home).metric("hookgate_dead"), 1.0);
+}
+
+#[test]
+fn what_an_operator_put_back_did_not_wait_for_the_plugin() {
+    let home = Home::new();
+    home.install("first", Guest::wanting(&["push"]).component());
+    let gateway = Gateway::start(&home);
+    let id = gateway.post(&home.sender("github").webhook("push")).id();
+    eventually("it is done", || home.ledger().state("first", &id) == Some(State::Done));
+    home.install("second", Guest::wanting(&["push"]).component());
+    eventually("it is live", || gateway.slot("second") == "live");
+    let again = Some(json!({ "events": [id] }));
+    assert_eq!(api(gateway.admin, "", "POST", "/api/v1/replay", again).json()["put_back"]["second"], 1);
+    let settled = |plugin: &str| gateway.metric(&format!("hookgate_settle_seconds_count{{plugin=\"{plugin}\"}}"));
+    eventually("both did it", || settled("first") == 2.0 && settled("second") == 1.0);
+    let waited = |plugin: &str| gateway.metric(&format!("hookgate_wait_seconds_count{{plugin=\"{plugin}\"}}"));
+    assert_eq!((waited("first"), waited("second")), (1.0, 0.0));
 }

@@ -1,6 +1,8 @@
 //! The commands of operators, as they are typed.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 
 use hookgate_tests::{Guest, Home, Process, Ran, State, eventually, run_hookgate, spawn_hookgate};
 use serde_json::{Value, json};
@@ -95,6 +97,8 @@ fn events_are_listed_in_a_table_and_as_json() {
     assert!(wrong.code == 64 && wrong.err.contains("--since: `soon` is no time"), "{}", wrong.err);
     assert_eq!(desk.type_in(&["events", "--type", "a b"]).code, 64);
     assert_eq!(desk.type_in(&["events", "--state", "odd"]).code, 64);
+    let nowhere = desk.type_in(&["events", "--config", "nowhere.toml"]);
+    assert!(nowhere.code != 0 && nowhere.err.contains("nowhere.toml"), "{}", nowhere.err);
     let away = run_hookgate(&desk.home, &["events", "--admin", "http://127.0.0.1:1"]);
     assert!(away.code == 1 && away.err.contains("is it running"), "{}", away.err);
 }
@@ -150,6 +154,18 @@ fn an_event_is_shown_with_a_timeline() {
 }
 
 #[test]
+fn an_event_that_was_damaged_on_disk_is_told_and_neither_shown_nor_saved() {
+    let desk = Desk::new();
+    let id = desk.pushes(1).remove(0);
+    desk.home.ledger().damage(&id);
+    let shown = desk.out(&["show", &id, "--body"]);
+    assert!(shown.contains("payload    damaged on disk") && !shown.contains("header "), "{shown}");
+    assert!(!shown.contains("\"n\":"), "{shown}");
+    let saved = desk.type_in(&["show", &id, "--save", "failing"]);
+    assert!(saved.code == 1 && saved.err.contains("damaged on disk"), "{}", saved.err);
+}
+
+#[test]
 fn what_was_saved_fails_again_where_it_is_tried() {
     let desk = Desk::new();
     let handle = "(if (i32.eq (local.get $payload_len) (i32.const 5)) (then unreachable))";
@@ -157,8 +173,13 @@ fn what_was_saved_fails_again_where_it_is_tried() {
     eventually("it is live", || desk.gateway.slot("picky") == "live");
     let id = desk.gateway.post(&desk.home.sender("github").with_body("push", "[1,2]")).id();
     eventually("it is dead", || desk.home.ledger().state("picky", &id) == Some(State::Dead));
-    desk.out(&["show", &id, "--save", "failing"]);
     let folder = desk.home.path().join("failing");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("payload"), "of another one, for all to read").unwrap();
+    std::fs::set_permissions(folder.join("payload"), Permissions::from_mode(0o644)).unwrap();
+    desk.out(&["show", &id, "--save", "failing"]);
+    let mode = |name: &str| std::fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(["event.json", "payload", "headers"].map(mode), [0o600; 3]);
     assert_eq!(std::fs::read(folder.join("payload")).unwrap(), b"[1,2]");
     let headers = std::fs::read_to_string(folder.join("headers")).unwrap();
     assert!(headers.contains("x-github-event: push\n") && headers.contains("x-hub-signature-256: ***\n"), "{headers}");
@@ -182,6 +203,10 @@ fn what_was_saved_fails_again_where_it_is_tried() {
     std::fs::write(folder.join("payload"), "[1,2,3]").unwrap();
     let other = run_hookgate(&desk.home, &["try", "plugins/picky.wasm", "--event", "failing"]);
     assert_eq!(other.code, 0, "the payload is what is tried: {}{}", other.out, other.err);
+    for more in [&["issues.opened"][..], &["--source", "frameio"]] {
+        let both = run_hookgate(&desk.home, &[&["try", "plugins/picky.wasm", "--event", "failing"][..], more].concat());
+        assert!(both.code == 64 && both.err.contains("leave TYPE and --source out"), "{}", both.err);
+    }
 }
 
 #[test]

@@ -139,12 +139,17 @@ fn an_event_whose_body_was_damaged_on_disk_is_not_delivered() {
     home.ledger().damage(&damaged);
     home.install("worker", Guest::wanting(&["push"]).component());
 
-    let _gateway = Gateway::start(&home);
+    let gateway = Gateway::start(&home);
 
     let ledger = home.ledger();
     eventually("the whole one is done", || ledger.state("worker", &whole) == Some(State::Done));
     eventually("the damaged one is dead", || ledger.state("worker", &damaged) == Some(State::Dead));
     assert_eq!(ledger.outcomes("worker", &damaged), ["damaged"]);
+    let shown = |id: &str| gateway.get(&format!("/api/v1/events/{id}")).json();
+    assert_eq!((&shown(&whole)["damaged"], shown(&whole)["payload"].is_string()), (&false.into(), true));
+    let shown = shown(&damaged);
+    assert_eq!((&shown["damaged"], shown["payload"].is_null()), (&true.into(), true));
+    assert_eq!((&shown["attributes"], &shown["headers"]), (&serde_json::json!({}), &serde_json::json!([])));
 }
 
 #[test]

@@ -135,9 +135,10 @@ fn each_route_is_open_to_its_role_without_a_token() {
 fn every_route_that_is_described_is_in_the_matrix() {
     let gateway_home = Home::new();
     let gateway = Gateway::start(&gateway_home);
-    let description = gateway.get("/openapi-admin.json").json();
+    let description = gateway.get("/openapi.json").json();
     let mut described = 0;
-    for (path, methods) in description["paths"].as_object().unwrap() {
+    let is_applications = |path: &str| path.starts_with("/api/v1/webhooks");
+    for (path, methods) in description["paths"].as_object().unwrap().iter().filter(|(path, _)| !is_applications(path)) {
         for method in methods.as_object().unwrap().keys() {
             let is_meant = |(known, route, _): &(&str, &str, Option<&str>)| {
                 let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();

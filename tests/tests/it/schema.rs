@@ -94,7 +94,7 @@ fn operators_are_answered_as_the_description_says() {
     let it = Setting::new();
     let key = it.key("operate");
 
-    it.finds_nothing(&program, it.gateway.admin, "/openapi-admin.json", &key);
+    it.finds_nothing(&program, it.gateway.admin, "/openapi.json", &key);
 
     for action in ["replay", "pause", "resume", "drop", "key_made"] {
         assert!(it.gateway.log().contains(&format!("\"action\":\"{action}\"")), "{action} was never done");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -25,7 +25,8 @@ use crate::queue::{Doing, Filter, Listed, Page, PuttingBack, Queue, Standing, Wa
 /// Have events delivered again, by id or by filter
 ///
 /// To a plugin that had an event, or that subscribes to it now; not to webhooks, which have a `redeliver` of their own.
-/// Only so many at a time: `next` says where to go on.
+/// Only so many at a time, the newest first, and the oldest of them first: `left` says which of them are still to be put back, `next` where
+/// to go on. Of events that are named all is put back where `state` says nothing; of those that a filter means, what it means.
 #[utoipa::path(post, path = "/api/v1/replay", tag = "events", request_body = Again,
     responses((status = 200, body = PutBack), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
         (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
@@ -46,54 +47,121 @@ pub(super) async fn replay(
     to_its_end(replaying).await.map(Json)
 }
 
-/// How many events are put back in one commit, and how long what comes in then has for itself: together no more than 2,500 a second.
-const AT_ONCE: usize = 10;
-const BETWEEN: Duration = Duration::from_millis(4);
+/// How fast events are put back, whatever was asked, and how many of them at the most in one commit.
+const A_SECOND: u32 = 2_500;
+const AT_ONCE: u32 = 10;
+
+/// How often something is put back where that is enough: a few often keep what comes in waiting for less than many now and then.
+const TIMES_A_SECOND: u32 = 50;
+
+/// How long what comes in has for itself after each commit, at the least.
+const BETWEEN: Duration = Duration::from_millis(1);
+
+/// How events are spread over the time that they are put back in.
+#[derive(Clone, Copy)]
+struct Spread {
+    /// How many at once,
+    at_once: usize,
+    /// and how long that is to take.
+    each: Duration,
+}
+
+impl Spread {
+    /// Over so many plugins: each of them is work of its own.
+    fn of(rate: Option<u32>, plugins: usize) -> Spread {
+        let rate = rate.map_or(A_SECOND, |rate| rate.min(A_SECOND));
+        let most = (AT_ONCE / u32::try_from(plugins).unwrap_or(u32::MAX).max(1)).max(1);
+        let at_once = (rate / TIMES_A_SECOND).clamp(1, most);
+        Spread { at_once: at_once as usize, each: Duration::from_secs(1) * at_once / rate }
+    }
+}
+
+/// How long one request goes on: however many plugins there are, whoever asked still listens.
+const LONGEST: Duration = Duration::from_secs(10);
 
 async fn put_back(queue: &Queue, who: String, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
     let plugins = plugins(queue, &asked).await?;
-    let (events, next) = match asked.named()? {
-        Some(events) => (events, None),
-        None => meant(queue, &asked, &plugins).await?,
-    };
+    let spread = Spread::of(asked.rate()?, plugins.len());
+    let Meant { events, unknown, next } = meant(queue, &asked, &plugins).await?;
+    let (matched, next) = (events.len(), next.map(|id| id.to_string()));
+    if asked.find {
+        return Ok(PutBack { matched, put_back: Map::new(), next, left: texts(&events), why: None, unknown });
+    }
     let which = match asked.state {
         Some(faces::State::Dead) => Which::Dead,
         Some(faces::State::Unrouted) => Which::Missing,
-        _ => Which::All,
+        Some(faces::State::Pending) => Which::Waiting,
+        None | Some(faces::State::Done | faces::State::LetGo) => Which::All,
     };
-    let (matched, doing) = (events.len(), if asked.dry_run { Doing::OnTrial } else { Doing::ForReal });
+    let doing = if asked.dry_run { Doing::OnTrial } else { Doing::ForReal };
     let what = json!({ "action": "replay", "asked": said, "matched": matched });
     let noting = match doing {
         Doing::ForReal => Some(Noting::begin(queue, who, what).await?),
         Doing::OnTrial => None,
     };
-    let mut put_back = Map::new();
-    for subscriber in plugins {
-        let name = subscriber.to_string();
-        let mut count = 0;
-        // A few at a time, each in a commit of its own: what comes in meanwhile waits for no more than that, and for what runs then.
-        for some in events.chunks(AT_ONCE) {
-            let putting = PuttingBack { subscriber: subscriber.clone(), events: some.to_vec(), which, doing };
-            let some = queue.put_back(putting).await.map_err(Refusal::NotWritten)?;
-            count += some;
-            if some > 0 && doing == Doing::ForReal {
-                tokio::time::sleep(BETWEEN).await;
-            }
-        }
-        put_back.extend((count > 0).then(|| (name, count.into())));
-    }
+    let Progress { put_back, left, why } =
+        put_all_back(queue, &plugins, events, (which, doing), (spread, LONGEST)).await?;
     if let Some(noting) = noting {
         noting.end("put_back", put_back.clone()).await?;
     }
-    Ok(PutBack { matched, put_back, next: next.map(|id| id.to_string()) })
+    Ok(PutBack { matched, put_back, next, left: texts(&left), why, unknown })
 }
 
-/// What was asked, for the audit log: long lists of ids by how many they are.
+fn texts(events: &[EventId]) -> Vec<String> {
+    events.iter().map(EventId::to_string).collect()
+}
+
+/// How far it came.
+struct Progress {
+    put_back: Map<String, Value>,
+    left: Vec<EventId>,
+    why: Option<String>,
+}
+
+/// Puts events back in their order, so fast and for so long: what is ordered by a key is delivered in that order.
+async fn put_all_back(
+    queue: &Queue,
+    plugins: &[Arc<str>],
+    mut events: Vec<EventId>,
+    (which, doing): (Which, Doing),
+    (spread, longest): (Spread, Duration),
+) -> Result<Progress, Refusal> {
+    let (begun, mut done, mut why) = (Instant::now(), 0, None);
+    let mut put_back: BTreeMap<String, usize> = BTreeMap::new();
+    // A few at a time, each in a commit of its own: what comes in meanwhile waits for no more than that, and for what runs then.
+    for some in events.chunks(spread.at_once) {
+        let (at, subscribers) = (Instant::now(), plugins.to_vec());
+        let counts = match queue.put_back(PuttingBack { subscribers, events: some.to_vec(), which, doing }).await {
+            Ok(counts) => counts,
+            Err(error) if done == 0 => return Err(Refusal::NotWritten(error)),
+            Err(error) => {
+                why = Some(error.to_string());
+                break;
+            }
+        };
+        done += some.len();
+        let is_any = counts.iter().any(|count| *count > 0);
+        for (plugin, count) in plugins.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            *put_back.entry(plugin.to_string()).or_default() += count;
+        }
+        if begun.elapsed() > longest {
+            break;
+        }
+        if is_any && doing == Doing::ForReal {
+            tokio::time::sleep(spread.each.saturating_sub(at.elapsed()).max(BETWEEN)).await;
+        }
+    }
+    let put_back = put_back.into_iter().map(|(plugin, count)| (plugin, count.into())).collect();
+    Ok(Progress { put_back, left: events.split_off(done), why })
+}
+
+/// What was asked, for the audit log: long lists of ids by how many they are, and the oldest and the newest of them.
 fn spoken(body: &[u8]) -> Value {
     let mut said: Value = serde_json::from_slice(body).unwrap_or_default();
-    let many = said["events"].as_array().map(Vec::len).filter(|many| *many > NAMED);
-    if let Some(many) = many {
-        said["events"] = many.into();
+    let ids = said["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let (many, oldest, newest) = (ids.clone().count(), ids.clone().min(), ids.max());
+    if many > NAMED {
+        said["events"] = json!({ "many": many, "from": oldest, "to": newest });
     }
     said
 }
@@ -114,8 +182,24 @@ async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal>
     Ok(plugins)
 }
 
-/// The events that a filter means, and where to go on.
-async fn meant(queue: &Queue, asked: &Asked, plugins: &[Arc<str>]) -> Result<(Vec<EventId>, Option<EventId>), Refusal> {
+/// The events that are meant.
+struct Meant {
+    /// The oldest first.
+    events: Vec<EventId>,
+    /// Those that were named and that there are none of.
+    unknown: Vec<String>,
+    /// Where to go on.
+    next: Option<EventId>,
+}
+
+async fn meant(queue: &Queue, asked: &Asked, plugins: &[Arc<str>]) -> Result<Meant, Refusal> {
+    if let Some(mut events) = asked.named()? {
+        events.sort_unstable();
+        events.dedup();
+        let unknown = queue.unknown(events.clone()).await?;
+        events.retain(|event| unknown.binary_search(event).is_err());
+        return Ok(Meant { events, unknown: texts(&unknown), next: None });
+    }
     let wanted = asked.wanted(MOST)?;
     let page = match asked.state {
         Some(faces::State::Dead) => dead_of(queue, &wanted, plugins).await?,
@@ -127,7 +211,7 @@ async fn meant(queue: &Queue, asked: &Asked, plugins: &[Arc<str>]) -> Result<(Ve
             queue.events(Wanted { went: Some(state.into()), subscriber: asked.plugin.clone(), ..wanted }).await?
         }
     };
-    Ok((page.events.iter().map(|event| event.id).collect(), page.next))
+    Ok(Meant { events: page.events.iter().rev().map(|event| event.id).collect(), unknown: Vec::new(), next: page.next })
 }
 
 /// The events of which any of these plugins has a dead delivery, the newest first.
@@ -222,10 +306,7 @@ pub(super) async fn drop_dead(
     let said = spoken(&body);
     let dropping = async move {
         let plugins = plugins(&api.queue, &asked).await?;
-        let (events, next) = match asked.named()? {
-            Some(events) => (events, None),
-            None => meant(&api.queue, &asked, &plugins).await?,
-        };
+        let Meant { events, unknown, next } = meant(&api.queue, &asked, &plugins).await?;
         let matched = events.len();
         let what = json!({ "action": "drop", "asked": said, "matched": matched });
         let (noting, mut dropped) = (Noting::begin(&api.queue, who, what).await?, Map::new());
@@ -234,7 +315,98 @@ pub(super) async fn drop_dead(
             dropped.extend((count > 0).then(|| (plugin.to_string(), count.into())));
         }
         noting.end("dropped", dropped.clone()).await?;
-        Ok::<_, Refusal>(Dropped { matched, dropped, next: next.map(|id| id.to_string()) })
+        Ok::<_, Refusal>(Dropped { matched, dropped, next: next.map(|id| id.to_string()), unknown })
     };
     to_its_end(dropping).await.map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::NewEvent;
+    use crate::queue::{Keep, open};
+    use crate::schedule::{Schedule, Schedules};
+
+    fn event() -> NewEvent {
+        NewEvent {
+            source: "s".into(),
+            provider: "s".into(),
+            event_type: "t".into(),
+            received_at_ms: crate::event::now_ms(),
+            received: Instant::now(),
+            attributes: Vec::new(),
+            payload: Bytes::from_static(b"{}"),
+            headers: None,
+            repeat_key: None,
+            trace: None,
+        }
+    }
+
+    /// A queue with so many events that came before two plugins did.
+    async fn with_events(folder: &std::path::Path, many: usize, open_deliveries: u64) -> (Queue, Vec<EventId>) {
+        let day = Duration::from_secs(86_400);
+        let keep =
+            Keep { events: day, bytes: None, open_deliveries, data_bytes: None, repeat_keys: day, subscriptions: day };
+        let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
+        let (queue, _) = open(folder, &schedules, keep).unwrap();
+        let accepted = queue.accept((0..many).map(|_| event()).collect()).await.unwrap();
+        for plugin in ["a", "b"] {
+            queue.subscribe(plugin, Some(vec!["*".parse().unwrap()]), None, 0).await.unwrap();
+        }
+        (queue, accepted.iter().map(|receipt| receipt.id).collect())
+    }
+
+    #[test]
+    fn what_is_put_back_slowly_is_spread_over_the_time() {
+        let spread = |rate, plugins| {
+            let Spread { at_once, each } = Spread::of(rate, plugins);
+            (at_once, each.as_micros())
+        };
+        for (rate, spread_so) in [
+            (Some(1), (1, 1_000_000)),
+            (Some(30), (1, 33_333)),
+            (Some(200), (4, 20_000)),
+            (Some(2_000), (10, 5_000)),
+            (Some(100_000), (10, 4_000)),
+            (None, (10, 4_000)),
+        ] {
+            assert_eq!(spread(rate, 1), spread_so, "{rate:?}");
+        }
+        assert_eq!((spread(None, 3), spread(None, 64)), ((3, 1_200), (1, 400)), "as much work, and as fast");
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_ends_early_and_says_what_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, events) = with_events(folder.path(), 25, 1000).await;
+        let (plugins, how) = (["a".into(), "b".into()], (Which::All, Doing::ForReal));
+        let Progress { put_back, left, why } =
+            put_all_back(&queue, &plugins, events.clone(), how, (Spread::of(None, 2), Duration::ZERO)).await.unwrap();
+        assert_eq!((json!(put_back), left.as_slice(), why), (json!({ "a": 5, "b": 5 }), &events[5..], None));
+        let rest = put_all_back(&queue, &plugins, left, how, (Spread::of(None, 2), LONGEST)).await.unwrap();
+        assert_eq!((json!(rest.put_back), rest.left), (json!({ "a": 20, "b": 20 }), Vec::new()));
+        queue.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_put_back_that_would_take_the_room_of_what_comes_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, events) = with_events(folder.path(), 25, 50).await;
+        let (plugins, how) = (["a".into(), "b".into()], (Which::All, Doing::ForReal));
+        let first = put_all_back(&queue, &plugins, events.clone(), how, (Spread::of(None, 2), LONGEST)).await.unwrap();
+        // 45 are nine tenths, and of an event both get it or none.
+        assert_eq!((json!(first.put_back), first.left.as_slice()), (json!({ "a": 20, "b": 20 }), &events[20..]));
+        assert!(first.why.is_some_and(|why| why.contains("the last tenth of open_deliveries")));
+        let again = put_all_back(&queue, &plugins, first.left.clone(), how, (Spread::of(None, 2), LONGEST)).await;
+        assert!(matches!(again, Err(Refusal::NotWritten(_))));
+        let trial =
+            put_all_back(&queue, &plugins, first.left, (Which::All, Doing::OnTrial), (Spread::of(None, 2), LONGEST))
+                .await
+                .unwrap();
+        assert_eq!(json!(trial.put_back), json!({ "a": 5, "b": 5 }), "what is only tried takes no room");
+        assert!(queue.accept(vec![event()]).await.is_ok(), "there is room for what comes in");
+        queue.close().await.unwrap();
+    }
 }

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::refusal::{Refusal, read};
 use super::super::webhooks::time;
-use super::faces::State;
+use super::faces::{Part, State};
 use crate::event::{EventId, Pattern, UnixMs};
 use crate::queue::Wanted;
 use crate::webhooks::whole;
@@ -109,9 +109,13 @@ pub(super) struct AgainNamed {
     /// To this plugin only.
     #[serde(default)]
     pub plugin: Option<String>,
-    /// Which deliveries: of `dead` only those that are, of `unrouted` only those that there never were.
+    /// Which deliveries. Without it, all that are over or wait for their next attempt, and those that there never were.
     #[serde(default)]
-    pub state: Option<State>,
+    pub state: Option<Part>,
+    /// How many events a second, up to 2,500; without it, as many.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 100000)]
+    pub rate: Option<u32>,
     /// Whether it is only found out what would be done.
     #[serde(default)]
     pub dry_run: bool,
@@ -128,7 +132,7 @@ pub(super) struct AgainFiltered {
     #[serde(default, rename = "type")]
     #[schema(min_length = 1, max_length = 256, pattern = r"^(?![a-z0-9][a-z0-9_-]{0,63}:$)[^\s\x00-\x1f\x7f-\x9f]+$")]
     pub event_type: Option<String>,
-    /// Those that went so. Of `dead` ones, dead deliveries only; `unrouted` ones go to who wants them now.
+    /// Those that went so. Of `dead` ones, dead deliveries only, of `pending` ones those that wait; `unrouted` ones go to who wants them now.
     #[serde(default)]
     pub state: Option<State>,
     /// To this plugin only.
@@ -154,9 +158,17 @@ pub(super) struct AgainFiltered {
     #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
+    /// How many events a second, up to 2,500; without it, as many.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 100000)]
+    pub rate: Option<u32>,
     /// Whether it is only found out what would be done.
     #[serde(default)]
     pub dry_run: bool,
+    /// Whether they are only found: `left` of the answer has their ids. Whoever means more than one answer's and wants them in their order
+    /// finds all, and then names them, the oldest first.
+    #[serde(default)]
+    pub find: bool,
 }
 
 /// Dead deliveries.
@@ -241,7 +253,9 @@ pub(super) struct Asked {
     pub text: Option<String>,
     pub before: Option<String>,
     pub limit: Option<usize>,
+    pub rate: Option<u32>,
     pub dry_run: bool,
+    pub find: bool,
 }
 
 impl From<EventsQuery> for Asked {
@@ -267,12 +281,28 @@ impl Asked {
     /// Reads an [`Again`].
     pub fn again(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
         if names_events(headers, body)? {
-            let AgainNamed { events, plugin, state, dry_run } = read(headers, body)?;
-            return Ok(Asked { events: Some(events), plugin, state, dry_run, ..Asked::default() });
+            let AgainNamed { events, plugin, state, rate, dry_run } = read(headers, body)?;
+            let state = state.map(State::from);
+            return Ok(Asked { events: Some(events), plugin, state, rate, dry_run, ..Asked::default() });
         }
         let said: AgainFiltered = read(headers, body)?;
-        let AgainFiltered { source, event_type, state, plugin, since, until, text, before, limit, dry_run } = said;
-        Ok(Asked { events: None, source, event_type, state, plugin, since, until, text, before, limit, dry_run })
+        let AgainFiltered { source, event_type, state, plugin, since, until, text, before, limit, rate, dry_run, find } =
+            said;
+        Ok(Asked {
+            events: None,
+            source,
+            event_type,
+            state,
+            plugin,
+            since,
+            until,
+            text,
+            before,
+            limit,
+            rate,
+            dry_run,
+            find,
+        })
     }
 
     /// Reads [`DeadOnes`].
@@ -306,6 +336,16 @@ impl Asked {
             limit,
             ..Wanted::default()
         })
+    }
+
+    /// How many events a second, where that is said.
+    pub fn rate(&self) -> Result<Option<u32>, Refusal> {
+        match self.rate {
+            Some(rate) if !(1..=100_000).contains(&rate) => {
+                Err(Refusal::Wrong("rate: must be from 1 to 100000".into()))
+            }
+            rate => Ok(rate),
+        }
     }
 
     /// The events that are named, where any are.

@@ -46,7 +46,7 @@ impl Modify for Published {
         if let Some(RefOr::T(answer)) = answer {
             let mut link = Link::builder().parameter("id", "$response.body#/id").build();
             // utoipa would write `operation_id`, which nobody reads.
-            link.extensions = Some(Extensions::from_iter([("operationId", "show")]));
+            link.extensions = Some(Extensions::from_iter([("operationId", "events_show")]));
             answer.links.insert("event".to_owned(), RefOr::T(link));
         }
     }

@@ -25,6 +25,28 @@ pub(super) enum State {
     LetGo,
 }
 
+/// Which deliveries of events that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Part {
+    /// Those that wait for their next attempt.
+    Pending,
+    /// Those that are dead.
+    Dead,
+    /// Those that there never were.
+    Unrouted,
+}
+
+impl From<Part> for State {
+    fn from(part: Part) -> State {
+        match part {
+            Part::Pending => State::Pending,
+            Part::Dead => State::Dead,
+            Part::Unrouted => State::Unrouted,
+        }
+    }
+}
+
 impl From<Went> for State {
     fn from(went: Went) -> State {
         match went {
@@ -162,7 +184,9 @@ pub(super) struct ShownFace {
     attributes: Map<String, Value>,
     /// Those of its request, what authenticates masked.
     headers: Vec<HeaderFace>,
-    /// As it was signed; nothing, where it is not kept any more.
+    /// Whether what is stored is not what was written: it is not delivered, and neither payload, headers nor attributes are shown.
+    damaged: bool,
+    /// As it was signed; nothing, where it is not kept any more, or damaged.
     payload: Option<String>,
     /// How the payload is written here: `text`, or `base64` where it is none.
     payload_encoding: &'static str,
@@ -245,7 +269,7 @@ impl From<Tried> for AttemptFace {
 
 impl From<Shown> for ShownFace {
     fn from(shown: Shown) -> ShownFace {
-        let Shown { listed, attributes, headers, payload, deliveries } = shown;
+        let Shown { listed, is_damaged, attributes, headers, payload, deliveries } = shown;
         let (payload, payload_encoding) = match payload.map(|payload| String::from_utf8(payload.into())) {
             Some(Ok(text)) => (Some(text), "text"),
             Some(Err(bytes)) => (Some(STANDARD.encode(bytes.as_bytes())), "base64"),
@@ -265,6 +289,7 @@ impl From<Shown> for ShownFace {
             state: listed.went.into(),
             attributes: attributes.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
             headers: headers.lines().filter_map(header).collect(),
+            damaged: is_damaged,
             payload,
             payload_encoding,
             deliveries: deliveries.into_iter().map(|(stand, history)| DeliveryFace::new(stand, history)).collect(),
@@ -289,6 +314,16 @@ pub(super) struct PutBack {
     pub put_back: Map<String, Value>,
     /// Where to go on, as `before`; nothing, where that was the end.
     pub next: Option<String>,
+    /// Those of them that are still to be put back, the oldest first: all, where they were only to be found, or the rest, where this took
+    /// long or went no further.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// Why it went no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Those that were named and that there are none of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// What was dropped.
@@ -301,6 +336,9 @@ pub(super) struct Dropped {
     pub dropped: Map<String, Value>,
     /// Where to go on, as `before`; nothing, where that was the end.
     pub next: Option<String>,
+    /// Those that were named and that there are none of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// Dead deliveries, the newest first.

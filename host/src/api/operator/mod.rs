@@ -17,7 +17,7 @@ use utoipa::OpenApi;
 
 use super::guard::{Door, Guard, Hosts};
 use super::refusal::{self, Refusal};
-use super::{Api, Security};
+use super::{Api, Named, Security};
 use crate::keys::Role;
 use described::Published;
 
@@ -50,7 +50,7 @@ impl Api {
     }
 }
 
-/// What the API is, for programs that read that.
+/// What operators may ask, for programs that read that.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Hookgate: operating it", description = "Look at events, have them delivered again, hold plugins, make keys."),
@@ -69,7 +69,7 @@ impl Api {
         keys::make,
         keys::revoke,
     ),
-    modifiers(&Security, &Published),
+    modifiers(&Security, &Named, &Published),
     security((), ("bearer" = []), ("x-api-key" = []))
 )]
 pub struct Description;

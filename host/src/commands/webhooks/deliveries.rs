@@ -6,7 +6,8 @@ use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::table::print_table;
+use super::super::table::{Column, harmless, print_table};
+use super::super::when::{self, local};
 use super::{Common, one, said, text, word};
 
 /// List what a webhook was sent, the newest first
@@ -21,7 +22,7 @@ pub(super) struct Deliveries {
     /// A type of events, with * for any characters
     #[arg(long, value_name = "TYPE")]
     event_type: Option<String>,
-    /// Only those received from this time on, as in 2026-01-31T12:00:00Z
+    /// Only those received from this time on: 2h or 3d ago, "yesterday 14:00", 2026-11-20 or RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// The most of them
@@ -40,7 +41,7 @@ pub(super) struct Redeliver {
     /// The event's id
     #[arg(required_unless_present = "since", conflicts_with = "since")]
     event: Option<String>,
-    /// All from this time on that did not get there
+    /// All from this time on that did not get there: 2h or 3d ago, "yesterday 14:00", 2026-11-20 or RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     #[command(flatten)]
@@ -76,17 +77,28 @@ impl Test {
             outln!("{what} in {took:.1} ms");
             if let Some(body) = tested["response_body"].as_str().filter(|body| !body.is_empty()) {
                 // A stranger wrote it: nothing in it may reach the terminal as a command.
-                outln!("{}", body.trim_end().escape_debug().to_string().replace("\\n", "\n").replace("\\\"", "\""));
+                body.trim_end().lines().for_each(|line| outln!("{}", harmless(line)));
             }
         })?;
         Ok(if tested["success"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
+/// How deliveries are shown.
+const COLUMNS: [Column; 6] = [
+    Column::whole("EVENT"),
+    Column::text("TYPE"),
+    Column::whole("STATUS"),
+    Column::whole("ATTEMPTS").spare(),
+    Column::sentence("LAST"),
+    Column::whole("NEXT").spare(),
+];
+
 impl Deliveries {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let mut path = format!("{}/deliveries?limit={}", one(&self.id), self.limit);
-        for (name, value) in [("status", &self.status), ("event_type", &self.event_type), ("since", &self.since)] {
+        let since = when::said("since", &self.since)?;
+        for (name, value) in [("status", &self.status), ("event_type", &self.event_type), ("since", &since)] {
             if let Some(value) = value {
                 path += &format!("&{name}={}", word(value));
             }
@@ -94,7 +106,7 @@ impl Deliveries {
         let deliveries = self.common.ask(Method::GET, &path, None).await?;
         self.common.print(&deliveries, |deliveries| {
             let rows: Vec<_> = deliveries.as_array().into_iter().flatten().map(delivery_row).collect();
-            print_table(&["EVENT", "TYPE", "STATUS", "ATTEMPTS", "LAST", "NEXT"], &rows);
+            print_table(&COLUMNS, &rows);
         })
     }
 }
@@ -105,16 +117,19 @@ fn delivery_row(delivery: &Value) -> Vec<String> {
         Some(why) => why.to_owned(),
         None => text(last, "status_code"),
     };
-    let [event, event_type, status, attempts, next] =
-        ["event_id", "event_type", "status", "attempts", "next_attempt_at"].map(|field| text(delivery, field));
-    vec![event, event_type, status, attempts, why, next]
+    let [event, event_type, status, attempts] =
+        ["event_id", "event_type", "status", "attempts"].map(|field| text(delivery, field));
+    vec![event, event_type, status, attempts, why, local(&delivery["next_attempt_at"])]
 }
 
 impl Redeliver {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let (path, body) = match &self.event {
             Some(event) => (format!("{}/deliveries/{}/redeliver", one(&self.id), word(event)), None),
-            None => (format!("{}/redeliver", one(&self.id)), Some(json!({ "since": self.since }))),
+            None => {
+                let since = when::said("since", &self.since)?;
+                (format!("{}/redeliver", one(&self.id)), Some(json!({ "since": since })))
+            }
         };
         let put_back = self.common.ask(Method::POST, &path, body).await?;
         self.common.print(&put_back, |put_back| outln!("{} to be delivered again", text(put_back, "redelivered")))

@@ -20,6 +20,7 @@ use hookgate::secret::Secret;
 use tokio::net::TcpListener;
 
 use super::super::Usage;
+use super::super::table::harmless;
 
 /// Receive webhooks here: print and verify them, and answer what you are told to
 #[derive(Args)]
@@ -129,18 +130,17 @@ impl Receiver {
     fn print(&self, nth: u64, headers: &HeaderMap, body: &[u8], verified: &Result<String, String>, status: StatusCode) {
         let header = |name: &str| {
             let value = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            value.unwrap_or_else(|| "-".into()).escape_debug().to_string()
+            value.map_or_else(|| "-".to_owned(), |value| harmless(&value))
         };
         let verified = match verified {
             Ok(how) => how.clone(),
-            Err(why) => format!("NOT VERIFIED: {why}"),
+            Err(why) => format!("NOT VERIFIED: {}", harmless(why)),
         };
         let (at, event_type, id) =
             (self.begun.elapsed().as_secs_f64(), header("x-webhook-event"), header("x-delivery-id"));
         outln!("{at:8.3} #{nth} {event_type} {id}, {} bytes: {verified}; answered {}", body.len(), status.as_u16());
         if self.told.body {
-            // A body may hold what a terminal would obey.
-            outln!("{}", String::from_utf8_lossy(body).escape_debug().to_string().replace("\\\"", "\""));
+            outln!("{}", harmless(&String::from_utf8_lossy(body)));
         }
     }
 }

@@ -90,7 +90,7 @@ async fn fill(folder: &Path, stored: u64) -> anyhow::Result<()> {
     while queue.counts().await?.due > 0 || queue.counts().await?.running > 0 {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    queue.close().await;
+    queue.close().await?;
     settling.abort();
     Ok(())
 }

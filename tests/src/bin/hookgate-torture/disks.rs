@@ -4,13 +4,14 @@ use hookgate_tests::fire::power::{self, Way};
 use hookgate_tests::fire::{Bound, Report, damage, faults};
 
 /// The power goes so many times: once with all that was not synced, once with parts of it, and once without syncs, which must be found to
-/// lose.
-pub fn power(seed: u64, cuts: u64) -> Report {
+/// lose. So many of the times at least it has to go while the log is being moved.
+pub fn power(seed: u64, cuts: u64, moving: u64) -> Report {
     let mut report = Report::new("power", seed);
     for (name, way) in [("clean", Way::Clean), ("torn", Way::Torn)] {
         let run = power::run(seed, cuts, way);
         report.tell(format!("{name}: power cuts"), run.cuts);
         report.tell(format!("{name}: of them, while it was being opened"), run.while_opening);
+        report.note(format!("{name}: of them, while the log was moved"), run.while_moving, Bound::AtLeast(moving));
         report.note(format!("{name}: acknowledged"), run.acknowledged, Bound::AtLeast(100));
         report.none(format!("{name}: acknowledged and lost"), run.lost);
         report.none(format!("{name}: settled and not so any more"), run.unsettled);
@@ -18,18 +19,19 @@ pub fn power(seed: u64, cuts: u64) -> Report {
     }
     let control = power::run(seed, 10, Way::Unsynced);
     report.note("control without syncs: acknowledged and lost", control.lost, Bound::AtLeast(1));
+    report.none("control without syncs: what else cannot be", told(&control.broken));
     report
 }
 
-/// So many calls of the disk fail, and it fills up.
-pub fn faults(seed: u64, points: u64) -> Report {
+/// Calls of the disk fail: so many in small runs with each of so many seeds, and so many while the log is moved. And it fills up.
+pub fn faults(seed: u64, (points, seeds): (u64, u64), moving: u64) -> Report {
     let mut report = Report::new("faults", seed);
-    let run = faults::run(seed, points);
-    report.tell("faults", run.points);
-    report.note("of them, those that struck", run.struck, Bound::AtLeast(points / 4));
-    report.tell("acknowledged", run.acknowledged);
-    report.none("acknowledged and lost", run.lost);
-    report.none("what else cannot be", told(&run.broken));
+    let small =
+        (0..seeds).map(|nth| faults::run(seed + nth, points)).fold(faults::Report::default(), faults::Report::and);
+    note_faults(&mut report, "", &small);
+    let moved = faults::run_moving(seed, moving);
+    note_faults(&mut report, "log moved: ", &moved);
+    report.note("log moved: of them, those that struck while it was", moved.while_moving, Bound::AtLeast(moving / 4));
     let full = faults::full(seed, 5 + points / 30);
     report.tell("times that the disk was full", full.times);
     report.note("times that it was refused and then taken again", full.resumed, Bound::AtLeast(full.times));
@@ -38,18 +40,34 @@ pub fn faults(seed: u64, points: u64) -> Report {
     report
 }
 
-/// So many bits are flipped and files cut off.
-pub fn damage(seed: u64, cases: u64) -> Report {
+fn note_faults(report: &mut Report, prefix: &str, run: &faults::Report) {
+    report.tell(format!("{prefix}faults"), run.points);
+    report.note(format!("{prefix}of them, those that struck"), run.struck, Bound::AtLeast(run.points / 2));
+    report.tell(format!("{prefix}acknowledged"), run.acknowledged);
+    report.none(format!("{prefix}acknowledged and lost"), run.lost);
+    report.none(format!("{prefix}what else cannot be"), told(&run.broken));
+}
+
+/// So many bits are flipped and files cut off; and, where that is wanted, each file at each boundary.
+pub fn damage(seed: u64, cases: u64, each_cut: bool) -> Report {
     let mut report = Report::new("damage", seed);
-    let run = damage::run(seed, cases);
-    report.tell("cases", run.cases);
-    report.tell("of them, not opened, with the reason", run.refused);
-    report.tell("found while it ran", run.failed);
-    report.tell("bodies that came out as they were written", run.intact);
-    report.tell("deliveries that were told to be damaged", run.damaged);
-    report.tell("deliveries that the damage hid", run.missing);
-    report.none("what may not be", told(&run.broken));
+    note_damage(&mut report, "", &damage::run(seed, cases));
+    if each_cut {
+        note_damage(&mut report, "each cut: ", &damage::run_cuts());
+    }
     report
+}
+
+fn note_damage(report: &mut Report, prefix: &str, run: &damage::Report) {
+    report.tell(format!("{prefix}cases"), run.cases);
+    report.tell(format!("{prefix}of them, not opened, with the reason"), run.refused);
+    report.tell(format!("{prefix}found while it ran"), run.failed);
+    report.tell(format!("{prefix}bodies that came out as they were written"), run.intact);
+    report.tell(format!("{prefix}deliveries that were told to be damaged"), run.damaged);
+    report.tell(format!("{prefix}deliveries behind the damaged end of the log"), run.behind_the_log);
+    report.tell(format!("{prefix}cases in which damage to the file hid deliveries"), run.hiding);
+    report.tell(format!("{prefix}deliveries that it hid"), run.hidden);
+    report.none(format!("{prefix}what may not be"), told(&run.broken));
 }
 
 /// How many, each told on the way.

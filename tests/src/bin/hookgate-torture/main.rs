@@ -1,10 +1,12 @@
 //! Does to the gateway what machines do, on a large scale, and tells what became of its promises.
 //!
-//! The drivers are those of the tests, in `hookgate_tests::fire`; here they run for longer, against the release binary.
+//! Most drivers are those of the tests, in `hookgate_tests::fire`; here they run for longer, against the release binary. The others are
+//! tests, run as such.
 
 #![allow(clippy::print_stdout, reason = "what was found is printed")]
 
 mod disks;
+mod suites;
 
 use std::panic::catch_unwind;
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Parser;
 use hookgate_tests::fire::{self, Report};
+
+use crate::suites::Suite;
 
 /// Kill the gateway, stop it, take its disk away, and count what became of its promises
 #[derive(Parser)]
@@ -55,16 +59,47 @@ impl Scale {
     }
 }
 
-const NAMES: [&str; 5] = ["kill", "supervision", "power", "faults", "damage"];
+const NAMES: [&str; 10] =
+    ["kill", "supervision", "power", "faults", "damage", "simulate", "conformance", "api", "clocks", "versions"];
 
 /// All drivers, in the order in which they run. Another one is a line here, one in `NAMES`, and one in the help of xtask.
 const DRIVERS: [Driver; NAMES.len()] = [
     Driver { name: "kill", run: |seed, scale| fire::kill::run(seed, scale.of(25, 500), scale.of(50_000, 1_000_000)) },
     Driver { name: "supervision", run: |seed, scale| fire::supervision::run(seed, scale.of(5, 50), 1_000_000) },
-    Driver { name: "power", run: |seed, scale| disks::power(seed, scale.of(20, 200)) },
-    Driver { name: "faults", run: |seed, scale| disks::faults(seed, scale.of(100, 600)) },
-    Driver { name: "damage", run: |seed, scale| disks::damage(seed, scale.of(400, 2_000)) },
+    Driver { name: "power", run: |seed, scale| disks::power(seed, scale.of(20, 200), scale.of(0, 1)) },
+    // Ten points are one call of each kind, from the opening and from when it is open.
+    Driver {
+        name: "faults",
+        run: |seed, scale| disks::faults(seed, scale.of((400, 1), (2_000, 3)), scale.of(18, 180)),
+    },
+    Driver { name: "damage", run: |seed, scale| disks::damage(seed, scale.of(400, 2_000), scale.of(false, true)) },
+    Driver { name: "simulate", run: |_, scale| simulate(scale).run() },
+    Driver { name: "conformance", run: |_, scale| conformance(scale).run() },
+    Driver { name: "api", run: |_, scale| api(scale).run() },
+    Driver { name: "clocks", run: |_, _| CLOCKS.run() },
+    Driver { name: "versions", run: |_, _| VERSIONS.run() },
 ];
+
+fn simulate(scale: Scale) -> Suite {
+    let scale = ("seeds, from 0", "HOOKGATE_SEEDS", scale.of(20_000, 1_000_000));
+    Suite { name: "simulate", tests: &["dispatch::tests"], scale: Some(scale), needs: None }
+}
+
+fn conformance(scale: Scale) -> Suite {
+    let scale = ("sequences, from 0", "HOOKGATE_SEQUENCES", scale.of(1_000, 2_000));
+    Suite { name: "conformance", tests: &["conformance::"], scale: Some(scale), needs: None }
+}
+
+fn api(scale: Scale) -> Suite {
+    let scale = ("examples of each sort for each operation", "HOOKGATE_EXAMPLES", scale.of(200, 2_000));
+    let tests = &["schema::applications", "schema::operators"];
+    Suite { name: "api", tests, scale: Some(scale), needs: Some("HOOKGATE_SCHEMATHESIS") }
+}
+
+const CLOCKS: Suite = Suite { name: "clocks", tests: &["clocks::"], scale: None, needs: Some("HOOKGATE_FAKETIME") };
+
+const VERSIONS: Suite =
+    Suite { name: "versions", tests: &["queue::schema::", "versions::", "backup::"], scale: None, needs: None };
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();

@@ -166,8 +166,9 @@ pub fn a_lane_is_kept_over_a_restart<E: Engine>() {
 
 pub fn what_ran_when_the_process_ended_is_tried_again<E: Engine>() {
     let mut desk = desk_with::<E>("a", 1);
-    let id = desk.send("s");
+    let (id, begun) = (desk.send("s"), desk.now);
     desk.begun_one();
+    desk.now += 5_000;
     desk.restart(Ending::Killed);
     desk.wants("a", 1);
     desk.pass(999);
@@ -176,7 +177,7 @@ pub fn what_ran_when_the_process_ended_is_tried_again<E: Engine>() {
     let again = desk.begun_one();
     assert_eq!((again.event.id, again.attempt), (id, 2));
     let tried = desk.look(desk.queue().show(id)).unwrap().deliveries.remove(0).1;
-    assert_eq!((tried[0].number, tried[0].outcome), (1, "lost"));
+    assert_eq!((tried[0].number, tried[0].outcome, tried[0].started_at_ms), (1, "lost", begun));
 }
 
 pub fn a_last_attempt_that_is_lost_is_dead<E: Engine>() {

@@ -97,9 +97,9 @@ impl<E: Engine> Desk<E> {
     }
 
     fn put_back(&mut self, name: &str, events: &[EventId], which: Which, doing: Doing) -> usize {
-        let (queue, subscriber, events) = (self.queue(), name.into(), events.to_vec());
-        let putting = PuttingBack { subscriber, events, which, doing };
-        self.ask(async move { queue.put_back(putting).await }).unwrap()
+        let (queue, subscribers, events) = (self.queue(), vec![name.into()], events.to_vec());
+        let putting = PuttingBack { subscribers, events, which, doing };
+        self.ask(async move { queue.put_back(putting).await }).unwrap()[0]
     }
 
     fn drop_dead(&mut self, name: &'static str, event: EventId) -> usize {
@@ -171,7 +171,7 @@ macro_rules! conformance_suite {
             what_waits_is_hurried
             only_the_dead_are_put_back_where_that_is_said
             what_never_was_is_delivered_late
-            what_was_put_back_takes_its_turn
+            what_was_put_back_lets_others_go_first_and_does_not_starve
             what_was_put_back_waits_in_its_lane
             what_was_dropped_is_no_more_and_its_attempts_are
             what_was_dropped_is_over_and_was_wanted

@@ -1,0 +1,2 @@
+-- Since version 6 the checksum of a new body, told by bit 32, is of all that is given out of its event (`checksum.rs`). Those that are
+-- there stay as they are. Nothing else is new; an older gateway would take the new ones for damaged.
