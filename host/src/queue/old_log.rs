@@ -162,9 +162,11 @@ mod tests {
         // The first of it is moved, and what came of that to the disk is lost; somebody has the file open who takes it for moved.
         let moved = reader.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(2)).unwrap();
         assert!(moved > 0);
-        let pages = std::fs::metadata(&file).unwrap().len() / u64::from(PAGE_BYTES);
+        let log = std::fs::read(file.with_extension("db-wal")).unwrap();
+        // Behind the log's header each page has one of its own, which begins with the page's number.
+        let page = u64::from(u32::from_be_bytes(log[32..36].try_into().unwrap()));
         let written = File::options().write(true).open(&file).unwrap();
-        written.write_all_at(&[0; PAGE_BYTES as usize], (pages - 1) * u64::from(PAGE_BYTES)).unwrap();
+        written.write_all_at(&[0; PAGE_BYTES as usize], (page - 1) * u64::from(PAGE_BYTES)).unwrap();
         // Never closed: that would let go of the locks of all of us.
         std::mem::forget(written);
         std::fs::write(marker(&file), "it failed").unwrap();

@@ -402,7 +402,9 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let mut life = Life::open(folder.path(), BEGAN_MS);
             life.core.writer.keep.bytes = Some(MOST);
-            life.wants(1_000).unwrap();
+            let queue = life.queue.clone();
+            let all = Some(vec!["*".parse().unwrap()]);
+            life.ask(async move { queue.subscribe(NAME, all, None, 1_000).await }).unwrap().unwrap();
             for _ in 0..times {
                 life.try_send(at_once, 1 << 10).unwrap();
                 while let Ok(delivery) = life.deliveries.try_recv() {
