@@ -397,8 +397,8 @@ mod tests {
     #[test]
     fn as_much_goes_as_comes_in_however_much_that_is() {
         const MOST: u64 = 2 << 20;
-        // At each step of ours, and where each commit takes so long that there are few.
-        for (times, at_once, each_ms) in [(200, 64, TIDY_ON_MS), (40, 200, 40)] {
+        // At each step of ours, and where each commit takes so long that there are few. It begins after a second.
+        for (times, at_once, each_ms) in [(600, 24, TIDY_ON_MS), (100, 100, 40)] {
             let folder = tempfile::tempdir().unwrap();
             let mut life = Life::open(folder.path(), BEGAN_MS);
             life.core.writer.keep.bytes = Some(MOST);
