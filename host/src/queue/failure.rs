@@ -82,7 +82,11 @@ pub(super) fn is_of_damage(error: &anyhow::Error) -> bool {
     let cause = stored.flatten().or_else(|| error.downcast_ref());
     cause.is_some_and(|cause| {
         let code = cause.sqlite_error_code();
-        is_of_values(cause) || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        // Our statements are right: one that is not understood is of a table that is not what it was.
+        let is_not_understood = code == Some(ErrorCode::Unknown);
+        is_not_understood
+            || is_of_values(cause)
+            || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     })
 }
 

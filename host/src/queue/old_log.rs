@@ -22,6 +22,9 @@ use super::store::{Result, StoreError};
 /// How soon it is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
 
+/// How long others may take that are ending.
+const ENDING: Duration = Duration::from_secs(5);
+
 /// How much of it is written again at once, in bytes.
 const STEP: usize = 1 << 20;
 
@@ -84,21 +87,29 @@ impl OldLog {
 /// What a sync failed on counts as moved to whoever had the file open then, and the log would be cut off over it. Who opens it alone makes
 /// the index of the log anew, by which nothing was moved yet.
 pub(super) fn take_alone(file: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let emptied = empty_alone(file);
+        let is_busy = matches!(emptied, Ok(false) | Err(StoreError::NotNow(_)));
+        match emptied.map_err(anyhow::Error::from) {
+            // Nothing is written before there is room, and whoever opens it next makes the index anew.
+            Err(error) if is_of_room(&error) => return Ok(()),
+            _ if is_busy && begun.elapsed() < ENDING => std::thread::sleep(TRY_AGAIN),
+            _ if is_busy => anyhow::bail!(
+                "the disk failed under the last process, and another program has {} open: close it there, and start again",
+                file.display()
+            ),
+            emptied => return emptied.map(drop),
+        }
+    }
+}
+
+fn empty_alone(file: &Path) -> Result<bool> {
     let db = Connection::open(file)?;
     db.busy_timeout(Duration::ZERO)?;
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    let opened = db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(StoreError::from);
-    let emptied = opened.and_then(|()| empty_log(&db));
-    let is_busy = matches!(emptied, Ok(false) | Err(StoreError::NotNow(_)));
-    match emptied.map_err(anyhow::Error::from) {
-        // Nothing is written before there is room, and whoever opens it next makes the index anew.
-        Err(error) if is_of_room(&error) => Ok(()),
-        _ if is_busy => anyhow::bail!(
-            "the disk failed under the last process, and another program has {} open: close it there, and start again",
-            file.display()
-        ),
-        emptied => emptied.map(drop),
-    }
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    empty_log(&db)
 }
 
 /// Writes what stands in a file where it stands, and syncs it.
