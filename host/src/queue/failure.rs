@@ -83,7 +83,7 @@ pub(super) fn is_of_damage(error: &anyhow::Error) -> bool {
     cause.is_some_and(|cause| {
         let code = cause.sqlite_error_code();
         // Our statements are right: one that is not understood is of a table that is not what it was.
-        let is_not_understood = code == Some(ErrorCode::Unknown);
+        let is_not_understood = matches!(cause, rusqlite::Error::SqlInputError { .. });
         is_not_understood
             || is_of_values(cause)
             || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
