@@ -8,8 +8,9 @@ use hookgate::event::{EventId, Pattern, is_webhook};
 use hookgate::queue::{Counts, Filter, Listed, Looked, Shown, Stand, Standing, Track, Tried, Wanted, Went};
 
 use super::Engine;
-use super::model::{Attempted, Known, Model, Told};
+use super::model::{Known, Model};
 use super::settling::{keys, used};
+use super::told::{Attempted, Told};
 use super::verbs::{NAMES, SOURCES, Search, WANTS};
 use super::world::{KIND, World};
 

@@ -9,6 +9,7 @@ mod looking;
 mod model;
 pub mod promises;
 mod settling;
+mod told;
 mod verbs;
 mod world;
 

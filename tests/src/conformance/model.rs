@@ -9,47 +9,13 @@ use hookgate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook}
 use hookgate::queue::{Delivery, Doing, Receipt, Standing, Track, Which};
 
 use super::desk::OPEN;
+use super::told::{Attempted, Line, Told};
 
 /// So many turns of others may pass by what was put back by hand, while that waits.
 const PASSED: usize = 7;
 
-/// Where deliveries wait in turn: with those of their source, or with what was put back by hand.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Line {
-    Source(Arc<str>, Arc<str>),
-    ByHand,
-}
-
-/// A delivery, as it is told from outside.
-#[derive(Debug, Clone)]
-pub(super) struct Told {
-    pub standing: Standing,
-    pub attempts: u32,
-    pub earlier: u32,
-    /// When it is due, or was begun; nothing, where others of its lane are before it.
-    pub due_ms: Option<UnixMs>,
-    pub line: Line,
-    pub lane: Option<String>,
-    /// In which step it began to wait.
-    since: u64,
-}
-
-impl Told {
-    pub fn is_open(&self) -> bool {
-        matches!(self.standing, Standing::Pending | Standing::Running)
-    }
-
-    /// It stands elsewhere from a step on.
-    pub fn wait_from(&mut self, standing: Standing, due_ms: UnixMs, step: u64) {
-        (self.standing, self.due_ms, self.since) = (standing, Some(due_ms), step);
-    }
-}
-
-/// An attempt that ended: its outcome's name, when it began, how long it took in microseconds.
-pub(super) type Attempted = (&'static str, UnixMs, u64);
-
 /// A plugin or a webhook.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Subscriber {
     pub patterns: Vec<Pattern>,
     pub ordered_by: Option<Arc<str>>,
@@ -68,7 +34,7 @@ pub(super) struct Subscriber {
 }
 
 /// An event that was accepted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
     pub event: NewEvent,
     /// Whether somebody wanted it when it came.
@@ -76,7 +42,7 @@ pub(super) struct Known {
 }
 
 /// All that was promised.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Model {
     pub now: UnixMs,
     pub step: u64,
@@ -161,8 +127,17 @@ impl Model {
 
     /// Whether as much waits as may.
     pub fn is_full(&self) -> bool {
+        self.open() >= OPEN
+    }
+
+    /// Whether more is open than before, and takes the room that is for what comes in.
+    pub fn takes_room_since(&self, before: &Model) -> bool {
+        self.open() > before.open() && self.open() > OPEN - OPEN / 10
+    }
+
+    fn open(&self) -> usize {
         let deliveries = self.subscribers.values().flat_map(|one| one.deliveries.values());
-        deliveries.filter(|told| told.is_open()).count() >= OPEN
+        deliveries.filter(|told| told.is_open()).count()
     }
 
     /// Whether it came before.

@@ -8,7 +8,8 @@ use hookgate::queue::{NotKept, Standing, Track};
 use hookgate::schedule::{Verdict, judge};
 
 use super::desk::{TOOK, schedules};
-use super::model::{Attempted, Model, Subscriber};
+use super::model::{Model, Subscriber};
+use super::told::Attempted;
 
 /// The number of the answer to a sender.
 const ANSWER: u32 = 0;

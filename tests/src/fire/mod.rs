@@ -1,12 +1,13 @@
 //! Under fire: drivers that do to the gateway, and to its queue alone, what machines do, and count what became of the promises.
 //!
 //! Each has `run(seed, how much) -> Report`. Tests run them with small numbers, `cargo xtask torture` with large ones. What was promised is
-//! asked of the ledger or of the queue afterwards, beside records that the victim could not touch. [`power`], [`faults`] and [`damage`] drive the
+//! asked of the ledger or of the queue afterwards, beside records that the victim could not touch. [`power`], [`faults`], [`full`] and [`damage`] drive the
 //! queue in process, on a disk that loses power, fails, fills up or lies.
 
 mod acks;
 pub mod damage;
 pub mod faults;
+pub mod full;
 pub mod kill;
 mod load;
 pub mod power;

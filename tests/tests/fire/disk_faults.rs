@@ -5,7 +5,8 @@ use std::time::Duration;
 use hookgate::queue::Keep;
 use hookgate::schedule::{Schedule, Schedules};
 use hookgate_disk::Disk;
-use hookgate_tests::fire::faults::{beside_the_writer, full, full_at_start, run, run_moving, while_closing};
+use hookgate_tests::fire::faults::{beside_the_writer, run, run_moving, while_closing};
+use hookgate_tests::fire::full::{full, full_at_start};
 use hookgate_tests::fire::seed;
 use hookgate_tests::{Home, Process};
 

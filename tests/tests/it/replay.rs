@@ -220,7 +220,7 @@ fn what_ends_midway_tells_what_was_done_and_how_to_go_on() {
     assert!(ran.err.contains(&format!("it broke\\u{{1b}}[2J{rest}")), "{}", ran.err);
     let asked: Vec<Value> = admin.hits().iter().map(|hit| hit.json()).collect();
     assert_eq!(asked[0], json!({ "source": "github", "find": true, "limit": 1000 }));
-    assert_eq!(asked[1..], [&ids[..2], &ids[2..], &ids[2..]].map(|page| json!({ "events": page })));
+    assert_eq!(asked[1..], [&ids[..2], &ids[2..], &ids[2..]].map(|page| json!({ "events": page, "rate": 2 })));
 
     // Those that were named are named again, and programs are told in a list.
     let (home, _admin, doors) = answering(vec![(200, two), broken]);

@@ -10,12 +10,13 @@ use hookgate::schedule::{Schedule, Schedules};
 use hookgate_tests::{Gateway, Guest, Home, Ledger, Row, State, eventually};
 use rusqlite::Connection;
 
-const VERSIONS: [&str; 5] = [
+const VERSIONS: [&str; 6] = [
     include_str!("../../versions/1.sql"),
     include_str!("../../versions/2.sql"),
     include_str!("../../versions/3.sql"),
     include_str!("../../versions/4.sql"),
     include_str!("../../versions/5.sql"),
+    include_str!("../../versions/6.sql"),
 ];
 
 /// A folder with the file that a version wrote.

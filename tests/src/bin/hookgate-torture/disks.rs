@@ -1,7 +1,7 @@
 //! The queue alone, on a disk that loses power, fails, or flips bits: what its drivers counted, in the form of the others.
 
 use hookgate_tests::fire::power::{self, Way};
-use hookgate_tests::fire::{Bound, Report, damage, faults};
+use hookgate_tests::fire::{Bound, Report, damage, faults, full};
 
 /// The power goes so many times: once with all that was not synced, once with parts of it, and once without syncs, which must be found to
 /// lose. So many of the times at least it has to go while the log is being moved.
@@ -32,7 +32,7 @@ pub fn faults(seed: u64, (points, seeds): (u64, u64), moving: u64) -> Report {
     let moved = faults::run_moving(seed, moving);
     note_faults(&mut report, "log moved: ", &moved);
     report.note("log moved: of them, those that struck while it was", moved.while_moving, Bound::AtLeast(moving / 4));
-    let full = faults::full(seed, 5 + points / 30);
+    let full = full::full(seed, 5 + points / 30);
     report.tell("times that the disk was full", full.times);
     report.note("times that it was refused and then taken again", full.resumed, Bound::AtLeast(full.times));
     report.none("full: acknowledged and lost", full.lost);
