@@ -219,7 +219,7 @@ fn what_ends_midway_tells_what_was_done_and_how_to_go_on() {
     let rest = "; 2 events are left: go on with --since 2026-11-18T11:06:40.002Z --until 2026-11-18T11:06:40.004Z";
     assert!(ran.err.contains(&format!("it broke\\u{{1b}}[2J{rest}")), "{}", ran.err);
     let asked: Vec<Value> = admin.hits().iter().map(|hit| hit.json()).collect();
-    assert_eq!(asked[0], json!({ "source": "github", "find": true, "limit": 1000 }));
+    assert_eq!(asked[0], json!({ "source": "github", "find": true, "limit": 100 }));
     assert_eq!(asked[1..], [&ids[..2], &ids[2..], &ids[2..]].map(|page| json!({ "events": page, "rate": 2 })));
 
     // Those that were named are named again, and programs are told in a list.
