@@ -1,5 +1,6 @@
 //! What a million stored events cost: accepts and claims, looking for events, replaying many of them beside live traffic, a restart.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -296,18 +297,24 @@ async fn beside_one(setting: &Setting, full: &Path, beside: Beside, keep_mib: u6
     let pace = Pace { time: Some(Duration::from_secs(20)), count: None, rate: Some(RATE) };
     let loaded = load(&server.hooks, 16, pace, accepts::pushes(&server.hooks)).await?;
     if let Some(mut replaying) = replaying {
-        let status = tokio::task::spawn_blocking(move || replaying.wait()).await??;
-        anyhow::ensure!(status.success(), "the replay failed");
+        anyhow::ensure!(replaying.try_wait()?.is_none(), "the replay ended while it was measured");
+        replaying.kill()?;
+        replaying.wait()?;
     }
     drop(server);
     std::fs::write(&config, before)?;
     Ok((loaded.at(0.5).as_secs_f64() * 1e3, loaded.at(0.99).as_secs_f64() * 1e3))
 }
 
+/// Begins a replay at the rate that it has where nothing is said, and waits until it has found what it is to put back.
 fn replay(setting: &Setting, server: &Server) -> anyhow::Result<std::process::Child> {
     let mut command = std::process::Command::new(&setting.gateway);
     let limit = REPLAYED.to_string();
-    command.args(["replay", "--source", "github", "--limit", &limit, "--rate", "2000", "--admin", &server.admin]);
-    let command = command.current_dir(&server.folder).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().context("cannot start the replay")
+    command.args(["replay", "--source", "github", "--limit", &limit, "--admin", &server.admin]);
+    let command = command.current_dir(&server.folder).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut replaying = command.spawn().context("cannot start the replay")?;
+    let mut told = BufReader::new(replaying.stderr.take().context("no standard error")?).lines().map_while(Result::ok);
+    anyhow::ensure!(told.any(|line| line.contains("so far, up to")), "the replay does not begin");
+    std::thread::spawn(move || told.for_each(drop));
+    Ok(replaying)
 }
