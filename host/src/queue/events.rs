@@ -195,6 +195,26 @@ pub(super) fn unknown(db: &Connection, ids: &[EventId]) -> rusqlite::Result<Vec<
 
 /// Looks for events.
 pub(super) fn events(db: &Connection, texts: &Texts, wanted: &Wanted) -> rusqlite::Result<Page> {
+    let (events, next) = search(db, texts, wanted, |looking, id| looking.look(id))?;
+    Ok(Page { events, next })
+}
+
+/// Looks for events of which no more is asked than their ids, and says where to look on.
+pub(super) fn ids(
+    db: &Connection,
+    texts: &Texts,
+    wanted: &Wanted,
+) -> rusqlite::Result<(Vec<EventId>, Option<EventId>)> {
+    search(db, texts, wanted, |looking, id| Ok(looking.is_wanted(id)?.then(|| EventId::from_i64(id))))
+}
+
+/// Looks for events, and gives what the look at each gave; and where to look on, unless that was the end.
+fn search<T>(
+    db: &Connection,
+    texts: &Texts,
+    wanted: &Wanted,
+    look: impl Fn(&Looking, i64) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<(Vec<T>, Option<EventId>)> {
     let (begun, mut found) = (Instant::now(), Vec::new());
     // One look sees one state of things.
     let _snapshot = db.unchecked_transaction()?;
@@ -206,16 +226,16 @@ pub(super) fn events(db: &Connection, texts: &Texts, wanted: &Wanted) -> rusqlit
     let mut search = Search::new(db, ids, wanted.bounds());
     while let Some(ids) = search.some()? {
         for id in ids {
-            found.extend(looking.look(id)?);
+            found.extend(look(&looking, id)?);
             if found.len() >= wanted.limit || begun.elapsed() > LOOK {
-                return Ok(Page { events: found, next: Some(EventId::from_i64(id)) });
+                return Ok((found, Some(EventId::from_i64(id))));
             }
         }
         if begun.elapsed() > LOOK {
-            return Ok(Page { events: found, next: Some(EventId::from_i64(search.end())) });
+            return Ok((found, Some(EventId::from_i64(search.end()))));
         }
     }
-    Ok(Page { events: found, next: None })
+    Ok((found, None))
 }
 
 impl<'a> Looking<'a> {
@@ -244,12 +264,7 @@ impl<'a> Looking<'a> {
 
     /// An event, if it is wanted.
     fn look(&self, id: i64) -> rusqlite::Result<Option<Listed>> {
-        let mut statement = self.db.prepare_cached(ONE)?;
-        let row = statement.query_row([id], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)));
-        let Some((numbers, received_at)) = row.optional()? else { return Ok(None) };
-        if !self.meant.contains(&numbers) || !self.has_text(id)? {
-            return Ok(None);
-        }
+        let Some((numbers, received_at)) = self.look_at_itself(id)? else { return Ok(None) };
         let Some(kind) = self.kinds.get(&numbers) else { return Ok(None) };
         let deliveries = stands(self.db, id)?;
         let went = went(self.db, id, &deliveries)?;
@@ -269,6 +284,22 @@ impl<'a> Looking<'a> {
             went,
             deliveries,
         }))
+    }
+
+    /// The numbers of an event's kind and when it was received, if it is wanted whatever became of it.
+    fn look_at_itself(&self, id: i64) -> rusqlite::Result<Option<((i64, i64), i64)>> {
+        let mut statement = self.db.prepare_cached(ONE)?;
+        let row = statement.query_row([id], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).optional()?;
+        let Some((numbers, _)) = row else { return Ok(None) };
+        Ok(if self.meant.contains(&numbers) && self.has_text(id)? { row } else { None })
+    }
+
+    /// Whether an event is wanted. Its deliveries are not looked at where nothing is asked of them.
+    fn is_wanted(&self, id: i64) -> rusqlite::Result<bool> {
+        match self.wanted {
+            Wanted { went: None, subscriber: None, .. } => Ok(self.look_at_itself(id)?.is_some()),
+            _ => Ok(self.look(id)?.is_some()),
+        }
     }
 
     fn has_text(&self, id: i64) -> rusqlite::Result<bool> {

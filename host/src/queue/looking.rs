@@ -24,6 +24,12 @@ impl Queue {
         looked(&self.looker, move |reader| events::events(&reader.0, &texts, &wanted)).await
     }
 
+    /// Looks for the ids alone of events, and says where to look on.
+    pub async fn ids(&self, wanted: Wanted) -> anyhow::Result<(Vec<EventId>, Option<EventId>)> {
+        let texts = self.texts.clone();
+        looked(&self.looker, move |reader| events::ids(&reader.0, &texts, &wanted)).await
+    }
+
     /// Those of these events that there are none of.
     pub async fn unknown(&self, events: Vec<EventId>) -> anyhow::Result<Vec<EventId>> {
         looked(&self.looker, move |reader| events::unknown(&reader.0, &events)).await

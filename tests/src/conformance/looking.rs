@@ -176,19 +176,28 @@ impl Model {
     }
 }
 
+/// All pages of what is wanted, from a look that gives one and says where to look on.
+fn all_pages<T>(wanted: Wanted, look: impl Fn(Wanted) -> (Vec<T>, Option<EventId>)) -> anyhow::Result<Vec<T>> {
+    let (mut found, mut before) = (Vec::new(), wanted.before);
+    loop {
+        let (page, next) = look(Wanted { before, ..wanted.clone() });
+        ensure!(page.len() <= wanted.limit, "{} are more than {}", page.len(), wanted.limit);
+        found.extend(page);
+        match next {
+            None => return Ok(found),
+            next => before = next,
+        }
+    }
+}
+
 impl<E: Engine> World<E> {
     /// All pages of what is wanted.
     pub fn all_events(&self, wanted: Wanted) -> anyhow::Result<Vec<Listed>> {
-        let (mut found, mut before, queue) = (Vec::new(), wanted.before, self.desk.queue());
-        loop {
-            let page = self.desk.look(queue.events(Wanted { before, ..wanted.clone() }));
-            ensure!(page.events.len() <= wanted.limit, "{} are more than {}", page.events.len(), wanted.limit);
-            found.extend(page.events);
-            match page.next {
-                None => return Ok(found),
-                next => before = next,
-            }
-        }
+        let queue = self.desk.queue();
+        all_pages(wanted, |wanted| {
+            let page = self.desk.look(queue.events(wanted));
+            (page.events, page.next)
+        })
     }
 
     fn compare_events(&self, wanted: Wanted) -> anyhow::Result<()> {
@@ -196,6 +205,9 @@ impl<E: Engine> World<E> {
         let found = self.all_events(wanted.clone())?;
         let told: Vec<EventId> = found.iter().map(|listed| listed.id).collect();
         ensure!(told == expected, "{wanted:?}: {told:?} and not {expected:?}");
+        let queue = self.desk.queue();
+        let ids = all_pages(wanted.clone(), |wanted| self.desk.look(queue.ids(wanted)))?;
+        ensure!(ids == expected, "{wanted:?}: {ids:?} by their ids, and not {expected:?}");
         found.iter().try_for_each(|listed| self.model.compare_listed(listed))
     }
 

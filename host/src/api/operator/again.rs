@@ -201,17 +201,21 @@ async fn meant(queue: &Queue, asked: &Asked, plugins: &[Arc<str>]) -> Result<Mea
         return Ok(Meant { events, unknown: texts(&unknown), next: None });
     }
     let wanted = asked.wanted(MOST)?;
-    let page = match asked.state {
-        Some(faces::State::Dead) => dead_of(queue, &wanted, plugins).await?,
+    let (mut events, next) = match asked.state {
+        Some(faces::State::Dead) => {
+            let Page { events, next } = dead_of(queue, &wanted, plugins).await?;
+            (events.iter().map(|event| event.id).collect(), next)
+        }
         // Who never had an event, or may have had it in any way, gets it all the same.
         None | Some(faces::State::Unrouted | faces::State::LetGo) => {
-            queue.events(Wanted { went: asked.state.map(Into::into), ..wanted }).await?
+            queue.ids(Wanted { went: asked.state.map(Into::into), ..wanted }).await?
         }
         Some(state) => {
-            queue.events(Wanted { went: Some(state.into()), subscriber: asked.plugin.clone(), ..wanted }).await?
+            queue.ids(Wanted { went: Some(state.into()), subscriber: asked.plugin.clone(), ..wanted }).await?
         }
     };
-    Ok(Meant { events: page.events.iter().rev().map(|event| event.id).collect(), unknown: Vec::new(), next: page.next })
+    events.reverse();
+    Ok(Meant { events, unknown: Vec::new(), next })
 }
 
 /// The events of which any of these plugins has a dead delivery, the newest first.
