@@ -113,12 +113,16 @@ impl Texts {
             let known = self.known();
             (known.last().unwrap_or(0), known.open.clone())
         };
-        let new = after(db, last)?;
+        let (new, more) = after(db, last)?;
         for (id, payload) in &new {
             open.get_or_insert_with(|| Arc::new(Open::new())).add(*id, payload);
         }
         match open {
-            Some(open) if !new.is_empty() => self.keep(open).map(|()| true),
+            // Of a full block some of them may be left over.
+            Some(open) if !new.is_empty() => {
+                let is_full = open.is_full();
+                self.keep(open).map(|()| more || is_full)
+            }
             _ => Ok(false),
         }
     }
@@ -182,9 +186,9 @@ impl From<rusqlite::Error> for Unfit {
     }
 }
 
-/// Some of the payloads of the events after one. Nothing is held any more when they are looked at: whoever reads keeps the log from being
-/// begun anew.
-fn after(db: &Connection, last: i64) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+/// Some of the payloads of the events after one, and whether there may be more. Nothing is held any more when they are looked at: whoever
+/// reads keeps the log from being begun anew.
+fn after(db: &Connection, last: i64) -> rusqlite::Result<(Vec<(i64, Vec<u8>)>, bool)> {
     let mut statement = db.prepare_cached(NEXT)?;
     let mut rows = statement.query(params![last, STEP as i64])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
@@ -198,7 +202,8 @@ fn after(db: &Connection, last: i64) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
         bytes += payload.len();
         found.push((row.get(0)?, payload));
     }
-    Ok(found)
+    let more = found.len() == STEP || bytes >= STEP_BYTES;
+    Ok((found, more))
 }
 
 /// Makes sure that a block has all events of the queue between two that have a payload.
@@ -223,7 +228,8 @@ fn keep_up(texts: &Weak<Texts>, file: &Path, ended: &Receiver<()>) {
     loop {
         let (begun, Some(texts)) = (Instant::now(), texts.upgrade()) else { return };
         let wait = match texts.follow(file, &mut opened) {
-            // Half of the time nobody reads, so that the log can be begun anew.
+            // Half of the time nobody reads, so that the log can be begun anew. A few at a time would cost more than they are: they wait for
+            // others, and are found without it meanwhile.
             Ok(true) => begun.elapsed(),
             Ok(false) => EACH,
             Err(error) => {
