@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Gateway, NotNow};
+use super::printed;
 use super::table::harmless;
 use super::when::local_ms;
 
@@ -114,7 +115,7 @@ impl Again {
                         printed[name] = events.into();
                     }
                 }
-                outln!("{}", serde_json::to_string_pretty(&printed)?);
+                outln!("{}", printed::pretty(&printed)?);
             }
             As::Text => {
                 let by_plugin: Vec<String> = done.iter().map(|(plugin, count)| format!("{plugin} {count}")).collect();

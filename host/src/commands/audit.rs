@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::Door;
+use super::printed;
 use super::table::{Column, print_table};
 use super::when::local;
 
@@ -29,7 +30,7 @@ impl Audit {
         let path = format!("/api/v1/audit?limit={}", self.limit);
         let noted = super::block_on(async { self.door.open()?.ask(Method::GET, &path, None).await })??;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&noted)?);
+            outln!("{}", printed::pretty(&noted)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = noted.as_array().into_iter().flatten().map(row).collect();

@@ -8,6 +8,8 @@ use hookgate::config::{Config, FILE, Overrides};
 use hookgate::queue::{Already, Copied, back_up, restore};
 use hookgate::webhooks::KEY_FILE;
 
+use super::printed;
+
 /// Copy all that was accepted into one file, whether or not the gateway runs
 #[derive(Args)]
 #[command(
@@ -60,7 +62,7 @@ impl Place {
 
     fn print(&self, copied: &Copied, told: String) -> anyhow::Result<()> {
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(copied)?);
+            outln!("{}", printed::pretty(copied)?);
             return Ok(());
         }
         let Copied { events, open, bytes } = copied;

@@ -14,6 +14,7 @@ use hookgate::plugins::{Granting, Plugins, Standing};
 use hookgate::provider::Key;
 use hookgate::runtime::{Compiler, EngineLimits, Runtime};
 
+use super::printed;
 use super::table::harmless;
 
 /// Read the config and load every plugin as `serve` would, and tell all that is wrong
@@ -35,7 +36,7 @@ impl Check {
         let standings = super::block_on(load(&config))??;
         config.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&standings)?);
+            outln!("{}", printed::pretty(&standings)?);
         } else {
             print_all(&self, &config, &standings);
         }

@@ -11,6 +11,7 @@ use super::again::{AGAIN, Again, As, Pace};
 use super::events::pages;
 use super::filter::Filter;
 use super::gateway::Door;
+use super::printed;
 use super::table::{Column, print_table};
 use super::when::local;
 
@@ -117,7 +118,7 @@ impl List {
         let (gateway, fields) = (self.door.open()?, self.filter.fields()?);
         let (mut dead, next) = pages(&gateway, "/api/v1/dead", "dead", fields, self.limit as usize).await?;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&json!({ "dead": dead, "next": next }))?);
+            outln!("{}", printed::pretty(&json!({ "dead": dead, "next": next }))?);
             return Ok(ExitCode::SUCCESS);
         }
         // An event may be dead at several.

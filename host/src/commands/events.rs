@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::filter::{Filter, with_query};
 use super::gateway::{Door, Gateway};
+use super::printed;
 use super::table::{Column, print_table};
 use super::when::{local, local_ms};
 
@@ -98,7 +99,7 @@ impl Events {
         }
         let (events, next) = pages(gateway, PATH, "events", fields, self.limit as usize).await?;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&json!({ "events": events, "next": next }))?);
+            outln!("{}", printed::pretty(&json!({ "events": events, "next": next }))?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = events.iter().map(row).collect();

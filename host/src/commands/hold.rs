@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::{Door, word};
+use super::printed;
 use super::table::{Column, print_table};
 
 /// Show how each plugin stands: what it wants, what it may use, what became of its deliveries
@@ -66,7 +67,7 @@ impl Plugins {
         let asking = async { self.door.open()?.ask(Method::GET, "/api/v1/plugins", None).await };
         let plugins = super::block_on(asking)??;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&plugins)?);
+            outln!("{}", printed::pretty(&plugins)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = plugins.as_array().into_iter().flatten().map(row).collect();
@@ -129,7 +130,7 @@ impl One {
         let path = format!("/api/v1/plugins/{}/{what}", word(&self.plugin));
         let held = super::block_on(async { self.door.open()?.ask(Method::POST, &path, None).await })??;
         match self.json {
-            true => outln!("{}", serde_json::to_string_pretty(&held)?),
+            true => outln!("{}", printed::pretty(&held)?),
             false => outln!("{} {told}", self.plugin),
         }
         Ok(ExitCode::SUCCESS)

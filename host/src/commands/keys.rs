@@ -8,6 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::gateway::{Door, word};
+use super::printed;
 use super::table::{Column, harmless, print_table};
 use super::when::local;
 
@@ -105,7 +106,7 @@ impl Create {
         let asked = json!({ "name": name, "role": self.role.role() });
         let made = self.door.open()?.ask(Method::POST, "/api/v1/keys", Some(asked)).await?;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&made)?);
+            outln!("{}", printed::pretty(&made)?);
         } else {
             eprintln!(
                 "made {}, called {name:?}, to {}; this is the only time that it is shown",
@@ -122,7 +123,7 @@ impl List {
     async fn run(self) -> anyhow::Result<ExitCode> {
         let keys = self.door.open()?.ask(Method::GET, "/api/v1/keys", None).await?;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&keys)?);
+            outln!("{}", printed::pretty(&keys)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = keys.as_array().into_iter().flatten().map(row).collect();

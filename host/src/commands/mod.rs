@@ -24,6 +24,7 @@ pub mod hold;
 pub mod init;
 pub mod keys;
 pub mod new;
+mod printed;
 pub mod providers;
 pub mod refusals;
 pub mod replay;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use hookgate::provider::{Provider, catalogue};
 
+use super::printed;
+
 /// List the senders that are known, or teach one of them
 #[derive(Args)]
 #[command(after_help = "Example:  hookgate providers github")]
@@ -26,12 +28,12 @@ impl Providers {
             (None, false) => catalogue::all().for_each(|provider| outln!("{:<20} {}", provider.name, provider.about)),
             (None, true) => {
                 let all: Vec<_> = catalogue::all().map(|provider| as_json(&provider)).collect();
-                outln!("{}", serde_json::to_string_pretty(&all)?);
+                outln!("{}", printed::pretty(&all)?);
             }
             (Some(name), json) => {
                 let provider = find(name)?;
                 match json {
-                    true => outln!("{}", serde_json::to_string_pretty(&as_json(&provider))?),
+                    true => outln!("{}", printed::pretty(&as_json(&provider))?),
                     false => teach(&provider),
                 }
             }

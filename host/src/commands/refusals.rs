@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::gateway::{Door, word};
+use super::printed;
 use super::table::{Column, print_table};
 use super::when::{local, said};
 
@@ -50,7 +51,7 @@ impl Refusals {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let refused = super::block_on(async { self.door.open()?.ask(Method::GET, &self.path()?, None).await })??;
         if self.json {
-            outln!("{}", serde_json::to_string_pretty(&refused)?);
+            outln!("{}", printed::pretty(&refused)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = refused.as_array().into_iter().flatten().map(row).collect();

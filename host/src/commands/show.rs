@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::gateway::{Door, word};
+use super::printed;
 use super::saved;
 use super::table::harmless;
 use super::when::local;
@@ -44,7 +45,7 @@ impl Show {
             eprintln!("saved into {}: hookgate try PLUGIN.wasm --event {0}", folder.display());
         }
         match self.json {
-            true => outln!("{}", serde_json::to_string_pretty(&event)?),
+            true => outln!("{}", printed::pretty(&event)?),
             false => self.print(&event),
         }
         Ok(ExitCode::SUCCESS)

@@ -19,6 +19,7 @@ use hookgate::runtime::{
     Called, CompileLimits, Compiler, EngineLimits, Generation, Level, Manifest, Plugin, Powers, Runtime,
 };
 
+use super::printed;
 use super::table::harmless;
 
 /// Run a plugin once, outside the gateway: its outcome, its log and what it cost
@@ -361,7 +362,7 @@ impl Report<'_> {
             "cpu_us": self.median(|called| called.cost.cpu).as_secs_f64() * 1e6,
             "memory_bytes": last.cost.memory_bytes,
         });
-        outln!("{}", serde_json::to_string_pretty(&report)?);
+        outln!("{}", printed::pretty(&report)?);
         Ok(())
     }
 }

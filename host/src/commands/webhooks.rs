@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Usage;
 use super::gateway::{Door, word};
+use super::printed;
 use super::table::{Column, harmless, print_table};
 use super::when::local;
 
@@ -214,10 +215,9 @@ impl Common {
 
     /// Prints the answer as JSON, or as the command does.
     fn print(&self, answer: &Value, as_text: impl FnOnce(&Value)) -> anyhow::Result<ExitCode> {
-        if self.json {
-            outln!("{}", serde_json::to_string_pretty(answer)?)
-        } else {
-            as_text(answer)
+        match self.json {
+            true => outln!("{}", printed::pretty(answer)?),
+            false => as_text(answer),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -11,10 +11,14 @@ const WORD: &str = "file.a\u{61c}\u{200e}\u{200f}\u{202e}\u{2066}\u{2069}z";
 
 /// Nothing that is printed is odd, and what was is spelled out.
 fn assert_harmless(what: &str, ran: &Ran) {
+    assert_spelled(what, ran, "\\u{200f}");
+}
+
+fn assert_spelled(what: &str, ran: &Ran, spelled: &str) {
     let printed = format!("{}{}", ran.out, ran.err);
     let odd = ODD.chars().filter(|c| !c.is_ascii_graphic()).find(|odd| printed.contains(*odd));
     assert_eq!(odd.map(|odd| odd.escape_unicode().to_string()), None, "{what}: {printed:?}");
-    assert!(printed.contains("\\u{200f}"), "{what} shows nothing of it: {printed:?}");
+    assert!(printed.contains(spelled), "{what} shows nothing of it: {printed:?}");
 }
 
 #[test]
@@ -95,5 +99,10 @@ fn what_is_kept_of_an_event_is_harmless_however_it_is_looked_at() {
         let ran = run_hookgate(&home, &[words, &["--admin", &admin]].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_harmless(&words.join(" "), &ran);
+    }
+    for words in [&["events"][..], &["show", &id], &["dead"]] {
+        let ran = run_hookgate(&home, &[words, &["--json", "--admin", &admin]].concat());
+        assert_spelled(&format!("{} --json", words.join(" ")), &ran, "\\u200f");
+        assert!(serde_json::from_str::<serde_json::Value>(&ran.out).unwrap().to_string().contains(WORD), "{ran:?}");
     }
 }

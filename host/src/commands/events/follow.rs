@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::super::filter::with_query;
 use super::super::gateway::{Away, Gateway, NotNow};
+use super::super::printed;
 use super::super::table::print_row;
 use super::{COLUMNS, Events, PAGE, PATH, pages, row};
 
@@ -141,7 +142,7 @@ impl Events {
             return Ok(());
         }
         if self.json {
-            outln!("{}", serde_json::to_string(event)?);
+            outln!("{}", printed::in_a_line(event)?);
             return Ok(());
         }
         let mut row = row(event);
