@@ -135,8 +135,7 @@ impl Setting {
 
     fn is_done(&self, id: &str) {
         let ledger = self.home.ledger();
-        let within = Duration::from_secs(WAIT_S + 20);
-        eventually_within(within, "it is done", || ledger.state("patient", id) == Some(State::Done));
+        eventually("it is done", || ledger.state("patient", id) == Some(State::Done));
     }
 
     /// All that was taken is there with its body, and its repeats are told.

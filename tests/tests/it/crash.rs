@@ -109,9 +109,10 @@ fn a_call_that_runs_when_it_is_asked_to_stop_is_let_end() {
 
 #[test]
 fn what_fails_while_it_stops_is_told_and_does_not_end_well() {
-    let home = Home::new();
+    let home = Home::with("server.drain_ms = 60000");
+    // Longer than it takes to take the folder away.
     let handle = "(call $log (i32.const 2) {begun})
-         (i32.store (i32.const 272) (i32.const 1)) (i64.store (i32.const 280) (i64.const 8000000000))
+         (i32.store (i32.const 272) (i32.const 1)) (i64.store (i32.const 280) (i64.const 16000000000))
          (drop (call $poll_oneoff (i32.const 256) (i32.const 512) (i32.const 1) (i32.const 768)))";
     home.install("sleeper", Guest::wanting(&["push"]).handling(handle).module());
     let mut gateway = Process::start(&home);

@@ -253,7 +253,11 @@ fn a_plugin_that_comes_later_gets_what_was_before_it() {
     let issue = gateway.post(&home.sender("github").webhook("issues.opened")).id();
     eventually("it is done", || state(&gateway, &push) == "done");
     home.install("later", worker(&["push", "issues.*"]).component());
-    eventually("it is live", || gateway.slot("later") == "live");
+    // Live, and written down as somebody who may get something.
+    eventually("it is known", || {
+        api(gateway.admin, "", "GET", "/api/v1/dead?plugin=later", None).status == 200
+            && gateway.slot("later") == "live"
+    });
     assert_eq!(home.ledger().state("later", &push), None);
 
     let unrouted = post(&gateway, "/api/v1/replay", json!({ "state": "unrouted" }));
