@@ -10,6 +10,7 @@
 //! - [`others`]: plugins in other languages.
 //! - [`faketime`]: what sets the clock of one process, for tests.
 //! - [`schemathesis`]: what holds the API against its description, for tests.
+//! - [`syncs`]: what has the syncs of one process fail, for tests.
 //! - [`torture`]: the gateway under fire, on a large scale.
 //! - [`process`]: other programs, called so that their failures can be read.
 //!
@@ -23,6 +24,7 @@ mod plugins;
 mod process;
 mod project;
 mod schemathesis;
+mod syncs;
 mod tools;
 mod torture;
 mod wasm;
@@ -179,6 +181,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
     let without = samples(project, &toolchain, &samples_dir)?;
     contract(project, &toolchain, &samples_dir)?;
     let receivers = others::receivers(project, &without)?;
+    let syncs = syncs::build(project)?;
     let faketime = faketime::set_up()?;
     let schemathesis = schemathesis::set_up(project)?;
     announce("running the tests");
@@ -192,6 +195,7 @@ fn test(project: &Project, args: &[OsString]) -> Result<()> {
         .env("HOOKGATE_RECEIVERS", receivers)
         .env("HOOKGATE_FAKETIME", faketime)
         .env("HOOKGATE_SCHEMATHESIS", schemathesis)
+        .env("HOOKGATE_SYNCS", syncs)
         .env("HOOKGATE_TOOLS", Tools::find()?.path()?)
         .env("HOOKGATE_RUST", toolchain.script());
     run(&mut tests)?;

@@ -8,13 +8,14 @@ use clap::Args;
 
 use crate::process::{announce, hand_over, run};
 use crate::project::Project;
-use crate::{faketime, schemathesis};
+use crate::{faketime, schemathesis, syncs};
 
 /// What `cargo xtask torture --help` teaches below the options.
 pub const TORTURE: &str = "\
 Drivers:
   kill         SIGKILL at random moments, also while it stops, while 64 connections send
   supervision  SIGTERM under load; SIGKILL with a million events stored; one event that ends it each time
+  syncs        syncs fail below it while 64 connections send
   power        the queue alone: the power goes, with all that was not synced, or with parts of it
   faults       the queue alone: calls of the disk fail, also while the log is moved, and it fills up
   damage       the queue alone: bits of its files are flipped, and files are cut off
@@ -64,9 +65,13 @@ impl Torture {
         let wants = |name: &str| self.names.is_empty() || self.names.iter().any(|wanted| wanted == name);
         let faketime = if wants("clocks") { faketime::set_up()? } else { OsString::new() };
         let schemathesis = if wants("api") { schemathesis::set_up(project)? } else { OsString::new() };
+        let syncs = if wants("syncs") { syncs::build(project)? } else { OsString::new() };
         let mut torture = project.command(&project.binary("release", "hookgate-torture"));
         torture.args(&self.names).env("HOOKGATE_BIN", project.binary("release", "hookgate"));
-        torture.env("HOOKGATE_FAKETIME", faketime).env("HOOKGATE_SCHEMATHESIS", schemathesis);
+        torture
+            .env("HOOKGATE_FAKETIME", faketime)
+            .env("HOOKGATE_SCHEMATHESIS", schemathesis)
+            .env("HOOKGATE_SYNCS", syncs);
         // It runs tests as we would.
         torture.env("CARGO_TARGET_DIR", &project.target);
         torture.args(self.long.then_some("--long"));

@@ -15,6 +15,7 @@ mod proof;
 mod report;
 pub mod supervision;
 mod traffic;
+pub mod unsynced;
 
 pub use report::{Bound, Figure, Report};
 

@@ -8,3 +8,4 @@ mod disk_faults;
 mod kill_loop;
 mod power;
 mod supervision;
+mod unsynced;

@@ -375,8 +375,8 @@ fn only_the_config_reads_the_environment() {
 }
 
 #[test]
-fn the_unsafe_of_the_host_is_in_the_cache_and_that_of_tests_below_sqlite() {
-    let may = ["host/src/runtime/cache.rs", "tests/disk/src/vfs.rs"];
+fn the_unsafe_of_the_host_is_in_the_cache_and_that_of_tests_below_sqlite_and_the_c_library() {
+    let may = ["host/src/runtime/cache.rs", "tests/disk/src/vfs.rs", "tests/syncs/src/lib.rs"];
     for source in all_sources() {
         // What is compiled there stands in for the gateway's own macro.
         let is_ui = source.path.contains("/tests/ui/");

@@ -1,7 +1,16 @@
-//! The queue alone, on a disk that loses power, fails, or flips bits: what its drivers counted, in the form of the others.
+//! A disk that loses power, fails, or flips bits, mostly below the queue alone: what its drivers counted, in the form of the others.
 
 use hookgate_tests::fire::power::{self, Way};
-use hookgate_tests::fire::{Bound, Report, damage, faults, full};
+use hookgate_tests::fire::{Bound, Report, damage, faults, full, unsynced};
+
+/// Syncs fail so many times below the whole gateway.
+pub fn syncs(seed: u64, rounds: u64) -> Report {
+    unsynced::run(seed, rounds).unwrap_or_else(|| {
+        let mut report = Report::new("syncs", seed);
+        report.note("HOOKGATE_SYNCS is set", 0, Bound::AtLeast(1));
+        report
+    })
+}
 
 /// The power goes so many times: once with all that was not synced, once with parts of it, and once without syncs, which must be found to
 /// lose. So many of the times at least it has to go while the log is being moved.

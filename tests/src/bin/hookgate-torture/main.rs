@@ -59,14 +59,26 @@ impl Scale {
     }
 }
 
-const NAMES: [&str; 10] =
-    ["kill", "supervision", "power", "faults", "damage", "simulate", "conformance", "api", "clocks", "versions"];
+const NAMES: [&str; 11] = [
+    "kill",
+    "supervision",
+    "syncs",
+    "power",
+    "faults",
+    "damage",
+    "simulate",
+    "conformance",
+    "api",
+    "clocks",
+    "versions",
+];
 
 /// All drivers, in the order in which they run. Another one is a line here, one in `NAMES`, and one in the help of xtask.
 const DRIVERS: [Driver; NAMES.len()] = [
     // One round in three is a stop that may have ended before it is killed: so many rounds are at least 25 kills, and 500.
     Driver { name: "kill", run: |seed, scale| fire::kill::run(seed, scale.of(38, 750), scale.of(50_000, 1_000_000)) },
     Driver { name: "supervision", run: |seed, scale| fire::supervision::run(seed, scale.of(5, 50), 1_000_000) },
+    Driver { name: "syncs", run: |seed, scale| disks::syncs(seed, scale.of(20, 200)) },
     Driver { name: "power", run: |seed, scale| disks::power(seed, scale.of(20, 200), scale.of(0, 1)) },
     // Ten points are one call of each kind, from the opening and from when it is open.
     Driver {
