@@ -247,8 +247,33 @@ async fn whole_search(server: &Server, filter: &str) -> anyhow::Result<String> {
 #[derive(Clone, Copy)]
 struct Beside {
     name: &'static str,
-    replay: bool,
+    replay: Option<Replay>,
     retention: bool,
+}
+
+/// What a replay does first, and then.
+#[derive(Clone, Copy)]
+enum Replay {
+    Finds,
+    PutsBack,
+}
+
+impl Replay {
+    /// How many events it is of: it looks for as long as there are more.
+    fn limit(self) -> u64 {
+        match self {
+            Replay::Finds => 100 * REPLAYED,
+            Replay::PutsBack => REPLAYED,
+        }
+    }
+
+    /// What it tells meanwhile.
+    fn tells(self) -> &'static str {
+        match self {
+            Replay::Finds => "events so far",
+            Replay::PutsBack => "so far, up to",
+        }
+    }
 }
 
 /// Live traffic's p99 alone, beside a replay of many events, and beside that with retention running: each in every round.
@@ -258,9 +283,10 @@ async fn beside_replay(setting: &Setting, report: &mut Report, full: &Path) -> a
         &["beside", "p50 ms", "p99 ms", "of p99 alone", "of that in each round"],
     );
     let beside = [
-        Beside { name: "nothing", replay: false, retention: false },
-        Beside { name: "the replay", replay: true, retention: false },
-        Beside { name: "the replay and retention", replay: true, retention: true },
+        Beside { name: "nothing", replay: None, retention: false },
+        Beside { name: "the replay, while it finds all that are meant", replay: Some(Replay::Finds), retention: false },
+        Beside { name: "the replay", replay: Some(Replay::PutsBack), retention: false },
+        Beside { name: "the replay and retention", replay: Some(Replay::PutsBack), retention: true },
     ];
     let size = std::fs::metadata(full.join("data/hookgate.db"))?.len() >> 20;
     let mut found = vec![Vec::new(); beside.len()];
@@ -293,7 +319,7 @@ async fn beside_one(setting: &Setting, full: &Path, beside: Beside, keep_mib: u6
     let more = if beside.retention { format!("[delivery]\nkeep_mib = {keep_mib}\n") } else { String::new() };
     std::fs::write(&config, format!("{before}{more}"))?;
     let server = server::gateway_in(setting, full, &["--log-level", "error"])?;
-    let replaying = beside.replay.then(|| replay(setting, &server)).transpose()?;
+    let replaying = beside.replay.map(|stage| replay(setting, &server, stage)).transpose()?;
     let pace = Pace { time: Some(Duration::from_secs(20)), count: None, rate: Some(RATE) };
     let loaded = load(&server.hooks, 16, pace, accepts::pushes(&server.hooks)).await?;
     if let Some(mut replaying) = replaying {
@@ -306,15 +332,15 @@ async fn beside_one(setting: &Setting, full: &Path, beside: Beside, keep_mib: u6
     Ok((loaded.at(0.5).as_secs_f64() * 1e3, loaded.at(0.99).as_secs_f64() * 1e3))
 }
 
-/// Begins a replay at the rate that it has where nothing is said, and waits until it has found what it is to put back.
-fn replay(setting: &Setting, server: &Server) -> anyhow::Result<std::process::Child> {
+/// Begins a replay at the rate that it has where nothing is said, and waits until it is at what is wanted of it.
+fn replay(setting: &Setting, server: &Server, stage: Replay) -> anyhow::Result<std::process::Child> {
     let mut command = std::process::Command::new(&setting.gateway);
-    let limit = REPLAYED.to_string();
+    let limit = stage.limit().to_string();
     command.args(["replay", "--source", "github", "--limit", &limit, "--admin", &server.admin]);
     let command = command.current_dir(&server.folder).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut replaying = command.spawn().context("cannot start the replay")?;
     let mut told = BufReader::new(replaying.stderr.take().context("no standard error")?).lines().map_while(Result::ok);
-    anyhow::ensure!(told.any(|line| line.contains("so far, up to")), "the replay does not begin");
+    anyhow::ensure!(told.any(|line| line.contains(stage.tells())), "the replay does not begin");
     std::thread::spawn(move || told.for_each(drop));
     Ok(replaying)
 }
