@@ -24,6 +24,9 @@ const KEY: &str = "HOOKGATE_API_KEY";
 /// The variable that holds the admin token, where the config does not say.
 const TOKEN: &str = "HOOKGATE_ADMIN_TOKEN";
 
+/// Where it is asked how plugins stand.
+pub const PLUGINS: &str = "/api/v1/plugins";
+
 /// How long an answer may take, and how large it may be.
 const PATIENCE: Duration = Duration::from_secs(40);
 const ANSWER_BYTES: usize = 64 << 20;
@@ -56,17 +59,19 @@ pub struct Gateway {
 pub struct Away(String);
 
 impl Door {
+    /// The config that is read, where one is.
+    pub fn file(&self) -> Option<&Path> {
+        let file = self.config.as_deref().unwrap_or(Path::new(FILE));
+        // An address alone is enough.
+        let is_read = self.admin.is_none() || self.config.is_some() || file.exists();
+        is_read.then_some(file)
+    }
+
     /// Finds the gateway, without asking it anything.
     pub fn open(&self) -> anyhow::Result<Gateway> {
         let file = self.config.as_deref().unwrap_or(Path::new(FILE));
-        let config = match (&self.admin, &self.config) {
-            // An address alone is enough.
-            (Some(_), None) if !file.exists() => None,
-            _ => {
-                let overrides = Overrides { secrets_may_be_missing: true, ..Overrides::default() };
-                Some(Config::read(file, &overrides)?)
-            }
-        };
+        let overrides = Overrides { secrets_may_be_missing: true, ..Overrides::default() };
+        let config = self.file().map(|file| Config::read(file, &overrides)).transpose()?;
         let base = match (&self.admin, &config) {
             (Some(url), _) if url.contains("://") => url.trim_end_matches('/').to_owned(),
             (Some(address), _) => format!("http://{address}"),

@@ -6,7 +6,7 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
-use super::gateway::{Door, word};
+use super::gateway::{Door, PLUGINS, word};
 use super::printed;
 use super::table::{Column, print_table};
 
@@ -64,7 +64,7 @@ const COLUMNS: [Column; 10] = [
 
 impl Plugins {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let asking = async { self.door.open()?.ask(Method::GET, "/api/v1/plugins", None).await };
+        let asking = async { self.door.open()?.ask(Method::GET, PLUGINS, None).await };
         let plugins = super::block_on(asking)??;
         if self.json {
             outln!("{}", printed::pretty(&plugins)?);
@@ -96,7 +96,7 @@ fn row(plugin: &Value) -> Vec<String> {
 }
 
 /// The first line of why a plugin does not run, and where the others are told: lines to paste, which are of no use in a table.
-fn first_line(why: &str) -> String {
+pub(super) fn first_line(why: &str) -> String {
     match why.split_once('\n') {
         Some((first, _)) => format!("{first} (`hookgate check` tells the rest)"),
         None => why.to_owned(),

@@ -62,13 +62,21 @@ struct List {
 
 /// End a key, by its id or by its name
 #[derive(Args)]
-#[command(after_help = "Example:  hookgate keys revoke shop")]
+#[command(
+    after_help = "Example:  hookgate keys revoke key_...\n          hookgate keys revoke shop\n\nA name does where one key alone has it."
+)]
 struct Revoke {
     /// Which
     key: String,
     #[command(flatten)]
     door: Door,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
+
+/// Where keys are made, listed and ended.
+const KEYS: &str = "/api/v1/keys";
 
 /// What a key is good for.
 #[derive(Clone, Copy, ValueEnum)]
@@ -104,7 +112,7 @@ impl Create {
     async fn run(self) -> anyhow::Result<ExitCode> {
         let name = self.name.or(self.named).unwrap_or_else(|| "default".to_owned());
         let asked = json!({ "name": name, "role": self.role.role() });
-        let made = self.door.open()?.ask(Method::POST, "/api/v1/keys", Some(asked)).await?;
+        let made = self.door.open()?.ask(Method::POST, KEYS, Some(asked)).await?;
         if self.json {
             outln!("{}", printed::pretty(&made)?);
         } else {
@@ -121,7 +129,7 @@ impl Create {
 
 impl List {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let keys = self.door.open()?.ask(Method::GET, "/api/v1/keys", None).await?;
+        let keys = self.door.open()?.ask(Method::GET, KEYS, None).await?;
         if self.json {
             outln!("{}", printed::pretty(&keys)?);
             return Ok(ExitCode::SUCCESS);
@@ -144,9 +152,36 @@ fn text(of: &Value, field: &str) -> String {
 
 impl Revoke {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        let path = format!("/api/v1/keys/{}", word(&self.key));
-        self.door.open()?.ask(Method::DELETE, &path, None).await?;
-        outln!("{} is no key any more", self.key);
+        let gateway = self.door.open()?;
+        let keys = gateway.ask(Method::GET, KEYS, None).await?;
+        let is_meant = |key: &&Value| [&key["id"], &key["name"]].into_iter().any(|word| *word == *self.key);
+        let meant: Vec<&Value> = keys.as_array().into_iter().flatten().filter(is_meant).collect();
+        let key = match meant.as_slice() {
+            [] => anyhow::bail!("no such key: `hookgate keys list` has them all"),
+            [one] => *one,
+            several => return Err(self.ambiguous(several)),
+        };
+        // By its id: another of that name may have been made meanwhile.
+        let path = format!("{KEYS}/{}", word(key["id"].as_str().unwrap_or_default()));
+        gateway.ask(Method::DELETE, &path, None).await?;
+        match self.json {
+            true => outln!("{}", printed::pretty(key)?),
+            false => outln!("{}, called {:?}, is no key any more", text(key, "id"), text(key, "name")),
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// While one key takes another's place there are two of a name, and the new one is not to end with the old one.
+    fn ambiguous(&self, keys: &[&Value]) -> anyhow::Error {
+        let line = |key: &&Value| {
+            let [id, role] = ["id", "role"].map(|field| text(key, field));
+            format!("\n  {id}  {role}  made {}", local(&key["created_at"]))
+        };
+        let lines: String = keys.iter().map(line).collect();
+        anyhow::anyhow!(
+            "{} keys are meant by {:?}, and none was revoked: give the id of one{lines}",
+            keys.len(),
+            self.key
+        )
     }
 }

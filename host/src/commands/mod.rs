@@ -65,6 +65,11 @@ fn block_on<F: Future>(work: F) -> anyhow::Result<F::Output> {
     Ok(runtime.block_on(work))
 }
 
+/// So many of something.
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// A duration as people read it: three digits that count.
 fn brief(duration: std::time::Duration) -> String {
     let us = duration.as_secs_f64() * 1e6;

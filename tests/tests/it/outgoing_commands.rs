@@ -49,7 +49,7 @@ fn the_commands_do_the_same() {
         (vec!["webhooks", "rotate", id, "--grace-s", "60"], "secret      whsec_"),
         (vec!["webhooks", "update", id, "--active", "false"], "state       not active"),
         (vec!["keys", "list"], "shop"),
-        (vec!["keys", "revoke", "shop"], "shop is no key any more"),
+        (vec!["keys", "revoke", "shop"], "called \"shop\", is no key any more"),
         (vec!["webhooks", "delete", id], "is taken out"),
     ] {
         let ran = run(&words);
