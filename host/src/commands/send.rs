@@ -44,7 +44,7 @@ pub struct Send {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// How many a second, whatever the answers take
-    #[arg(long, value_name = "PER_SECOND")]
+    #[arg(long, value_name = "PER_SECOND", value_parser = above_zero)]
     rate: Option<f64>,
     /// How many at a time, where no rate is given
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -88,6 +88,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most of an answer that is read.
 const ANSWER_BYTES: usize = 64 << 10;
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "write a number above 0".to_owned())
+}
 
 impl Send {
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -139,7 +144,7 @@ impl Send {
         })
     }
 
-    async fn send_all(&self, sender: Arc<Sender>) -> Vec<Option<Answer>> {
+    async fn send_all(&self, sender: Arc<Sender>) -> Vec<anyhow::Result<Answer>> {
         let mut answers = Vec::with_capacity(self.count as usize);
         let mut sending = JoinSet::new();
         let begun = tokio::time::Instant::now();
@@ -155,7 +160,7 @@ impl Send {
             }
             let sender = sender.clone();
             // A lone event is the sample itself; of many each is another, also from those that were sent a moment ago.
-            sending.spawn(async move { sender.send(nth + 1).await.ok() });
+            sending.spawn(async move { sender.send(nth + 1).await });
         }
         answers.extend(sending.join_all().await);
         answers
@@ -172,40 +177,55 @@ impl Send {
         Ok(if *is == Meaning::Failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    fn print_all(&self, answers: Vec<Option<Answer>>, took: Duration) -> anyhow::Result<ExitCode> {
-        let count = |is: Meaning| answers.iter().flatten().filter(|answer| answer.is == is).count();
+    fn print_all(&self, answers: Vec<anyhow::Result<Answer>>, took: Duration) -> anyhow::Result<ExitCode> {
+        let sent = answers.len();
+        let (answers, errors): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        let answers: Vec<Answer> = answers.into_iter().flatten().collect();
+        let unanswered = errors.len();
+        let why = match errors.into_iter().find_map(Result::err) {
+            // Nothing of it was sent.
+            Some(error) if error.is::<super::Usage>() => return Err(error),
+            error => error.map(|error| format!("{error:#}")),
+        };
+        let count = |is: Meaning| answers.iter().filter(|answer| answer.is == is).count();
         let (accepted, duplicates, failed) =
             (count(Meaning::Accepted), count(Meaning::Duplicate), count(Meaning::Failed));
-        let unanswered = answers.iter().filter(|answer| answer.is_none()).count();
-        let mut times: Vec<Duration> = answers.iter().flatten().map(|answer| answer.took).collect();
-        times.sort();
-        let at = |part: f64| times.get(((times.len() as f64 - 1.0) * part) as usize).copied().unwrap_or_default();
-        let per_second = answers.len() as f64 / took.as_secs_f64();
+        let (half, most) = (percentile(&answers, 0.5), percentile(&answers, 0.99));
+        let per_second = sent as f64 / took.as_secs_f64();
         if self.json {
+            let ms = |took: Option<Duration>| took.map(|took| took.as_secs_f64() * 1e3);
             outln!(
                 "{}",
                 serde_json::json!({
-                    "sent": answers.len(), "accepted": accepted, "duplicates": duplicates, "refused": failed, "unanswered": unanswered,
-                    "per_second": per_second, "p50_ms": at(0.5).as_secs_f64() * 1e3, "p99_ms": at(0.99).as_secs_f64() * 1e3,
+                    "sent": sent, "accepted": accepted, "duplicates": duplicates, "refused": failed, "unanswered": unanswered,
+                    "unanswered_why": why, "per_second": per_second, "p50_ms": ms(half), "p99_ms": ms(most),
                 })
             );
         } else {
             outln!(
-                "{} sent in {}: {accepted} accepted, {duplicates} duplicates, {failed} refused, {unanswered} unanswered",
-                answers.len(),
+                "{sent} sent in {}: {accepted} accepted, {duplicates} duplicates, {failed} refused, {unanswered} unanswered",
                 super::brief(took)
             );
-            outln!(
-                "{per_second:.0} a second; half answered in {}, 99 of 100 in {}",
-                super::brief(at(0.5)),
-                super::brief(at(0.99))
-            );
-            if let Some(refused) = answers.iter().flatten().find(|answer| answer.is == Meaning::Failed) {
+            if let (Some(half), Some(most)) = (half, most) {
+                let (half, most) = (super::brief(half), super::brief(most));
+                outln!("{per_second:.0} a second; half answered in {half}, 99 of 100 in {most}");
+            }
+            if let Some(refused) = answers.iter().find(|answer| answer.is == Meaning::Failed) {
                 outln!("the first refusal: {} {}", refused.status, harmless(refused.text.trim_end()));
+            }
+            if let Some(why) = why {
+                outln!("the first that was not answered: {}", harmless(&why));
             }
         }
         Ok(if failed + unanswered == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// In which time such a part of the answers came; nothing, where none did.
+fn percentile(answers: &[Answer], part: f64) -> Option<Duration> {
+    let mut times: Vec<Duration> = answers.iter().map(|answer| answer.took).collect();
+    times.sort();
+    times.get(((times.len() as f64 - 1.0) * part) as usize).copied()
 }
 
 impl Sender {

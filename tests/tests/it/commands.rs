@@ -7,19 +7,19 @@ use std::process::Stdio;
 
 use hookgate::provider::catalogue;
 use hookgate_tests::{
-    Guest, Home, Process, Ran, State, Webhook, eventually, exchange, from_environment, run_hookgate, spawn_hookgate,
+    Guest, Home, Process, Ran, Webhook, eventually, exchange, from_environment, run_hookgate, spawn_hookgate,
 };
 use serde_json::Value;
 
-const FAILED: i32 = 1;
-const BAD_USAGE: i32 = 64;
+pub(crate) const FAILED: i32 = 1;
+pub(crate) const BAD_USAGE: i32 = 64;
 
-fn json(ran: &Ran) -> Value {
+pub(crate) fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
 }
 
 /// Asserts that a command ended so and said all of this to standard error.
-fn assert_fails(ran: &Ran, code: i32, told: &[&str]) {
+pub(crate) fn assert_fails(ran: &Ran, code: i32, told: &[&str]) {
     assert_eq!(ran.code, code, "{ran:?}");
     for words in told {
         assert!(ran.err.contains(words), "{words:?} is not in\n{}", ran.err);
@@ -65,9 +65,45 @@ fn init_writes_all_that_a_first_start_needs_and_overwrites_nothing() {
     assert_eq!(checked.code, 0, "{checked:?}");
 
     let again = run_hookgate(&home, &["init", "new"]);
-    assert_fails(&again, FAILED, &["new/hookgate.toml"]);
+    assert_fails(&again, FAILED, &["new/hookgate.toml and new/.env are there already", "`hookgate check`"]);
     assert_eq!(std::fs::read_to_string(new.join(".env")).unwrap(), secrets);
     assert_eq!(std::fs::read_to_string(new.join("hookgate.toml")).unwrap(), config);
+}
+
+#[test]
+fn init_writes_the_secrets_that_a_config_names_where_they_are_missing() {
+    let home = Home::new();
+    let config = "[server]\nadmin_token = { env = \"ADMIN\" }
+        [sources.app]\nprovider = \"discord\"\nsecrets = [{ env = \"APP\" }, { file = \"old\" }]
+        [sources.cloud]\nprovider = \"aws-sns\"\nsecrets = [{ env = \"TOPIC\" }]
+        [sources.pages]\nprovider = \"meta\"\nsecrets = [{ env = \"PAGES\" }]\nverify_token = { env = \"SHOWN\" }
+        [sources.shop]\nprovider = \"standard-webhooks\"\nsecrets = [{ env = \"SHOP\" }, { env = \"PAGES\" }]
+        [plugins.comment.hosts.\"api.frame.io\"]\nbearer = { env = \"FRAMEIO_TOKEN\" }\n";
+    std::fs::create_dir(home.path().join("mine")).unwrap();
+    home.write("mine/hookgate.toml", config);
+    home.write("mine/old", &"0".repeat(64));
+
+    let ran = run_hookgate(&home, &["init", "mine"]);
+
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for line in ["kept  mine/hookgate.toml\n", "wrote mine/.env: ", "no value for TOPIC, FRAMEIO_TOKEN: yours to say\n"]
+    {
+        assert!(ran.out.contains(line), "{line:?} is not in\n{}", ran.out);
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join("mine/hookgate.toml")).unwrap(), config);
+    let env = std::fs::read_to_string(home.path().join("mine/.env")).unwrap();
+    let names: Vec<&str> = env.lines().skip(1).map(|line| line.split_once('=').unwrap().0).collect();
+    assert_eq!(names, ["APP", "PAGES", "SHOWN", "SHOP", "ADMIN", "# TOPIC", "# FRAMEIO_TOKEN"]);
+    assert!(env.contains("\nAPP=seed:") && env.contains("\nSHOP=whsec_"), "{env}");
+    let given = "TOPIC=arn:aws:sns:us-east-1:123456789012:topic\nFRAMEIO_TOKEN=a-token-of-theirs\n";
+    home.write("mine/.env", &format!("{env}{given}"));
+    let checked = run_hookgate(&home, &["check", "--config", "mine/hookgate.toml"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+
+    home.write("mine/hookgate.toml", "[server\n");
+    std::fs::remove_file(home.path().join("mine/.env")).unwrap();
+    assert_fails(&run_hookgate(&home, &["init", "mine"]), BAD_USAGE, &["mine/hookgate.toml", "line 1"]);
+    assert!(!home.path().join("mine/.env").exists());
 }
 
 #[test]
@@ -176,84 +212,6 @@ fn serve_prints_every_address_source_and_plugin() {
     ] {
         assert!(printed.contains(&expected), "{expected:?} is not in\n{printed}");
     }
-}
-
-#[test]
-fn send_signs_as_the_sender_does_and_prints_the_answer() {
-    let home = Home::new();
-    home.install("worker", Guest::wanting(&["*"]).component());
-    let gateway = Process::start(&home);
-    for (source, event_type) in
-        [("frameio", "file.ready"), ("github", "push"), ("soundhash", "match.found"), ("standard", "invoice.paid")]
-    {
-        let to = format!("http://{}/hooks/{source}", gateway.hooks);
-        let ran = run_hookgate(&home, &["send", source, event_type, "--to", &to]);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(
-            ran.out.starts_with("200 {\"id\":\"evt_")
-                && ran.out.contains("\"duplicate\":false")
-                && ran.out.contains(" in "),
-            "{}",
-            ran.out
-        );
-    }
-    let to = format!("http://{}/hooks/github", gateway.hooks);
-    let told = json(&run_hookgate(&home, &["send", "github", "push", "--to", &to, "--json"]));
-    assert_eq!(told["status"], 200);
-    let id = told["answer"]["id"].as_str().unwrap();
-    eventually("it is done", || home.ledger().state("worker", id) == Some(State::Done));
-}
-
-#[test]
-fn send_sends_many_and_verifies_every_answer() {
-    let home = Home::new();
-    let gateway = Process::start(&home);
-    let to = format!("http://{}/hooks/frameio", gateway.hooks);
-    let words = ["send", "frameio", "file.ready", "--to", &to, "--count", "200", "--at-once", "8"];
-    let ran = run_hookgate(&home, &words);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.out.contains("200 accepted, 0 duplicates, 0 refused, 0 unanswered"), "{}", ran.out);
-    assert_eq!(home.ledger().events(), 200);
-    // Run after run in the same second, each is a new event.
-    for run in 1..=4 {
-        let words = ["send", "frameio", "file.ready", "--to", &to, "--count", "3", "--rate", "500", "--json"];
-        let told = json(&run_hookgate(&home, &words));
-        assert_eq!((&told["accepted"], &told["duplicates"]), (&3.into(), &0.into()), "run {run}: {told}");
-    }
-}
-
-#[test]
-fn send_fails_where_the_gateway_does_not_take_it() {
-    let home = Home::new();
-    let gateway = Process::start(&home);
-    let to = format!("http://{}/hooks/github", gateway.hooks);
-    let refused = run_hookgate(&home, &["send", "frameio", "file.ready", "--to", &to]);
-    assert_eq!(refused.code, FAILED);
-    assert!(refused.out.starts_with("401 "), "{refused:?}");
-    gateway.kill();
-    assert_fails(&run_hookgate(&home, &["send", "github", "push", "--to", &to]), FAILED, &["is the gateway running"]);
-    assert_fails(
-        &run_hookgate(&home, &["send", "gitub", "push"]),
-        BAD_USAGE,
-        &["there is no source `gitub`", "github"],
-    );
-    assert_fails(&run_hookgate(&home, &["send", "frameio", "file.redy"]), BAD_USAGE, &["file.redy", "file.ready"]);
-}
-
-#[test]
-fn send_takes_a_body_of_ones_own() {
-    let home = Home::new();
-    home.install("teller", Guest::telling(&["*"]).component());
-    let gateway = Process::start(&home);
-    home.write("body.json", r#"{"type":"mine.own","n":1}"#);
-    let to = format!("http://{}/hooks/frameio", gateway.hooks);
-    let ran = run_hookgate(&home, &["send", "frameio", "mine.own", "--to", &to, "--body", "body.json"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    eventually("it was told", || {
-        home.ledger().attempts("teller").iter().any(|one| one.why.ends_with(r#"[{"type":"mine.own","n":1}]"#))
-    });
-    let other = run_hookgate(&home, &["send", "frameio", "not.this", "--to", &to, "--body", "body.json"]);
-    assert_fails(&other, BAD_USAGE, &["the body is of type `mine.own`, not `not.this`"]);
 }
 
 #[test]

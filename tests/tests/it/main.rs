@@ -47,6 +47,7 @@ mod respond;
 mod roles;
 mod samples;
 mod schema;
+mod sending;
 mod slow;
 mod telemetry;
 mod terminal;
