@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -10,7 +11,7 @@ use hookgate::config::{Config, FILE, Overrides, cache_folder};
 use hookgate::effects::Blank;
 use hookgate::event::{UnixMs, wall_ms};
 use hookgate::outbound::Outbound;
-use hookgate::plugins::{Granting, Plugins, Standing};
+use hookgate::plugins::{Asked, Granting, Plugins, Standing};
 use hookgate::provider::Key;
 use hookgate::runtime::{Compiler, EngineLimits, Runtime};
 
@@ -45,6 +46,10 @@ impl Check {
     }
 }
 
+/// After how long it is said that plugins are still being compiled.
+const LONG: Duration = Duration::from_secs(1);
+
+/// Loads every plugin as the gateway would. Gives how they stand.
 pub async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
     let folder = config.server.plugins_dir.clone();
     let runtime = Runtime::new(EngineLimits {
@@ -61,7 +66,18 @@ pub async fn load(config: &Config) -> anyhow::Result<Vec<Standing>> {
     let plugins = Plugins::new(folder.clone(), runtime, outbound, Arc::new(Blank), granting, config.plugin_bytes);
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
     let unreadable = || format!("cannot look into the plugins folder {}", folder.display());
-    plugins.scan(&tell).await.with_context(unreadable)?.ended().await;
+    let mut loading = std::pin::pin!(plugins.scan(&tell).await.with_context(unreadable)?.ended());
+    tokio::select! {
+        () = &mut loading => return Ok(plugins.standings()),
+        () = tokio::time::sleep(LONG) => {}
+    }
+    let standings = plugins.standings();
+    let compiling: Vec<&str> =
+        standings.iter().filter(|plugin| plugin.compiling).map(|plugin| plugin.name.as_str()).collect();
+    if !compiling.is_empty() {
+        eprintln!("still compiling {}: what is compiled once is kept", harmless(&compiling.join(", ")));
+    }
+    loading.await;
     Ok(plugins.standings())
 }
 
@@ -121,15 +137,74 @@ fn print_all(check: &Check, config: &Config, standings: &[Standing]) {
             };
             let about = if asked.about.is_empty() { String::new() } else { format!("  {}", asked.about) };
             outln!("      {has} {}", harmless(&format!("{asked}{about}")));
-            // What a blocked one lacks is told above.
-            if let (Some(paste), None) = (&asked.paste, &standing.why) {
-                outln!("        {}", lines(paste, "\n        "));
+        }
+        // What a blocked one lacks is told above.
+        let wanting = if standing.why.is_none() { pasted(&standing.asks) } else { Vec::new() };
+        if !wanting.is_empty() {
+            outln!("      to grant more, write into the config:");
+            wanting.iter().for_each(|line| outln!("        {}", harmless(line)));
+        }
+    }
+}
+
+/// What to write into a config for what was not granted to a plugin that runs: each section once, and each key of it. A setting that was
+/// not said has its default, so nothing of that is lacking.
+fn pasted(asks: &[Asked]) -> Vec<String> {
+    let mut sections: Vec<(&str, Vec<String>)> = Vec::new();
+    let patterns: Vec<&str> = asks.iter().filter(|ask| ask.what == "emit").map(|ask| &*ask.name).collect();
+    for ask in asks.iter().filter(|ask| ask.what != "setting") {
+        let Some((section, keys)) = ask.paste.as_deref().map(|paste| paste.split_once('\n').unwrap_or((paste, "")))
+        else {
+            continue;
+        };
+        // One list has all patterns, those that were granted too.
+        let emit = vec![format!("emit = {patterns:?}")];
+        let keys = if ask.what == "emit" { emit } else { keys.lines().map(str::to_owned).collect() };
+        let at = sections.iter().position(|(known, _)| *known == section).unwrap_or(sections.len());
+        if at == sections.len() {
+            sections.push((section, Vec::new()));
+        }
+        let known = &mut sections[at].1;
+        for key in keys {
+            if !known.contains(&key) {
+                known.push(key);
             }
         }
     }
+    sections.into_iter().flat_map(|(section, keys)| std::iter::once(section.to_owned()).chain(keys)).collect()
 }
 
 /// Several lines, each harmless, with this between them.
 fn lines(text: &str, between: &str) -> String {
     text.lines().map(harmless).collect::<Vec<_>>().join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(what: &'static str, name: &str, paste: Option<&str>) -> Asked {
+        let (granted, paste) = (paste.is_none(), paste.map(str::to_owned));
+        Asked { what, name: name.to_owned(), about: String::new(), granted, optional: true, paste }
+    }
+
+    #[test]
+    fn what_is_to_be_pasted_is_one_config() {
+        let asks = [
+            asked("setting", "a", Some("[plugins.x.settings]\n\"a\" = \"...\"")),
+            asked("state", "", Some("[plugins.x]\nstate = true")),
+            asked("host", "e.example", Some("[plugins.x.hosts.\"e.example\"]\nmethods = [\"GET\"]")),
+            asked("setting", "b", Some("[plugins.x.settings]\n\"b\" = {}")),
+            asked("emit", "c.*", Some("[plugins.x]\nemit = [\"c.*\"]")),
+            asked("emit", "d", Some("[plugins.x]\nemit = [\"d\"]")),
+            asked("emit", "granted", None),
+        ];
+        let written = pasted(&asks).join("\n");
+        assert_eq!(
+            written,
+            "[plugins.x]\nstate = true\nemit = [\"c.*\", \"d\", \"granted\"]\n[plugins.x.hosts.\"e.example\"]\nmethods = [\"GET\"]"
+        );
+        assert!(written.parse::<toml::Table>().is_ok(), "{written}");
+        assert!(pasted(&[asks[0].clone(), asked("state", "", None)]).is_empty(), "nothing is lacking");
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hookgate_tests::{Guest, Home, Process, State, eventually, eventually_within};
+use hookgate_tests::{Guest, Home, Process, State, eventually, eventually_within, run_hookgate};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a compiler that is to be ended may go on at the most, on a machine that does other things too.
@@ -46,6 +46,14 @@ fn memory_kib(gateway: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_check_that_takes_long_says_what_it_compiles() {
+    let home = Home::with("limits.compile_cpu_s = 4");
+    home.install("large", slow());
+    let checked = run_hookgate(&home, &["check"]);
+    assert!(checked.code == 1 && checked.err.contains("still compiling large: "), "{checked:?}");
 }
 
 #[test]
