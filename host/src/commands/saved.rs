@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
@@ -33,7 +33,9 @@ pub fn is_damaged(event: &Value) -> bool {
 pub fn save(event: &Value, folder: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(!is_damaged(event), DAMAGED);
     let payload = payload(event)?.context("its payload is not kept any more")?;
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    has_nothing_else(event, folder)?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make {}", folder.display()))?;
     let header = |header: &Value| {
         format!("{}: {}\n", header["name"].as_str().unwrap_or_default(), header["value"].as_str().unwrap_or_default())
     };
@@ -41,6 +43,21 @@ pub fn save(event: &Value, folder: &Path) -> anyhow::Result<()> {
     write(folder, "event.json", serde_json::to_string_pretty(event)?.as_bytes())?;
     write(folder, "payload", &payload)?;
     write(folder, "headers", headers.as_bytes())
+}
+
+/// Refuses a folder in which there is anything but the same event: whoever tries it is to know what was tried.
+fn has_nothing_else(event: &Value, folder: &Path) -> anyhow::Result<()> {
+    let is_empty = std::fs::read_dir(folder).map(|mut files| files.next().is_none()).unwrap_or(true);
+    if is_empty {
+        return Ok(());
+    }
+    let there = std::fs::read(folder.join("event.json")).ok();
+    let there = there.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    match there.as_ref().and_then(|there| there["id"].as_str()) {
+        Some(id) if event["id"] == id => Ok(()),
+        Some(id) => anyhow::bail!("{} has the event {id} in it: take another folder", folder.display()),
+        None => anyhow::bail!("{} is not empty: take another folder", folder.display()),
+    }
 }
 
 /// Payloads are nobody else's business, in a file that was there before, too.

@@ -1,6 +1,6 @@
 //! `hookgate try`: one plugin, one event, no gateway.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use hookgate::attempt::Outcome;
-use hookgate::config::{Config, DEFAULT_CALLS, Overrides, cache_folder};
+use hookgate::config::{Config, DEFAULT_CALLS, FILE, Overrides, cache_folder};
 use hookgate::effects::{Blank, Quota};
 use hookgate::event::{Event, EventId, NewEvent, wall_ms};
 use hookgate::outbound::{Hosts, Outbound, Roots};
@@ -180,6 +180,7 @@ impl Try {
                 (config.grant(name), config.roots)
             }
             None => {
+                tell_of_section(name);
                 let emit = manifest.emits.iter().map(|(pattern, _)| pattern.clone()).collect();
                 (Grant { state: Some(TRIED_STATE), emit, ..Grant::nothing(&DEFAULT_CALLS) }, Roots::default())
             }
@@ -247,6 +248,15 @@ impl Try {
             (Some(provider), Some(event_type)) => Ok((provider, event_type)),
             _ => Err(super::Usage::error("say which TYPE of event to try it with, and whose with --source")),
         }
+    }
+}
+
+/// Says so where a config is here whose section for the plugin does not count, so that nobody takes the defaults for it.
+fn tell_of_section(name: &str) {
+    let overrides = Overrides { secrets_may_be_missing: true, ..Overrides::default() };
+    if Config::read(Path::new(FILE), &overrides).is_ok_and(|config| config.plugins.contains_key(name)) {
+        let told = format!("{FILE} has a section for {name}, which counts with --config {FILE} alone");
+        eprintln!("{}", harmless(&told));
     }
 }
 
