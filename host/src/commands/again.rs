@@ -1,6 +1,8 @@
 //! Having events delivered again: all that are meant are found first, and then put back from the oldest on, page by page and at a rate. So
 //! what is ordered by a key is delivered in that order.
 
+mod trial;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,9 +13,9 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Gateway, NotNow};
-use super::printed;
 use super::table::harmless;
 use super::when::local_ms;
+use super::{counted, printed};
 
 /// The most events of one request.
 const PAGE: usize = 1000;
@@ -53,7 +55,7 @@ pub struct Again {
     pub events: Vec<EventId>,
     /// How much at a time.
     pub pace: Pace,
-    /// How it is told, in the words for what is done, and of how many.
+    /// What was done, or would be, in the words that stand before whose deliveries, and how many.
     pub told: &'static str,
 }
 
@@ -70,10 +72,31 @@ struct Sum {
     why: Option<String>,
 }
 
+impl Sum {
+    /// One more of a plugin's.
+    fn count(&mut self, plugin: &Value) {
+        self.add(plugin.as_str().unwrap_or_default(), 1);
+    }
+
+    /// So many more of a plugin's.
+    fn add(&mut self, plugin: &str, count: u64) {
+        let before = self.done.get(plugin).and_then(Value::as_u64).unwrap_or_default();
+        self.done.insert(plugin.to_owned(), (before + count).into());
+    }
+}
+
+fn at_the_limit(limit: usize) -> String {
+    format!("stopped after {}, which is --limit", counted(limit, "event"))
+}
+
 impl Again {
+    fn limit(&self) -> usize {
+        usize::try_from(self.pace.limit).unwrap_or(usize::MAX)
+    }
+
     /// Does it, and prints what was done.
     pub async fn run(self, gateway: &Gateway, as_json: As) -> anyhow::Result<ExitCode> {
-        let (stop, limit) = (listen_for_stop(), usize::try_from(self.pace.limit).unwrap_or(usize::MAX));
+        let (stop, limit) = (listen_for_stop(), self.limit());
         let (events, next) = match self.events.is_empty() {
             true => self.find(gateway, &stop, limit).await?,
             false => (self.named(), Value::Null),
@@ -86,12 +109,17 @@ impl Again {
         let mut sum = self.all_pages(gateway, &stop, events).await?;
         if !self.events.is_empty() && !rest.is_empty() {
             // They were meant, each of them.
-            sum.why.get_or_insert_with(|| format!("stopped after {limit} events, which is --limit"));
+            sum.why.get_or_insert_with(|| at_the_limit(limit));
             sum.left.append(&mut rest);
         }
-        self.print(&sum, &next, as_json)?;
+        self.tell(&sum, &next, is_cut, as_json)
+    }
+
+    /// Prints what was done, and how it ended.
+    fn tell(&self, sum: &Sum, next: &Value, is_cut: bool, as_json: As) -> anyhow::Result<ExitCode> {
+        self.print(sum, next, as_json)?;
         if is_cut && sum.why.is_none() {
-            eprintln!("stopped after {limit} events, and there may be more: say --limit for more");
+            eprintln!("{}", there_may_be_more(self.limit(), "event"));
         }
         if let Some(why) = &sum.why {
             eprintln!("{why}{}", self.rest(&sum.left));
@@ -120,7 +148,7 @@ impl Again {
             As::Text => {
                 let by_plugin: Vec<String> = done.iter().map(|(plugin, count)| format!("{plugin} {count}")).collect();
                 let by_plugin = if by_plugin.is_empty() { "nothing".to_owned() } else { by_plugin.join(", ") };
-                outln!("{} of {matched} events: {}", self.told, harmless(&by_plugin));
+                outln!("looked at {}: {} {}", counted(*matched, "event"), self.told, harmless(&by_plugin));
             }
         }
         Ok(())
@@ -168,7 +196,7 @@ impl Again {
         let (mut sum, mut told, mut tries) = (Sum { left, ..Sum::default() }, Instant::now(), 0);
         while let Some(first) = sum.left.first().copied() {
             if stop.is_cancelled() {
-                sum.why = Some(format!("stopped after {} events", sum.matched));
+                sum.why = Some(format!("stopped after {}", counted(sum.matched, "event")));
                 break;
             }
             if told.elapsed() > Duration::from_secs(1) {
@@ -223,8 +251,7 @@ impl Again {
         let matched = answer["matched"].as_u64().unwrap_or_default() as usize;
         sum.matched += matched.saturating_sub(left.len());
         for (plugin, count) in answer[self.done].as_object().into_iter().flatten() {
-            let before = sum.done.get(plugin).and_then(Value::as_u64).unwrap_or_default();
-            sum.done.insert(plugin.clone(), (before + count.as_u64().unwrap_or_default()).into());
+            sum.add(plugin, count.as_u64().unwrap_or_default());
         }
         sum.unknown.extend(answer["unknown"].as_array().into_iter().flatten().cloned());
         sum.left.splice(..many, left);
@@ -237,12 +264,18 @@ impl Again {
         let (Some(first), Some(last)) = (left.first(), left.last()) else { return String::new() };
         if self.events.is_empty() {
             let (since, until) = (rfc3339(first.made_at_ms()), rfc3339(last.made_at_ms() + 1));
-            format!("; {} events are left: go on with --since {since} --until {until}", left.len())
+            let are = if left.len() == 1 { "is" } else { "are" };
+            format!("; {} {are} left: go on with --since {since} --until {until}", counted(left.len(), "event"))
         } else {
             let left: Vec<String> = left.iter().map(EventId::to_string).collect();
             format!("; go on with {}", left.join(" "))
         }
     }
+}
+
+/// What is said where as many were found as were asked for.
+pub fn there_may_be_more(limit: usize, what: &str) -> String {
+    format!("stopped after {}, and there may be more: say --limit for more", counted(limit, what))
 }
 
 /// How it is printed.

@@ -7,7 +7,7 @@ use hookgate::event::EventId;
 use serde_json::{Value, json};
 
 use super::Usage;
-use super::again::{AGAIN, Again, As, Pace};
+use super::again::{AGAIN, Again, As, Pace, there_may_be_more};
 use super::events::pages;
 use super::filter::Filter;
 use super::gateway::Door;
@@ -62,7 +62,7 @@ struct Retry {
 /// Let go of dead deliveries: nothing is left of them but their attempts
 #[derive(Args)]
 #[command(
-    after_help = "Example:  hookgate dead drop evt_... --plugin billing\n          hookgate dead drop --plugin billing --until 7d --yes"
+    after_help = "Example:  hookgate dead drop evt_... --plugin billing\n          hookgate dead drop --plugin billing --until 7d --dry-run\n          hookgate dead drop --plugin billing --until 7d --yes"
 )]
 struct Drop {
     #[command(flatten)]
@@ -74,11 +74,14 @@ struct Drop {
 
 #[derive(Args)]
 struct Ones {
-    /// The events
+    /// The events; of the filters, only --plugin goes with them
     #[arg(value_name = "EVENT", conflicts_with_all = ["source", "event_type", "since", "until", "text"])]
     events: Vec<EventId>,
     #[command(flatten)]
     filter: Filter,
+    /// Only find out what would be done
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     pace: Pace,
     #[command(flatten)]
@@ -106,7 +109,7 @@ impl Dead {
             match self.what {
                 None => self.list.run().await,
                 Some(What::List(list)) => list.run().await,
-                Some(What::Retry(retry)) => retry.ones.run(AGAIN, "put_back", "put back dead deliveries").await,
+                Some(What::Retry(retry)) => retry.ones.run(AGAIN, "put_back", ["put back", "would put back"]).await,
                 Some(What::Drop(drop)) => drop.run().await,
             }
         })?
@@ -116,15 +119,20 @@ impl Dead {
 impl List {
     async fn run(self) -> anyhow::Result<ExitCode> {
         let (gateway, fields) = (self.door.open()?, self.filter.fields()?);
-        let (mut dead, next) = pages(&gateway, "/api/v1/dead", "dead", fields, self.limit as usize).await?;
+        let limit = self.limit as usize;
+        let (mut dead, next) = pages(&gateway, "/api/v1/dead", "dead", fields, limit).await?;
         if self.json {
             outln!("{}", printed::pretty(&json!({ "dead": dead, "next": next }))?);
             return Ok(ExitCode::SUCCESS);
         }
         // An event may be dead at several.
-        dead.truncate(self.limit as usize);
+        let is_cut = dead.len() > limit || !next.is_null();
+        dead.truncate(limit);
         let rows: Vec<Vec<String>> = dead.iter().map(row).collect();
         print_table(&COLUMNS, &rows);
+        if is_cut {
+            eprintln!("{}", there_may_be_more(limit, "line"));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -142,24 +150,41 @@ fn row(dead: &Value) -> Vec<String> {
 
 impl Drop {
     async fn run(self) -> anyhow::Result<ExitCode> {
-        if self.ones.events.is_empty() && !self.yes {
-            return Err(Usage::error("nothing is left of what is dropped but its attempts: name events, or say --yes"));
+        if self.ones.events.is_empty() && !self.yes && !self.ones.dry_run {
+            return Err(Usage::error(
+                "nothing is left of what is dropped but its attempts: name events, look with --dry-run, or say --yes",
+            ));
         }
-        self.ones.run("/api/v1/dead/drop", "dropped", "dropped dead deliveries").await
+        self.ones.run("/api/v1/dead/drop", "dropped", ["dropped", "would drop"]).await
     }
 }
 
 impl Ones {
-    async fn run(self, path: &'static str, done: &'static str, told: &'static str) -> anyhow::Result<ExitCode> {
+    /// Does it, or only finds out what it would do: each in its words.
+    async fn run(
+        self,
+        path: &'static str,
+        done: &'static str,
+        [told, would]: [&'static str; 2],
+    ) -> anyhow::Result<ExitCode> {
         let mut wanted = self.filter.fields()?;
         let mut fields = wanted.clone();
         fields.retain(|name, _| name == "plugin");
         if path == AGAIN {
             fields.insert("state".into(), "dead".into());
         }
+        if self.dry_run {
+            fields.insert("dry_run".into(), true.into());
+        }
         wanted.insert("state".into(), "dead".into());
+        let told = if self.dry_run { would } else { told };
         let again = Again { path, done, wanted, fields, events: self.events, pace: self.pace, told };
-        again.run(&self.door.open()?, As::said(&self.json)).await
+        let (gateway, as_json) = (self.door.open()?, As::said(&self.json));
+        // Putting back can be tried; dropping cannot.
+        match self.dry_run && path != AGAIN {
+            true => again.count_dead(&gateway, as_json).await,
+            false => again.run(&gateway, as_json).await,
+        }
     }
 }
 

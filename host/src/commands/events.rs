@@ -10,6 +10,7 @@ use hookgate::event::EventId;
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::again::there_may_be_more;
 use super::filter::{Filter, with_query};
 use super::gateway::{Door, Gateway};
 use super::printed;
@@ -44,7 +45,7 @@ pub struct Events {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum State {
-    /// All of it is done
+    /// All of it is done, or was dropped when it was dead
     Done,
     /// Something is still to be done
     Pending,
@@ -52,7 +53,7 @@ pub enum State {
     Dead,
     /// Nobody wanted it
     Unrouted,
-    /// It is so old that only its key is kept
+    /// Only its key is kept: it is older than keep_days, or keep_mib had no room for it
     LetGo,
 }
 
@@ -97,13 +98,20 @@ impl Events {
         if let Some(state) = self.state {
             fields.insert("state".into(), state.name().into());
         }
-        let (events, next) = pages(gateway, PATH, "events", fields, self.limit as usize).await?;
+        let limit = self.limit as usize;
+        let (events, next) = pages(gateway, PATH, "events", fields, limit).await?;
+        if events.is_empty() {
+            self.filter.tell_of_unknown_plugin(gateway).await;
+        }
         if self.json {
             outln!("{}", printed::pretty(&json!({ "events": events, "next": next }))?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = events.iter().map(row).collect();
         print_table(&COLUMNS, &rows);
+        if !next.is_null() {
+            eprintln!("{}", there_may_be_more(limit, "event"));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

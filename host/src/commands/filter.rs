@@ -1,10 +1,12 @@
 //! Which events are meant: the flags that the commands of operators share.
 
 use clap::Args;
+use http::Method;
 use serde_json::{Map, Value};
 
-use super::gateway::word;
-use super::when::said;
+use super::gateway::{Gateway, PLUGINS, word};
+use super::table::harmless;
+use super::when::{in_order, said};
 
 /// Which events are meant
 #[derive(Args, Clone)]
@@ -18,13 +20,13 @@ pub struct Filter {
     /// A plugin's
     #[arg(long, value_name = "NAME")]
     pub plugin: Option<String>,
-    /// Received from this time on: 30m or 2h or 3d ago, "today 9:30", "yesterday 14:00", 2026-11-20, "2026-11-20 14:00" or RFC 3339
+    /// Received from this time on: 30m, 2h, 3d or 1w ago, "today 9:30", "yesterday 14:00", 2026-11-20, "2026-11-20 14:00" or RFC 3339
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Received before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// With this text in the payload
+    /// With this text in the payload, upper case and lower case told apart
     #[arg(long)]
     pub text: Option<String>,
 }
@@ -32,16 +34,30 @@ pub struct Filter {
 impl Filter {
     /// What was said, by the names of the API.
     pub fn fields(&self) -> anyhow::Result<Map<String, Value>> {
+        let (since, until) = (said("since", &self.since)?, said("until", &self.until)?);
+        in_order(&since, &until)?;
         let fields = [
             ("source", self.source.clone()),
             ("type", self.event_type.clone()),
             ("plugin", self.plugin.clone()),
-            ("since", said("since", &self.since)?),
-            ("until", said("until", &self.until)?),
+            ("since", since),
+            ("until", until),
             ("text", self.text.clone()),
         ];
         let said = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))));
         Ok(said.collect())
+    }
+
+    /// Says so where a plugin is meant that the gateway does not know, and which ones it does. What cannot be found out is not said.
+    pub async fn tell_of_unknown_plugin(&self, gateway: &Gateway) {
+        let Some(meant) = &self.plugin else { return };
+        let Ok(plugins) = gateway.ask(Method::GET, PLUGINS, None).await else { return };
+        let names: Vec<&str> =
+            plugins.as_array().into_iter().flatten().filter_map(|plugin| plugin["name"].as_str()).collect();
+        if !names.contains(&meant.as_str()) {
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            eprintln!("{}", harmless(&format!("there is no plugin `{meant}` now; there are: {known}")));
+        }
     }
 }
 

@@ -16,15 +16,15 @@ use super::gateway::Door;
 /// To each plugin that had them, or that subscribes to their type now; webhooks have `hookgate webhooks redeliver`.
 #[derive(Args)]
 #[command(
-    after_help = "Example:  hookgate replay evt_...\n          hookgate replay --plugin billing --state dead --since \"yesterday 14:00\" --dry-run\n          hookgate replay --source github --type 'issues.*' --since 2d --plugin a-new-one"
+    after_help = "Example:  hookgate replay evt_...\n          hookgate replay --plugin billing --state dead --since \"yesterday 14:00\" --dry-run\n          hookgate replay --source github --type 'issues.*' --since 2d --plugin a-new-one\n\nWith events that are named go --plugin and --state dead, pending or unrouted; the other filters find events, and go without names."
 )]
 pub struct Replay {
-    /// The events
+    /// The events; of the filters, only --plugin and --state go with them
     #[arg(value_name = "EVENT", conflicts_with_all = ["source", "event_type", "since", "until", "text"])]
     events: Vec<EventId>,
     #[command(flatten)]
     filter: Filter,
-    /// Those that went so. Of events that are named, `dead`: dead deliveries only, `pending`: only what waits, `unrouted`: only to who never had them
+    /// Those that went so. Of events that are named, `dead`: dead deliveries only, `pending`: only what waits, `unrouted`: only to who never had them; `done` and `let_go` are not for those
     #[arg(long, value_enum)]
     state: Option<State>,
     /// Only find out what would be done
@@ -53,13 +53,19 @@ impl Replay {
         let mut fields = wanted.clone();
         fields.retain(|name, _| ["plugin", "state"].contains(&name.as_str()));
         // Of events that went so as a whole, there is no part to be named.
-        if self.events.is_empty() && matches!(self.state, Some(State::Done | State::LetGo)) {
+        if let Some(state @ (State::Done | State::LetGo)) = self.state {
+            if !self.events.is_empty() {
+                return Err(Usage::error(format!(
+                    "--state {} finds events; of those that are named, say dead, pending or unrouted, or leave --state out",
+                    state.name()
+                )));
+            }
             fields.shift_remove("state");
         }
         if self.dry_run {
             fields.insert("dry_run".into(), true.into());
         }
-        let told = if self.dry_run { "would put back deliveries" } else { "put back deliveries" };
+        let told = if self.dry_run { "would put back" } else { "put back" };
         let Replay { events, pace, .. } = self;
         let again = Again { path: "/api/v1/replay", done: "put_back", wanted, fields, events, pace, told };
         super::block_on(async { again.run(&self.door.open()?, As::said(&self.json)).await })?

@@ -20,6 +20,18 @@ pub fn said(flag: &str, text: &Option<String>) -> anyhow::Result<Option<String>>
     Ok(Some(format!("{time:.3}")))
 }
 
+/// Whether anything can be from one time on and before another, each as [`said`] gives it; otherwise, that it cannot.
+pub fn in_order(since: &Option<String>, until: &Option<String>) -> anyhow::Result<()> {
+    let time = |text: &Option<String>| text.as_ref()?.parse::<Timestamp>().ok();
+    match (time(since), time(until)) {
+        (Some(since), Some(until)) if since > until => {
+            let [since, until] = [since, until].map(|time| shown(time, TimeZone::system()));
+            Err(Usage::error(format!("--since ({since}) is later than --until ({until}): nothing is between them")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a time: RFC 3339, so long ago, or one in the time zone of `now`. What a clock shows twice is its first, what it skips is after.
 fn read(text: &str, now: &Zoned) -> Option<Timestamp> {
     let text = text.trim();
@@ -137,6 +149,17 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(read_at(text, "2026-10-26T07:00:00Z").as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_from_a_time_on_and_before_an_earlier_one() {
+        let said = |time: &str| said("since", &Some(time.to_owned())).unwrap();
+        let (hour, day) = (said("1h"), said("1d"));
+        for (since, until) in [(&day, &hour), (&hour, &hour), (&hour, &None), (&None, &day), (&None, &None)] {
+            assert!(in_order(since, until).is_ok(), "{since:?} {until:?}");
+        }
+        let told = in_order(&hour, &day).unwrap_err();
+        assert!(told.is::<Usage>() && told.to_string().contains("is later than --until"), "{told}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod operator;
 mod operator_commands;
 mod operator_following;
 mod operator_hands;
+mod operator_told;
 mod outbound;
 mod outgoing;
 mod outgoing_commands;

@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Child;
 
 use hookgate_tests::{Guest, Home, Process, Ran, State, eventually, run_hookgate, spawn_hookgate};
 use serde_json::{Value, json};
@@ -13,14 +14,14 @@ fn rejecting(patterns: &[&str]) -> Guest {
 }
 
 /// A gateway with one plugin that does pushes and one that rejects them, and somebody at its terminal.
-struct Desk {
-    home: Home,
-    gateway: Process,
+pub(crate) struct Desk {
+    pub(crate) home: Home,
+    pub(crate) gateway: Process,
     admin: String,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub(crate) fn new() -> Desk {
         let home = Home::new();
         home.install("good", Guest::wanting(&["push"]).component());
         home.install("bad", rejecting(&["push"]).component());
@@ -29,23 +30,27 @@ impl Desk {
         Desk { home, gateway, admin }
     }
 
-    fn type_in(&self, words: &[&str]) -> Ran {
+    pub(crate) fn type_in(&self, words: &[&str]) -> Ran {
         run_hookgate(&self.home, &[words, &["--admin", &self.admin]].concat())
     }
 
+    pub(crate) fn spawn(&self, words: &[&str]) -> Child {
+        spawn_hookgate(&self.home, &[words, &["--admin", &self.admin]].concat())
+    }
+
     /// What is printed; panics where it does not end well.
-    fn out(&self, words: &[&str]) -> String {
+    pub(crate) fn out(&self, words: &[&str]) -> String {
         let ran = self.type_in(words);
         assert_eq!(ran.code, 0, "{words:?} {}{}", ran.out, ran.err);
         ran.out
     }
 
-    fn json(&self, words: &[&str]) -> Value {
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
         serde_json::from_str(&self.out(&[words, &["--json"]].concat())).unwrap()
     }
 
     /// Sends so many pushes and waits until they are over. The oldest first.
-    fn pushes(&self, count: usize) -> Vec<String> {
+    pub(crate) fn pushes(&self, count: usize) -> Vec<String> {
         let begin = self.home.ledger().events();
         let body = |n: usize| format!("{{\"n\":{}}}", begin as usize + n);
         let push = |n| self.gateway.post(&self.home.sender("github").with_body("push", body(n))).id();
@@ -58,7 +63,7 @@ impl Desk {
         ids
     }
 
-    fn attempts(&self, plugin: &str, id: &str) -> usize {
+    pub(crate) fn attempts(&self, plugin: &str, id: &str) -> usize {
         let shown = self.json(&["show", id]);
         let own = shown["deliveries"].as_array().unwrap().iter().find(|one| one["plugin"] == plugin).cloned();
         own.unwrap()["attempts"].as_array().unwrap().len()
@@ -174,8 +179,8 @@ fn what_was_saved_fails_again_where_it_is_tried() {
     let id = desk.gateway.post(&desk.home.sender("github").with_body("push", "[1,2]")).id();
     eventually("it is dead", || desk.home.ledger().state("picky", &id) == Some(State::Dead));
     let folder = desk.home.path().join("failing");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("payload"), "of another one, for all to read").unwrap();
+    desk.out(&["show", &id, "--save", "failing"]);
+    std::fs::write(folder.join("payload"), "what was changed since, for all to read").unwrap();
     std::fs::set_permissions(folder.join("payload"), Permissions::from_mode(0o644)).unwrap();
     desk.out(&["show", &id, "--save", "failing"]);
     let mode = |name: &str| std::fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
@@ -215,16 +220,16 @@ fn events_are_replayed_by_words_by_trial_and_in_pages() {
     let ids = desk.pushes(5);
     let words = |more: &[&'static str]| [&["replay", "--source", "github"], more].concat();
     let trial = desk.out(&words(&["--dry-run"]));
-    assert_eq!(trial, "would put back deliveries of 5 events: bad 5, good 5\n");
+    assert_eq!(trial, "looked at 5 events: would put back bad 5, good 5\n");
     assert!(ids.iter().all(|id| desk.attempts("good", id) == 1));
     let one = desk.out(&["replay", &ids[0], "--plugin", "good"]);
-    assert_eq!(one, "put back deliveries of 1 events: good 1\n");
+    assert_eq!(one, "looked at 1 event: put back good 1\n");
     eventually("it is done again", || desk.attempts("good", &ids[0]) == 2);
     assert_eq!(desk.attempts("bad", &ids[0]), 1);
 
     // Two a second, so in pages of two.
     let cut = desk.type_in(&words(&["--plugin", "good", "--limit", "3", "--rate", "2"]));
-    assert_eq!((cut.code, cut.out.as_str()), (0, "put back deliveries of 3 events: good 3\n"), "{}", cut.err);
+    assert_eq!((cut.code, cut.out.as_str()), (0, "looked at 3 events: put back good 3\n"), "{}", cut.err);
     assert!(cut.err.contains("stopped after 3 events, and there may be more"), "{}", cut.err);
     eventually("the newest three are", || ids[2..].iter().all(|id| desk.attempts("good", id) == 2));
     assert_eq!(desk.attempts("good", &ids[1]), 1, "it was cut off");
@@ -255,7 +260,7 @@ fn the_dead_are_listed_retried_and_dropped() {
     assert_eq!(desk.out(&["dead", "list", "--plugin", "bad"]), table);
     assert_eq!(desk.out(&["dead", "--plugin", "good"]).lines().count(), 1);
     assert_eq!(desk.json(&["dead", "--limit", "1"])["dead"][0]["event"], json!(ids[1]));
-    assert_eq!(desk.out(&["dead", "retry", &ids[0]]), "put back dead deliveries of 1 events: bad 1\n");
+    assert_eq!(desk.out(&["dead", "retry", &ids[0]]), "looked at 1 event: put back bad 1\n");
     eventually("it is dead again", || desk.attempts("bad", &ids[0]) == 2);
     eventually("and over", || desk.home.ledger().count("bad", State::Dead) == 2);
     assert_eq!(desk.attempts("bad", &ids[1]), 1);
@@ -263,9 +268,9 @@ fn the_dead_are_listed_retried_and_dropped() {
     let unsaid = desk.type_in(&["dead", "drop", "--plugin", "bad"]);
     assert!(unsaid.code == 64 && unsaid.err.contains("--yes"), "{}", unsaid.err);
     assert_eq!(desk.home.ledger().count("bad", State::Dead), 2);
-    assert_eq!(desk.out(&["dead", "drop", &ids[0]]), "dropped dead deliveries of 1 events: bad 1\n");
+    assert_eq!(desk.out(&["dead", "drop", &ids[0]]), "looked at 1 event: dropped bad 1\n");
     assert_eq!(desk.home.ledger().states("bad"), [(ids[1].clone(), State::Dead)]);
-    assert_eq!(desk.out(&["dead", "drop", "--plugin", "bad", "--yes"]), "dropped dead deliveries of 1 events: bad 1\n");
+    assert_eq!(desk.out(&["dead", "drop", "--plugin", "bad", "--yes"]), "looked at 1 event: dropped bad 1\n");
     assert_eq!(desk.home.ledger().states("bad"), []);
 }
 
@@ -321,6 +326,7 @@ fn every_command_has_an_example() {
         &["resume"],
         &["audit"],
         &["keys", "create"],
+        &["keys", "revoke"],
     ] {
         let help = run_hookgate(&home, &[words, &["--help"]].concat());
         let example = format!("Example:  hookgate {}", words.join(" "));

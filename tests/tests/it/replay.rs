@@ -109,24 +109,23 @@ fn only_what_waits_is_put_back_where_that_is_meant() {
     };
     eventually("each was tried once", || both(1, 1) && receiver.count() == 1);
     let waits = out(&home, &gateway, &["replay", "--state", "pending"]);
-    assert_eq!(waits, "put back deliveries of 2 events: slow 1\n", "a webhook has `redeliver`");
+    assert_eq!(waits, "looked at 2 events: put back slow 1\n", "a webhook has `redeliver`");
     eventually("it is dead then", || home.ledger().state("slow", &push) == Some(State::Dead));
     assert!(both(1, 2), "what was done is not done again");
     // Nothing waits for either any more.
-    assert_eq!(
-        out(&home, &gateway, &["replay", &push, "--state", "pending"]),
-        "put back deliveries of 1 events: nothing\n"
-    );
+    assert_eq!(out(&home, &gateway, &["replay", &push, "--state", "pending"]), "looked at 1 event: put back nothing\n");
     for state in ["done", "let_go"] {
         let wrong = command(&home, &gateway, &["replay", &push, "--state", state]);
-        assert!(wrong.code == 64 && wrong.err.contains("pending"), "{state}: {} {}", wrong.code, wrong.err);
+        let told =
+            format!("hookgate: --state {state} finds events; of those that are named, say dead, pending or unrouted");
+        assert!(wrong.code == 64 && wrong.err.starts_with(&told), "{state}: {} {}", wrong.code, wrong.err);
         let asked = Some(json!({ "events": [push], "state": state }));
         assert_eq!(api(gateway.admin, "", "POST", "/api/v1/replay", asked).status, 422);
     }
     let dead = out(&home, &gateway, &["replay", &push, "--state", "dead"]);
-    assert_eq!(dead, "put back deliveries of 1 events: slow 1\n");
+    assert_eq!(dead, "looked at 1 event: put back slow 1\n");
     let done = out(&home, &gateway, &["replay", "--state", "done", "--plugin", "good"]);
-    assert_eq!(done, "put back deliveries of 2 events: good 2\n");
+    assert_eq!(done, "looked at 2 events: put back good 2\n");
 }
 
 #[test]
@@ -139,13 +138,13 @@ fn events_that_are_named_and_that_there_are_none_of_are_told() {
     dead();
     let none = "evt_0000000000007";
     for (words, done, told) in [
-        (&["replay"][..], "put_back", "put back deliveries"),
-        (&["dead", "retry"], "put_back", "put back dead deliveries"),
-        (&["dead", "drop"], "dropped", "dropped dead deliveries"),
+        (&["replay"][..], "put_back", "put back"),
+        (&["dead", "retry"], "put_back", "put back"),
+        (&["dead", "drop"], "dropped", "dropped"),
     ] {
         dead();
         let ran = command(&home, &gateway, &[words, &[none, &push]].concat());
-        assert_eq!((ran.code, ran.out), (1, format!("{told} of 1 events: bad 1\n")), "{words:?} {}", ran.err);
+        assert_eq!((ran.code, ran.out), (1, format!("looked at 1 event: {told} bad 1\n")), "{words:?} {}", ran.err);
         assert!(ran.err.contains(&format!("there is no event {none}")), "{words:?} {}", ran.err);
         let json = command(&home, &gateway, &[words, &[none, "--json"]].concat());
         let printed: Value = serde_json::from_str(&json.out).unwrap();
@@ -182,7 +181,7 @@ fn what_an_operator_puts_back_leaves_room_for_what_comes_in() {
     post(&gateway, "/api/v1/plugins/worker/resume", json!({}));
     let words: Vec<&str> = ["replay"].into_iter().chain(ids[10..].iter().map(String::as_str)).collect();
     let ran = out(&home, &gateway, &words);
-    assert_eq!(ran, "put back deliveries of 20 events: worker 20\n", "it waits for room");
+    assert_eq!(ran, "looked at 20 events: put back worker 20\n", "it waits for room");
     eventually("all are done", || home.ledger().count("worker", State::Done) == 31);
 }
 
@@ -214,7 +213,7 @@ fn what_ends_midway_tells_what_was_done_and_how_to_go_on() {
 
     let ran = command(&home, &doors, &["replay", "--source", "github", "--rate", "2"]);
 
-    assert_eq!((ran.code, ran.out.as_str()), (1, "put back deliveries of 2 events: a 2, b 1\n"), "{}", ran.err);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "looked at 2 events: put back a 2, b 1\n"), "{}", ran.err);
     assert!(ran.err.contains("503 Service Unavailable: trying again in 1 s"), "{}", ran.err);
     let rest = "; 2 events are left: go on with --since 2026-11-18T11:06:40.002Z --until 2026-11-18T11:06:40.004Z";
     assert!(ran.err.contains(&format!("it broke\\u{{1b}}[2J{rest}")), "{}", ran.err);
@@ -242,7 +241,7 @@ fn what_goes_no_further_for_now_is_asked_for_again() {
 
     let ran = command(&home, &doors, &words);
 
-    assert_eq!((ran.code, ran.out.as_str()), (0, "put back deliveries of 3 events: a 3\n"), "{}", ran.err);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "looked at 3 events: put back a 3\n"), "{}", ran.err);
     assert!(ran.err.contains("it is full: trying again in 1 s"), "{}", ran.err);
     let asked: Vec<Value> = admin.hits().iter().map(|hit| hit.json()["events"].clone()).collect();
     assert_eq!(asked, [json!(ids), json!(ids), json!(ids[1..])]);

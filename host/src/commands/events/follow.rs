@@ -62,6 +62,7 @@ impl Events {
             None => (newest(gateway).await?, MANY),
         };
         let fields = self.filter.fields()?;
+        self.filter.tell_of_unknown_plugin(gateway).await;
         let mut seen = Seen { fields, last, limit, pending: BTreeSet::new(), before: None };
         let mut was_away = false;
         loop {
