@@ -145,6 +145,7 @@ impl Writer {
         self.store.set_paused(self.subscribers[n].id, is_paused.then_some(self.now))?;
         note.map(|note| self.store.note(self.now, None, note)).transpose()?;
         self.store.commit()?;
+        note.into_iter().for_each(Note::say);
         let subscriber = &mut self.subscribers[n];
         subscriber.is_paused = is_paused;
         if is_paused {
@@ -159,6 +160,7 @@ impl Writer {
         self.store.begin()?;
         let number = self.store.note(self.now, number, note)?;
         self.store.commit()?;
+        note.say();
         Ok(number)
     }
 }

@@ -50,6 +50,11 @@ impl Note {
     pub fn new(who: &str, what: &serde_json::Value) -> Note {
         Note { who: who.to_owned(), what: what.to_string() }
     }
+
+    /// Says it in the log, once it is on disk and not before: what could not be noted was not changed.
+    pub(super) fn say(&self) {
+        tracing::info!(who = %self.who, what = %self.what, "changed by hand");
+    }
 }
 
 /// A change that somebody made by hand.
@@ -194,7 +199,6 @@ impl Store {
     pub fn note(&self, at_ms: UnixMs, number: Option<i64>, note: &Note) -> Result<i64> {
         let sql = "INSERT INTO audit (id, at_ms, who, what) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (id) DO UPDATE SET what = excluded.what RETURNING id";
-        tracing::info!(who = %note.who, what = %note.what, "changed by hand");
         self.number(sql, params![number, at_ms as i64, note.who, note.what])
     }
 

@@ -69,6 +69,7 @@ impl Writer {
         let registered = self.write_registration(&registration, now, &mut written);
         match registered.and_then(|id| self.store.commit().map(|()| id)) {
             Ok(id) => {
+                registration.note.iter().for_each(Note::say);
                 self.heed(registration.subscribing, id, now);
                 self.tell(Group::default(), written);
                 Ok(())
