@@ -75,7 +75,7 @@ impl Core {
         let (fail, failed) = watch::channel(None);
         let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed));
         let writer = writer.map_err(|error| not_opened(error, &file))?;
-        let (counters, refusing) = (writer.counters.clone(), writer.refusing());
+        let (counters, refusing) = (writer.counters.clone(), writer.refusing.shown());
         let memory = Arc::new(Remembered::new(&file));
         let texts = Arc::new(Texts::beside(&file));
         let core = Core { writer, inbox, next: None, fail, marker, _lock: lock };

@@ -19,7 +19,7 @@ impl Writer {
     /// Writes a group as a whole, and notes what it did.
     pub(super) fn write_all(&mut self, group: &Group, written: &mut Written) -> Result<(), StoreError> {
         self.store.begin()?;
-        self.full = self.why_full();
+        self.refusing.set_full(self.why_full());
         for (n, settling) in group.settles.iter().enumerate() {
             self.write_settling(n, settling, written)?;
         }
@@ -38,7 +38,7 @@ impl Writer {
 
     /// Writes the events of one request down, all of them, or none where there is no room for what is new.
     fn write_request(&mut self, events: &[NewEvent], written: &mut Written) -> Result<Accepted, StoreError> {
-        if let Some(why) = self.full {
+        if let Some(why) = self.refusing.full() {
             // A repeat takes no room.
             let firsts: Option<Vec<EventId>> =
                 events.iter().map(|event| self.first_of(event)).collect::<Result<_, _>>()?;

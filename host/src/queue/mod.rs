@@ -28,6 +28,7 @@ mod place;
 mod reader;
 mod records;
 mod recover;
+mod refusing;
 mod registering;
 mod retention;
 mod salts;
@@ -362,7 +363,7 @@ impl Queue {
         self.failed.has_changed().is_ok() && self.failed.borrow().is_none()
     }
 
-    /// Why nothing is written down for now, where that is so: the disk is full, or another program holds the database.
+    /// Why no event is taken for now, where that is so: the disk is full, another program holds the database, or as much is there as may be.
     pub fn refusing(&self) -> Option<&'static str> {
         *self.refusing.borrow()
     }

@@ -86,11 +86,11 @@ impl Writer {
             Ok(due) => {
                 self.lost.clear();
                 due.into_iter().for_each(|(n, line, due_ms)| self.subscribers[n].is_due_at(line, due_ms));
-                self.writes_again();
+                self.refusing.written(false);
             }
             Err(StoreError::NotNow(why)) => {
                 self.store.roll_back();
-                self.refuses(why);
+                self.refusing.failed(why, false);
             }
             Err(broken) => return Err(broken),
         }

@@ -5,9 +5,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::core::{Core, Stepped};
-use super::{Keep, Note, Queue, Registration};
-use crate::event::{EventId, UnixMs};
-use crate::schedule::{Schedule, Schedules};
+use super::{Deliveries, Delivery, Keep, Note, Queue, Registration, Settlement};
+use crate::attempt::{Attempt, Outcome};
+use crate::event::{EventId, NewEvent, UnixMs};
+use crate::schedule::{Schedule, Schedules, Verdict};
 
 impl Core {
     /// Whether all that was said is done.
@@ -93,13 +94,53 @@ impl Core {
 }
 
 /// The queue of a folder, and a way to tell it something.
-fn open(folder: &std::path::Path) -> (Core, Queue) {
+fn open(folder: &std::path::Path) -> (Core, Queue, Deliveries) {
     let day = Duration::from_secs(86_400);
     let keep =
         Keep { events: day, bytes: None, open_deliveries: 100, data_bytes: None, repeat_keys: day, subscriptions: day };
     let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
-    let (core, queue, _) = Core::open(folder, &schedules, keep, 1, 1).unwrap();
-    (core, queue)
+    Core::open(folder, &schedules, keep, 1, 1).unwrap()
+}
+
+/// The same with somebody who wants everything, one at a time.
+fn open_with_one(folder: &std::path::Path) -> (Core, Queue, Deliveries) {
+    let (mut core, queue, deliveries) = open(folder);
+    let (_, subscribed) = ask(&mut core, queue.subscribe("a", Some(vec!["*".parse().unwrap()]), None, 1));
+    subscribed.unwrap().unwrap();
+    (core, queue, deliveries)
+}
+
+/// Sends some events of so many bytes, and gives whether they were taken.
+fn send(core: &mut Core, queue: &Queue, many: usize, bytes: usize) -> bool {
+    let event = || NewEvent {
+        source: "s".into(),
+        provider: "p".into(),
+        event_type: "t".into(),
+        received_at_ms: 1,
+        received: std::time::Instant::now(),
+        attributes: Vec::new(),
+        payload: vec![b' '; bytes].into(),
+        headers: None,
+        repeat_key: None,
+        trace: None,
+    };
+    let events = (0..many).map(|_| event()).collect();
+    ask(core, queue.accept(events)).1.unwrap().is_ok()
+}
+
+/// Says that a delivery is over, with so many bytes of why, and does a step.
+fn end(core: &mut Core, queue: &Queue, delivery: &Delivery, bytes: usize) {
+    let attempt = Attempt::without_call(2, Duration::ZERO, Outcome::Reject { why: "w".repeat(bytes) }, None);
+    queue.settle(delivery, Settlement::Judged { verdict: Verdict::Dead, attempt });
+    assert!(matches!(core.step(2), Stepped::On));
+}
+
+/// What is logged while something is done.
+fn logged(doing: impl FnOnce()) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let log = tracing_subscriber::fmt().with_writer(std::sync::Arc::new(file.reopen().unwrap())).finish();
+    tracing::subscriber::with_default(log, doing);
+    std::fs::read_to_string(file.path()).unwrap()
 }
 
 /// Says something, does a step, and gives the answer.
@@ -122,9 +163,7 @@ fn a_change_that_cannot_be_noted_is_not_made() {
     };
     for is_register in [true, false] {
         let folder = tempfile::tempdir().unwrap();
-        let (mut core, queue) = open(folder.path());
-        let (_, subscribed) = ask(&mut core, queue.subscribe("a", Some(Vec::new()), None, 1));
-        assert!(subscribed.unwrap().is_ok());
+        let (mut core, queue, _) = open_with_one(folder.path());
         let broken = "CREATE TEMP TRIGGER t BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
         core.writer.store.db.execute_batch(broken).unwrap();
         let failed = match is_register {
@@ -133,9 +172,82 @@ fn a_change_that_cannot_be_noted_is_not_made() {
         };
         assert_ne!(failed, Some(false), "it is not said to be done");
         drop((core, queue));
-        let (core, _queue) = open(folder.path());
+        let (core, _queue, _) = open(folder.path());
         assert_eq!(core.number("SELECT count(*) FROM record"), 0);
         assert_eq!(core.number("SELECT count(*) FROM subscriber WHERE paused_at_ms IS NOT NULL"), 0);
         assert_eq!(core.number("SELECT count(*) FROM audit"), 0);
     }
+}
+
+#[test]
+fn a_change_is_logged_once_it_is_on_disk_and_not_before() {
+    let note = |what: &str| Note { who: "somebody".into(), what: what.into() };
+    let made = |what| Registration {
+        kind: "key",
+        id: "k".into(),
+        body: Some(b"it".to_vec()),
+        subscribing: None,
+        event: None,
+        note: Some(note(what)),
+    };
+    for (nth, what) in ["held", "made", "replayed"].into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut core, queue, _) = open_with_one(folder.path());
+        let change = |core: &mut Core| match nth {
+            0 => ask(core, queue.pause("a", Some(note(what)))).1.is_some_and(|told| told.is_ok()),
+            1 => ask(core, queue.register(made(what))).1.is_some_and(|told| told.is_ok()),
+            _ => ask(core, queue.note(None, note(what))).1.is_some_and(|told| told.is_ok()),
+        };
+        let log = logged(|| assert!(change(&mut core)));
+        assert!(log.contains("changed by hand") && log.contains("somebody") && log.contains(what), "{log}");
+        core.fail_commit();
+        let log = logged(|| assert!(!change(&mut core)));
+        assert!(log.contains("the disk failed") && !log.contains("changed by hand"), "{log}");
+    }
+}
+
+#[test]
+fn a_disk_is_full_until_an_event_is_written_whatever_small_is_before() {
+    let (folder, full) = (tempfile::tempdir().unwrap(), Some("the disk is full"));
+    let (mut core, queue, mut deliveries) = open_with_one(folder.path());
+    assert!(send(&mut core, &queue, 1, 1) && queue.refusing().is_none());
+    let small = deliveries.try_recv().unwrap();
+
+    core.fill();
+    assert!(!send(&mut core, &queue, 1, 100_000));
+    assert_eq!(queue.refusing(), full);
+    end(&mut core, &queue, &small, 1);
+    assert_eq!(
+        (core.open_deliveries(), queue.refusing()),
+        (0, full),
+        "it is written, and says nothing of the next event"
+    );
+    assert!(!send(&mut core, &queue, 1, 100_000));
+    core.free();
+    assert!(send(&mut core, &queue, 1, 100_000) && queue.refusing().is_none());
+
+    // What failed without an event is tried again, and is as large then.
+    let large = deliveries.try_recv().unwrap();
+    core.fill();
+    end(&mut core, &queue, &large, 100_000);
+    assert_eq!((core.open_deliveries(), queue.refusing()), (1, full));
+    core.free();
+    assert!(matches!(core.step(2), Stepped::On));
+    assert_eq!((core.open_deliveries(), queue.refusing()), (0, None));
+}
+
+#[test]
+fn a_queue_that_is_as_full_as_it_may_be_says_so_for_as_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut core, queue, mut deliveries) = open_with_one(folder.path());
+    assert!(send(&mut core, &queue, 99, 1) && queue.refusing().is_none());
+    assert!(send(&mut core, &queue, 1, 1));
+    let full = Some("as many deliveries wait as may (open_deliveries)");
+    assert_eq!(queue.refusing(), full);
+    assert!(!send(&mut core, &queue, 1, 1));
+    assert_eq!(queue.refusing(), full);
+    let first = deliveries.try_recv().unwrap();
+    end(&mut core, &queue, &first, 1);
+    assert_eq!(queue.refusing(), None);
+    assert!(send(&mut core, &queue, 1, 1));
 }

@@ -432,8 +432,10 @@ mod tests {
             sent += 1;
         }
         assert!((30..45).contains(&sent), "{sent} MiB, and as much in the log");
+        assert_eq!(life.queue.refusing(), Some("the data takes as much room as it may (data_mib)"));
         drop(reader);
         life.pass(TIDY_EVERY_MS);
+        assert_eq!(life.queue.refusing(), None);
         assert!(life.try_send(1, 1 << 20).is_ok());
         let (_, log) = life.queue.sizes();
         assert!(log <= LOG_BYTES, "{log}");

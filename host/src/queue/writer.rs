@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::counters::Counters;
 use super::hands::{Dropping, PuttingBack};
 use super::records::Note;
 use super::recover::{Leap, stored_keys, stored_subscribers};
+use super::refusing::Refusing;
 use super::salts::Salts;
 use super::seen::Seen;
 use super::settling::Settling;
@@ -113,6 +114,13 @@ pub(super) struct Written {
     pub tracks: BTreeMap<usize, Track>,
 }
 
+impl Written {
+    /// Whether an event was written that had not been before.
+    fn has_event(&self) -> bool {
+        self.accepted.iter().flatten().flatten().any(|receipt| !receipt.duplicate)
+    }
+}
+
 pub(super) struct Writer {
     pub store: Store,
     pub keep: Keep,
@@ -123,8 +131,7 @@ pub(super) struct Writer {
     /// From when on something may be old: a time that leapt is not believed at once.
     pub believed_from_ms: UnixMs,
     pub salts: Salts,
-    /// Why nothing new is accepted, where the queue is as full as it may be.
-    pub full: Option<&'static str>,
+    pub refusing: Refusing,
     /// How much of the file holds something, as it was a moment ago.
     pub used_bytes: u64,
     deliver: UnboundedSender<Delivery>,
@@ -145,8 +152,6 @@ pub(super) struct Writer {
     /// Attempts that were running when the last process ended, each with its subscriber and its line, until they are judged.
     pub lost: Vec<(i64, i64, StoredDelivery)>,
     pub schedules: Schedules,
-    /// Why the last group could not be written, if it could not.
-    refusing: watch::Sender<Option<&'static str>>,
     /// How far old bodies were let go, and old events.
     pub let_go_to: EventId,
     pub forgot_to: EventId,
@@ -181,7 +186,7 @@ impl Writer {
             wall: now,
             believed_from_ms: leap.map_or(0, |leap| leap.believed_from_ms()),
             salts,
-            full: None,
+            refusing: Refusing::nothing(),
             used_bytes,
             deliver,
             by_name: subscribers.iter().enumerate().map(|(n, one)| (one.name.clone(), n)).collect(),
@@ -196,7 +201,6 @@ impl Writer {
             held_subscriptions: Vec::new(),
             lost,
             schedules: schedules.clone(),
-            refusing: watch::Sender::new(None),
             let_go_to: start,
             forgot_to: start,
             tidy_at_ms: now + TIDY_EVERY_MS,
@@ -205,12 +209,8 @@ impl Writer {
             thin_at_ms: now + THIN_KEYS_EVERY_MS,
         };
         writer.recover()?;
+        writer.refusing.set_full(writer.why_full());
         Ok(writer)
-    }
-
-    /// Why nothing is written down, as it was at the last group.
-    pub(super) fn refusing(&self) -> watch::Receiver<Option<&'static str>> {
-        self.refusing.subscribe()
     }
 
     /// Does all that is to be done at a time: what was said, what is due, what is old. Gives whom to tell where it is to close.
@@ -234,6 +234,7 @@ impl Writer {
         }
         self.subscribe_held()?;
         self.tidy()?;
+        self.refusing.set_full(self.why_full());
         Ok(None)
     }
 
@@ -262,31 +263,18 @@ impl Writer {
         let (mut written, begun) = (Written::default(), Instant::now());
         match self.write_all(&group, &mut written) {
             Ok(()) => {
-                self.writes_again();
+                self.refusing.written(written.has_event());
                 let events = written.accepted.iter().filter_map(|accepted| accepted.as_ref().ok()).map(Vec::len).sum();
                 self.counters.count(events, begun.elapsed());
                 self.tell(group, written);
                 self.store.checkpoint(CHECKPOINT_BYTES).or_else(only_not_now)
             }
             Err(StoreError::NotNow(why)) => {
-                self.refuses(why);
+                self.refusing.failed(why, !group.accepts.is_empty());
                 self.take_back(group, written, why);
                 Ok(())
             }
             Err(broken) => Err(broken),
-        }
-    }
-
-    pub(super) fn refuses(&self, why: &'static str) {
-        if self.refusing.send_replace(Some(why)).is_none() {
-            tracing::warn!("{why}: events are refused until that is over");
-        }
-    }
-
-    pub(super) fn writes_again(&self) {
-        if self.refusing.borrow().is_some() {
-            self.refusing.send_replace(None);
-            tracing::info!("events are taken again");
         }
     }
 
