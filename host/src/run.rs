@@ -84,7 +84,7 @@ pub async fn run(
     // Who wants what is written down before the first request is taken.
     tokio::join!(dispatch.take_up(&mut changes), api.webhooks.take_up());
     let (base, bounds, drain) = (base(&config, &hooks)?, bounds(&config), config.server.drain);
-    let (ingress_stop, dispatch_stop) = (stop.child_token(), CancellationToken::new());
+    let (ingress_stop, [dispatch_stop, admin_stop]) = (stop.child_token(), [(); 2].map(|()| CancellationToken::new()));
     // On the guests' threads: what a delivery wakes is then the thread that calls, and reading plugins holds up no request.
     let watching = runtime.threads().spawn(plugins.clone().watch(tell.clone(), dispatch_stop.clone()));
     let means = means(&config, &api, asking(&dispatch, &runtime), &outbound, came_in.clone(), &runtime);
@@ -110,22 +110,22 @@ pub async fn run(
     let running = running(&config, &shown, api_listener.as_ref());
     // What is published is taken for as long as webhooks are.
     let publishing = tokio::spawn(serve_api(api_listener, api, bounds, gate, ingress_stop.clone()));
-    let showing = tokio::spawn(serve(admin, shown.router(), few, Gate::open(), dispatch_stop.clone()));
+    let showing = tokio::spawn(serve(admin, shown.router(), few, Gate::open(), admin_stop.clone()));
     let reload = Reload { config, sources, came_in, plugins, tell };
     let reloading = runtime.threads().spawn(watch(reload, dispatch_stop.clone()));
     on_ready(&running);
 
     if let Some(why) = first_end(&stop, &queue, &mut dispatching).await {
         // Nothing that goes on now can be written down.
-        ingress_stop.cancel();
-        dispatch_stop.cancel();
+        [ingress_stop, dispatch_stop, admin_stop].iter().for_each(CancellationToken::cancel);
         anyhow::bail!("{BROKEN}: {why}");
     }
-    // In the order of the path: nothing new comes in, what runs ends, what is known is written down, and told.
+    // In the order of the path: nothing new comes in, what runs ends, nobody looks any more, what is known is written down, and told.
     ingress_stop.cancel();
     let _ = tokio::join!(taking, publishing);
     dispatch_stop.cancel();
     tell_of_cut_off(dispatching.await.unwrap_or(0));
+    admin_stop.cancel();
     let _ = tokio::join!(watching, reloading, showing);
     let closed = queue.close().await;
     flush.end_within(drain).await;

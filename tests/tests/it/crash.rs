@@ -108,6 +108,34 @@ fn a_call_that_runs_when_it_is_asked_to_stop_is_let_end() {
 }
 
 #[test]
+fn while_calls_end_before_a_stop_operators_are_told_so_and_can_look() {
+    let home = Home::with("server.drain_ms = 60000");
+    let handle = "(call $log (i32.const 2) {begun})
+         (i32.store (i32.const 272) (i32.const 1)) (i64.store (i32.const 280) (i64.const 5000000000))
+         (drop (call $poll_oneoff (i32.const 256) (i32.const 512) (i32.const 1) (i32.const 768)))";
+    home.install("sleeper", Guest::wanting(&["push"]).handling(handle).module());
+    let mut gateway = Process::start(&home);
+    let id = gateway.post(&home.sender("github").webhook("push")).id();
+    eventually("it runs", || gateway.log().contains("sleeper: begun"));
+    assert_eq!(gateway.get("/readyz").status, 200);
+
+    gateway.terminate();
+
+    eventually("nothing new is taken", || std::net::TcpStream::connect(gateway.hooks).is_err());
+    let ready = gateway.get("/readyz");
+    assert_eq!((ready.status, &*ready.text()), (503, "stopping\n"));
+    assert_eq!((gateway.slot("sleeper").as_str(), &gateway.status()["queue"]["running"]), ("live", &1.into()));
+    assert_eq!(gateway.get(&format!("/api/v1/events/{id}")).json()["state"], "pending");
+    assert_eq!(gateway.wait().code(), Some(0), "{}", gateway.log());
+    assert_eq!(home.ledger().outcomes("sleeper", &id), ["done"]);
+    let log = gateway.end();
+    assert!(
+        log.lines().last().is_some_and(|line| line.contains("everything that was acknowledged is on disk")),
+        "{log}"
+    );
+}
+
+#[test]
 fn what_fails_while_it_stops_is_told_and_does_not_end_well() {
     let home = Home::with("server.drain_ms = 60000");
     // Longer than it takes to take the folder away.
