@@ -22,10 +22,10 @@ use utoipa::OpenApi;
 
 use crate::api::{self, Api, Door, Guard, Hosts, OperatorsDescription};
 use crate::dispatch::Dispatch;
-use crate::event::{read_rfc3339, rfc3339};
+use crate::event::{is_webhook, read_rfc3339, rfc3339};
 use crate::ingress::{Refused, RefusedFace, Sources, Wanted};
 use crate::keys::Role;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, Standing};
 use crate::provider::Source;
 use crate::queue::Queue;
 use crate::secret::Secret;
@@ -162,6 +162,9 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// How each plugin stands, and what became of its deliveries since the gateway started
+///
+/// `slot` is `live`, `stale`, `broken`, `blocked`, `compiling` or `gone`: the file is gone, the subscriptions are kept, and what comes for
+/// it waits. `done`, `retried` and `dead` are counts since the start.
 #[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
     responses((status = 200, body = [Object]), (status = 401, body = Object), (status = 403, body = Object)))]
 async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Vec<Value>> {
@@ -211,8 +214,21 @@ impl Admin {
     /// Each plugin, as it is now.
     async fn plugins(&self) -> Vec<Value> {
         let paused = self.queue.paused().await.unwrap_or_default();
-        let plugin = |standing: &crate::plugins::Standing| self.plugin(standing, paused.contains(&standing.name));
-        self.plugins.standings().iter().map(plugin).collect()
+        let plugin = |standing: &Standing| self.plugin(standing, paused.contains(&standing.name));
+        self.standings().await.iter().map(plugin).collect()
+    }
+
+    /// How all plugins stand, those included whose file is gone and for which deliveries wait all the same.
+    async fn standings(&self) -> Vec<Standing> {
+        // Before the others are looked at: one that comes back meanwhile is there once.
+        let gone = self.queue.gone_ones().await.unwrap_or_default();
+        let mut standings = self.plugins.standings();
+        let is_there = |name: &str| standings.iter().any(|standing| standing.name == name);
+        let gone = gone.into_iter().filter(|gone| !is_webhook(&gone.name) && !is_there(&gone.name));
+        let gone: Vec<_> = gone.map(|gone| Standing::gone(&gone.name, gone.since_ms, gone.subscriptions)).collect();
+        standings.extend(gone);
+        standings.sort_by(|a, b| a.name.cmp(&b.name));
+        standings
     }
 
     fn source(&self, source: &SourceFace) -> Value {
@@ -230,7 +246,7 @@ impl Admin {
     }
 
     /// A plugin, and whether an operator holds it.
-    fn plugin(&self, standing: &crate::plugins::Standing, paused: bool) -> Value {
+    fn plugin(&self, standing: &Standing, paused: bool) -> Value {
         let open = self.dispatch.breakers.open(&standing.name);
         let left_alone = open.map(|open| json!({ "until": rfc3339(open.until_ms), "failures": open.failures }));
         let face = serde_json::to_value(standing).unwrap_or_default();
@@ -290,7 +306,7 @@ impl Admin {
         let help = "By how much the wall clock was set since the start, forward or back";
         now.register("hookgate_clock_offset_seconds", help, offset);
         let slots: Family<SlotLabels, Gauge> = Family::default();
-        for standing in self.plugins.standings() {
+        for standing in self.standings().await {
             slots.get_or_create(&SlotLabels { plugin: standing.name, slot: standing.slot }).set(1);
         }
         now.register("hookgate_plugin_slot", "1 for the slot that a plugin is in", slots);

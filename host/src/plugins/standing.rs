@@ -1,14 +1,14 @@
 //! How a plugin stands, for people.
 
 use super::{Asked, Grant, PluginSlot, Refusal, Slot, asked};
-use crate::event::Pattern;
+use crate::event::{Pattern, UnixMs, rfc3339};
 
 /// How a plugin stands, for people.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Standing {
     /// Its name.
     pub name: String,
-    /// `live`, `stale`, `broken` or `blocked`; `compiling` before it was any of these.
+    /// `live`, `stale`, `broken` or `blocked`; `compiling` before it was any of these, `gone` where its file is.
     pub slot: &'static str,
     /// Whether a file is being compiled for it. What runs goes on meanwhile.
     pub compiling: bool,
@@ -29,10 +29,22 @@ pub struct Standing {
 impl Standing {
     /// A plugin of which nothing is known yet.
     pub(super) fn compiling(name: &str) -> Standing {
+        Standing { compiling: true, ..Standing::nothing(name, "compiling") }
+    }
+
+    /// A plugin whose file is gone, and whose subscriptions are kept.
+    pub fn gone(name: &str, since_ms: UnixMs, subscriptions: Vec<String>) -> Standing {
+        let since = rfc3339(since_ms);
+        let why =
+            format!("its file is gone since {since}: what comes for it waits, until keep_subscriptions_s is over");
+        Standing { subscriptions, why: Some(why), ..Standing::nothing(name, "gone") }
+    }
+
+    fn nothing(name: &str, slot: &'static str) -> Standing {
         Standing {
             name: name.to_owned(),
-            slot: "compiling",
-            compiling: true,
+            slot,
+            compiling: false,
             generation: String::new(),
             version: String::new(),
             subscriptions: Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::Queue;
 use super::events::{self, Page, Wanted};
 use super::look::{self, Filter, Looked};
-use super::reader::{Counts, Found, Reader};
+use super::reader::{Counts, Found, Gone, Reader};
 use super::records::{self, Audited};
 use super::shown::{self, Shown};
 use super::track::{self, Track};
@@ -48,6 +48,11 @@ impl Queue {
     /// Those that an operator holds.
     pub async fn paused(&self) -> anyhow::Result<Vec<String>> {
         looked(&self.reader, |reader| records::paused(&reader.0)).await
+    }
+
+    /// Those that are gone, and whose subscriptions are kept: what comes for them waits.
+    pub async fn gone_ones(&self) -> anyhow::Result<Vec<Gone>> {
+        looked(&self.reader, Reader::gone).await
     }
 
     /// How much there is to do.

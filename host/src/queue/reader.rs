@@ -10,6 +10,21 @@ pub(super) const COUNTS: &str =
     "SELECT sum(state = 0), sum(state = 0 AND due_ms <= ?1), sum(state = 1), sum(state = 3),
     min(CASE WHEN state = 0 THEN due_ms END) FROM delivery WHERE state <> 2";
 
+const GONE: &str =
+    "SELECT s.name, s.gone_at_ms, p.pattern FROM subscriber s CROSS JOIN subscription p ON p.subscriber = s.id
+    WHERE s.gone_at_ms > 0 ORDER BY s.name, p.pattern";
+
+/// A subscriber that is gone, and whose subscriptions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Its name.
+    pub name: String,
+    /// Since when.
+    pub since_ms: UnixMs,
+    /// Its subscriptions.
+    pub subscriptions: Vec<String>,
+}
+
 /// How much there is to do.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
@@ -46,6 +61,20 @@ impl Reader {
             let oldest_pending_s = oldest.map_or(0, |due| now.saturating_sub(due).max(0) as u64 / 1000);
             Ok(Counts { pending: count(0)?, due: count(1)?, running: count(2)?, dead: count(3)?, oldest_pending_s })
         })
+    }
+
+    /// Those that are gone, and whose subscriptions are kept.
+    pub fn gone(&self) -> rusqlite::Result<Vec<Gone>> {
+        let (mut statement, mut gone) = (self.0.prepare_cached(GONE)?, Vec::<Gone>::new());
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?)))?;
+        for row in rows {
+            let (name, since_ms, pattern) = row?;
+            match gone.last_mut().filter(|last| last.name == name) {
+                Some(last) => last.subscriptions.push(pattern),
+                None => gone.push(Gone { name, since_ms: since_ms as UnixMs, subscriptions: vec![pattern] }),
+            }
+        }
+        Ok(gone)
     }
 }
 

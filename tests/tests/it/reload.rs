@@ -56,7 +56,7 @@ fn replace(gateway: &Gateway, home: &Home, nth: usize, wasm: &[u8]) {
         2 => switch_link(home, nth, wasm),
         3 => {
             fs::remove_file(&file).unwrap();
-            eventually_within(PICKED_UP, "it is gone", || gateway.slot("worker") == "none");
+            eventually_within(PICKED_UP, "it is gone", || gateway.slot("worker") == "gone");
             fs::write(&file, wasm).unwrap();
         }
         _ => {
@@ -202,7 +202,7 @@ fn deliveries_wait_for_a_plugin_that_is_gone() {
     home.install("worker", version("1.0.0"));
     let gateway = Gateway::start(&home);
     fs::remove_file(home.plugin("worker")).unwrap();
-    eventually_within(PICKED_UP, "it is gone", || gateway.slot("worker") == "none");
+    eventually_within(PICKED_UP, "it is gone", || gateway.slot("worker") == "gone");
 
     let id = gateway.post(&home.sender("github").webhook("push")).id();
     assert_eq!(home.ledger().state("worker", &id), Some(State::Waiting));
@@ -210,6 +210,42 @@ fn deliveries_wait_for_a_plugin_that_is_gone() {
     home.install("worker", version("2.0.0"));
     eventually("it is done", || home.ledger().state("worker", &id) == Some(State::Done));
     assert_eq!(home.ledger().outcomes("worker", &id), ["done"]);
+}
+
+/// Whether a metric says that a plugin is in a slot.
+fn is_measured(gateway: &Gateway, plugin: &str, slot: &str) -> bool {
+    gateway.metric(&format!("hookgate_plugin_slot{{plugin=\"{plugin}\",slot=\"{slot}\"}}")) == 1.0
+}
+
+#[test]
+fn a_plugin_that_is_gone_is_shown_until_it_is_back() {
+    let home = Home::new();
+    home.install("worker", version("1.0.0"));
+    home.install("zebra", version("1.0.0"));
+    drop(Gateway::start(&home));
+    fs::remove_file(home.plugin("worker")).unwrap();
+    let gateway = Gateway::start(&home);
+    gateway.post(&home.sender("github").webhook("push")).id();
+
+    eventually("it is shown", || gateway.slot("worker") == "gone");
+    let shown = gateway.plugin("worker");
+    assert_eq!(shown["subscriptions"], serde_json::json!(["push"]));
+    let why = shown["why"].as_str().unwrap();
+    assert!(why.contains("its file is gone since 2") && why.contains("keep_subscriptions_s"), "{why}");
+    let names = |plugins: serde_json::Value| -> Vec<(String, String)> {
+        let text = |one: &serde_json::Value, field: &str| one[field].as_str().unwrap().to_owned();
+        plugins.as_array().unwrap().iter().map(|one| (text(one, "name"), text(one, "slot"))).collect()
+    };
+    let both =
+        |slot: &str| [("worker", slot), ("zebra", "live")].map(|(name, slot)| (name.to_owned(), slot.to_owned()));
+    assert_eq!(names(gateway.get("/api/v1/plugins").json()), both("gone"), "what `hookgate plugins` prints");
+    assert!(is_measured(&gateway, "worker", "gone") && is_measured(&gateway, "zebra", "live"));
+
+    home.install("worker", version("2.0.0"));
+    eventually_within(PICKED_UP, "it is back", || gateway.slot("worker") == "live");
+    assert_eq!(names(gateway.status()["plugins"].clone()), both("live"));
+    eventually("it is so on disk, too", || !is_measured(&gateway, "worker", "gone"));
+    assert!(is_measured(&gateway, "worker", "live"));
 }
 
 #[test]
@@ -239,6 +275,8 @@ fn a_plugin_that_is_gone_for_long_has_no_subscriptions_any_more() {
         home.ledger().state("worker", &id).is_none()
     });
     assert!(home.ledger().has(&id));
+    assert_eq!(gateway.slot("worker"), "none", "it is let go of");
+    assert!(!is_measured(&gateway, "worker", "gone"));
 }
 
 #[test]
