@@ -67,7 +67,7 @@ impl Door {
         let shows_nothing = !headers.contains_key(AUTHORIZATION) && !headers.contains_key("x-api-key");
         let (role, who) = match (shown(headers), token) {
             (Some(shown), Some(token)) if token.equals(shown) => (Role::Operate, "admin token".to_owned()),
-            (Some(shown), _) => keys.know(shown).ok_or(Refusal::NoToken)?,
+            (Some(shown), _) => keys.know(shown).ok_or(Refusal::UnknownToken)?,
             (None, None) if shows_nothing && self.is_meant(headers) => (Role::Operate, "local".to_owned()),
             (None, None) if shows_nothing => return Err(Refusal::Host(self.needed)),
             (None, _) => return Err(Refusal::NoToken),

@@ -83,21 +83,22 @@ impl Api {
 }
 
 async fn check_key(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    match shown(request.headers()).and_then(|key| api.keys.know(key)) {
-        None => return Refusal::NoKey.into_response(),
+    let Some(key) = shown(request.headers()) else { return Refusal::NoKey.into_response() };
+    match api.keys.know(key) {
+        None => return Refusal::UnknownKey.into_response(),
         Some((role, _)) if !role.covers(Role::Publish) => return Refusal::Role(Role::Publish).into_response(),
         Some((_, who)) => drop(request.extensions_mut().insert(Who(who))),
     }
     tokio::time::timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| Refusal::Late.into_response())
 }
 
-/// The key that a request shows.
+/// The key that a request shows; one that is empty is none.
 fn shown(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, key) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
     });
-    bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes()))
+    bearer.or_else(|| headers.get("x-api-key").map(|value| value.as_bytes())).filter(|key| !key.is_empty())
 }
 
 /// What applications may ask, for programs that read that.
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(shown_by("x-api-key", "hgk_1").as_deref(), Some("hgk_1"));
         assert_eq!(shown_by("authorization", "Basic hgk_1"), None);
         assert_eq!(shown_by("authorization", ""), None);
+        assert_eq!(shown_by("authorization", "Bearer "), None);
         assert_eq!(shown_by("cookie", "hgk_1"), None);
     }
 

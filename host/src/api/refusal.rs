@@ -22,10 +22,14 @@ pub(super) enum Refusal {
     Unknown(&'static str),
     /// Not this method.
     Method,
-    /// It shows no key that is good.
+    /// It shows no key.
     NoKey,
-    /// It shows neither the admin token nor a key that is good.
+    /// It shows neither the admin token nor a key.
     NoToken,
+    /// The key that it shows is none, or not any more.
+    UnknownKey,
+    /// What it shows is neither the admin token nor a key, or not any more.
+    UnknownToken,
     /// What it shows is good for something else.
     Role(Role),
     /// It shows nothing, and may come from a page in a browser that was led here.
@@ -64,6 +68,16 @@ impl IntoResponse for Refusal {
             Refusal::NoToken => {
                 return unauthorized(
                     "show the admin token, or a key that `hookgate keys create --role read` made: Authorization: Bearer ...",
+                );
+            }
+            Refusal::UnknownKey => {
+                return unauthorized(
+                    "the key that was shown is unknown or was revoked: `hookgate keys list` has those that are good",
+                );
+            }
+            Refusal::UnknownToken => {
+                return unauthorized(
+                    "the token or key that was shown is unknown or was revoked: show the admin token, or a key that is good (`hookgate keys list`)",
                 );
             }
             Refusal::Role(needed) => {

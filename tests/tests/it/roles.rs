@@ -113,6 +113,12 @@ fn check_all(home: &Home, has_token: bool) {
             let answer = ask(&gateway, shown, method, path);
             let case = format!("{method} {path} by {name}, token: {has_token}: {} {}", answer.status, answer.text());
             assert_eq!(verdict(answer.status), expected(name, needed, has_token), "{case}");
+            if answer.status == 401 {
+                let told = answer.json()["error"].as_str().unwrap().to_owned();
+                let is_shown = name != "nothing";
+                assert_eq!(told.contains("that was shown is unknown or was revoked"), is_shown, "{case}");
+                assert!(is_shown || told.starts_with("show "), "{case}");
+            }
             if answer.status == 403 {
                 let told = answer.json()["error"].as_str().unwrap().to_owned();
                 assert!(told.contains(&format!("--role {}", needed.unwrap())), "{case}");
