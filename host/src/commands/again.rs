@@ -128,7 +128,7 @@ impl Again {
         let unknown: Vec<&str> = sum.unknown.iter().filter_map(Value::as_str).collect();
         let is_unknown = !self.events.is_empty() && !unknown.is_empty();
         if is_unknown {
-            eprintln!("there is no event {}", harmless(&unknown.join(", ")));
+            eprintln!("there is no event {}, or its payload is not kept any more", harmless(&unknown.join(", ")));
         }
         Ok(if sum.why.is_some() || is_unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

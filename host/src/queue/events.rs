@@ -182,9 +182,9 @@ struct Looking<'a> {
     meant: HashSet<(i64, i64)>,
 }
 
-/// Those of these events that there are none of.
+/// Those of these events that there are none of, or whose payload is not kept any more: nobody can get them again.
 pub(super) fn unknown(db: &Connection, ids: &[EventId]) -> rusqlite::Result<Vec<EventId>> {
-    let (mut statement, mut unknown) = (db.prepare_cached(ONE)?, Vec::new());
+    let (mut statement, mut unknown) = (db.prepare_cached(KEPT)?, Vec::new());
     for id in ids {
         if !statement.exists([id.to_i64()])? {
             unknown.push(*id);

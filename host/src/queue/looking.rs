@@ -30,7 +30,7 @@ impl Queue {
         looked(&self.looker, move |reader| events::ids(&reader.0, &texts, &wanted)).await
     }
 
-    /// Those of these events that there are none of.
+    /// Those of these events that there are none of, or whose payload is not kept any more.
     pub async fn unknown(&self, events: Vec<EventId>) -> anyhow::Result<Vec<EventId>> {
         looked(&self.looker, move |reader| events::unknown(&reader.0, &events)).await
     }

@@ -186,7 +186,7 @@ async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal>
 struct Meant {
     /// The oldest first.
     events: Vec<EventId>,
-    /// Those that were named and that there are none of.
+    /// Those that were named and that there are none of, or whose payload is not kept any more.
     unknown: Vec<String>,
     /// Where to go on.
     next: Option<EventId>,
@@ -348,11 +348,13 @@ mod tests {
         }
     }
 
-    /// A queue with so many events that came before two plugins did.
-    async fn with_events(folder: &std::path::Path, many: usize, open_deliveries: u64) -> (Queue, Vec<EventId>) {
+    fn keep(open_deliveries: u64) -> Keep {
         let day = Duration::from_secs(86_400);
-        let keep =
-            Keep { events: day, bytes: None, open_deliveries, data_bytes: None, repeat_keys: day, subscriptions: day };
+        Keep { events: day, bytes: None, open_deliveries, data_bytes: None, repeat_keys: day, subscriptions: day }
+    }
+
+    /// A queue with so many events that came before two plugins did.
+    async fn with_events(folder: &std::path::Path, many: usize, keep: Keep) -> (Queue, Vec<EventId>) {
         let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
         let (queue, _) = open(folder, &schedules, keep).unwrap();
         let accepted = queue.accept((0..many).map(|_| event()).collect()).await.unwrap();
@@ -384,7 +386,7 @@ mod tests {
     #[tokio::test]
     async fn what_takes_long_ends_early_and_says_what_is_left() {
         let folder = tempfile::tempdir().unwrap();
-        let (queue, events) = with_events(folder.path(), 25, 1000).await;
+        let (queue, events) = with_events(folder.path(), 25, keep(1000)).await;
         let (plugins, how) = (["a".into(), "b".into()], (Which::All, Doing::ForReal));
         let Progress { put_back, left, why } =
             put_all_back(&queue, &plugins, events.clone(), how, (Spread::of(None, 2), Duration::ZERO)).await.unwrap();
@@ -395,9 +397,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_event_whose_payload_is_not_kept_any_more_is_told_as_one_that_there_is_none_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, events) = with_events(folder.path(), 1, Keep { bytes: Some(1), ..keep(1000) }).await;
+        let let_go = || Wanted { went: Some(Went::LetGo), limit: 1, ..Wanted::default() };
+        let begun = Instant::now();
+        while queue.events(let_go()).await.unwrap().events.is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it is not let go of");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let asked = Asked { events: Some(texts(&events)), ..Asked::default() };
+        let told = put_back(&queue, "somebody".into(), asked, json!({})).await.unwrap();
+        assert_eq!((told.matched, json!(told.put_back), told.unknown), (0, json!({}), texts(&events)));
+        queue.close().await.unwrap();
+    }
+
+    #[tokio::test]
     async fn nothing_is_put_back_that_would_take_the_room_of_what_comes_in() {
         let folder = tempfile::tempdir().unwrap();
-        let (queue, events) = with_events(folder.path(), 25, 50).await;
+        let (queue, events) = with_events(folder.path(), 25, keep(50)).await;
         let (plugins, how) = (["a".into(), "b".into()], (Which::All, Doing::ForReal));
         let first = put_all_back(&queue, &plugins, events.clone(), how, (Spread::of(None, 2), LONGEST)).await.unwrap();
         // 45 are nine tenths, and of an event both get it or none.

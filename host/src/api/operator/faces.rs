@@ -321,7 +321,7 @@ pub(super) struct PutBack {
     /// Why it went no further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// Those that were named and that there are none of.
+    /// Those that were named and that there are none of, or whose payload is not kept any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
@@ -336,7 +336,7 @@ pub(super) struct Dropped {
     pub dropped: Map<String, Value>,
     /// Where to go on, as `before`; nothing, where that was the end.
     pub next: Option<String>,
-    /// Those that were named and that there are none of.
+    /// Those that were named and that there are none of, or whose payload is not kept any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
 }
