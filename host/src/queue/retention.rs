@@ -81,6 +81,7 @@ impl Store {
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asks = LOOK + self.number("SELECT count(*) FROM subscriber", [])? as usize;
         let (mut came_to, mut rows, mut gone, mut freed) = (from, 0, 0, 0);
+        let answerers = self.answerers()?;
         let enough = ROWS * limit;
         loop {
             let found = self.find(BODIES, came_to, going, limit)?;
@@ -90,7 +91,7 @@ impl Store {
                     return Ok(Some(came_to));
                 }
                 rows += asks;
-                if let Some(deleted) = self.let_one_go(*id)? {
+                if let Some(deleted) = self.let_one_go(*id, &answerers)? {
                     rows += DELETED * deleted;
                     gone += 1;
                     freed += body;
@@ -105,31 +106,45 @@ impl Store {
         }
     }
 
-    /// Deletes what is kept of an event, but for its key, unless something of it is open. Gives how many rows that were.
-    fn let_one_go(&self, id: i64) -> Result<Option<usize>> {
+    /// Deletes what is kept of an event, unless something of it is open, but for what repeats need: its key, and that its sender was
+    /// answered. Gives how many rows that were.
+    fn let_one_go(&self, id: i64, answerers: &[i64]) -> Result<Option<usize>> {
         let is_open = self.db.prepare_cached(IS_OPEN)?.query_row([id], |_| Ok(())).optional()?.is_some();
         if is_open {
             return Ok(None);
         }
         let mut rows = 0;
         for sql in [
-            "DELETE FROM attempt WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
+            "DELETE FROM attempt WHERE event = ?1 AND number > 0 AND subscriber IN (SELECT id FROM subscriber)",
             "DELETE FROM delivery WHERE event = ?1 AND subscriber IN (SELECT id FROM subscriber)",
             "DELETE FROM body WHERE event = ?1",
         ] {
             rows += self.change(sql, [id])?;
         }
+        let narrow = "UPDATE attempt SET log = NULL WHERE subscriber = ?1 AND event = ?2 AND log IS NOT NULL";
+        answerers.iter().try_for_each(|plugin| self.run(narrow, [*plugin, id]))?;
         Ok(Some(rows))
     }
 
     /// Deletes some of the events after one that go and whose bodies are gone. Gives how far it came, or nothing at the end.
     pub fn forget_events(&self, from: EventId, going: Going, limit: usize) -> Result<Option<EventId>> {
         let found = self.find(EVENTS, from, going, limit)?;
+        let answerers = self.answerers()?;
         for (id, _) in &found.all {
             let sql = "DELETE FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM body WHERE event = ?1)";
-            self.run(sql, [id])?;
+            if self.change(sql, [id])? > 0 {
+                let answer = "DELETE FROM attempt WHERE subscriber = ?1 AND event = ?2";
+                answerers.iter().try_for_each(|plugin| self.run(answer, [*plugin, *id]))?;
+            }
         }
         Ok(found.came_to)
+    }
+
+    /// Who may have answered senders: plugins, which are few.
+    fn answerers(&self) -> Result<Vec<i64>> {
+        let mut statement = self.db.prepare_cached("SELECT id FROM subscriber WHERE name NOT GLOB 'webhook:*'")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Looks at some of the events after one for those that go.
