@@ -17,7 +17,7 @@ const DELIVERIES: &str = "SELECT d.event, t.name, d.state, d.attempt, d.due_ms, 
 const ATTEMPTS: &str = "SELECT number, started_at_ms, took_us, outcome, why, status, answer, generation, cpu_us, memory_bytes, log FROM attempt
     WHERE subscriber = ?1 AND event = ?2 ORDER BY number";
 const UNDELIVERED: &str = "SELECT e.id, s.name, s.provider, t.name, d.state FROM event e
-    CROSS JOIN source s ON s.id = e.source CROSS JOIN event_type t ON t.id = e.type
+    CROSS JOIN source s ON s.id = e.source CROSS JOIN event_type t ON t.id = e.type CROSS JOIN body b ON b.event = e.id
     LEFT JOIN delivery d ON d.subscriber = ?1 AND d.event = e.id
     WHERE e.id >= ?2 AND e.id < ?3 ORDER BY e.id LIMIT ?4";
 const PENDING: &str = "SELECT count(*) FROM delivery WHERE state <> 2 AND state IN (0, 1) AND subscriber = ?1";
@@ -183,8 +183,8 @@ const STEP: i64 = 1_000;
 /// The most bytes of answers in what is found at once.
 const ANSWERS: usize = 8 << 20;
 
-/// Some of the events from one on and before a time that a subscriber would have got by these patterns, and that are neither done nor
-/// being delivered right now; and where to look on, unless that was the end.
+/// Some of the events from one on and before a time that are kept, that a subscriber would have got by these patterns, and that are
+/// neither done nor being delivered right now; and where to look on, unless that was the end.
 pub(super) fn undelivered(
     db: &Connection,
     subscriber: &str,

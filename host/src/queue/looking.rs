@@ -71,8 +71,8 @@ impl Queue {
         looked(&self.looker, move |reader| look::deliveries(&reader.0, &subscriber, &filter)).await
     }
 
-    /// Some of the events from one on and before a time that a subscriber would have got by these patterns, and that are neither done
-    /// nor being delivered right now; and where to look on, unless that was the end.
+    /// Some of the events from one on and before a time that are kept, that a subscriber would have got by these patterns, and that are
+    /// neither done nor being delivered right now; and where to look on, unless that was the end.
     pub async fn undelivered(
         &self,
         subscriber: &str,
