@@ -160,6 +160,7 @@ impl Store {
             AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = s.id)";
         // The next one may get its number.
         self.run(&format!("DELETE FROM attempt WHERE subscriber IN ({gone})"), [])?;
+        self.run(&format!("DELETE FROM state WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM track WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM subscription WHERE subscriber IN ({gone})"), [])?;
         self.run(&format!("DELETE FROM subscriber WHERE id IN ({gone})"), [])
