@@ -54,6 +54,7 @@ impl Model {
         let deliveries = self.deliveries_of(id);
         let any = |wanted: Went| deliveries.values().any(|told| alone(told) == wanted);
         match () {
+            () if self.events[&id].is_let_go => Went::LetGo,
             () if any(Went::Pending) => Went::Pending,
             () if any(Went::Dead) => Went::Dead,
             // What an operator dropped is over.
@@ -74,7 +75,9 @@ impl Model {
                     .get(name.as_str())
                     .is_some_and(|told| wanted.went.is_none_or(|went| went == alone(told))),
             };
-            let text = |text: &String| String::from_utf8_lossy(&known.event.payload).contains(text.as_str());
+            let text = |text: &String| {
+                !known.is_let_go && String::from_utf8_lossy(&known.event.payload).contains(text.as_str())
+            };
             went && wanted.source.as_ref().is_none_or(named)
                 && wanted.event_type.as_ref().is_none_or(|pattern| means(pattern, known))
                 && wanted.since_ms.is_none_or(|since| **id >= first_at(since))
@@ -151,9 +154,11 @@ impl Model {
 
     fn compare_shown(&self, id: EventId, shown: Option<Shown>) -> anyhow::Result<()> {
         let shown = shown.with_context(|| format!("{id} is not there"))?;
-        let event = &self.events[&id].event;
         self.compare_listed(&shown.listed)?;
-        ensure!(shown.attributes == event.attributes && shown.payload.as_ref() == Some(&event.payload), "{shown:?}");
+        let kept = Some(&self.events[&id]).filter(|known| !known.is_let_go).map(|known| &known.event);
+        let attributes = kept.map_or(&[][..], |event| &event.attributes[..]);
+        let is_same = shown.attributes == attributes && shown.payload.as_ref() == kept.map(|event| &event.payload);
+        ensure!(is_same, "{shown:?} is {kept:?}");
         let deliveries = self.deliveries_of(id);
         let mut expected = Vec::new();
         for name in self.subscribers.keys() {
@@ -200,13 +205,18 @@ impl<E: Engine> World<E> {
         })
     }
 
+    /// The ids of all pages of what is wanted.
+    pub fn all_ids(&self, wanted: Wanted) -> anyhow::Result<Vec<EventId>> {
+        let queue = self.desk.queue();
+        all_pages(wanted, |wanted| self.desk.look(queue.ids(wanted)))
+    }
+
     fn compare_events(&self, wanted: Wanted) -> anyhow::Result<()> {
         let expected = self.model.wanted(&wanted);
         let found = self.all_events(wanted.clone())?;
         let told: Vec<EventId> = found.iter().map(|listed| listed.id).collect();
         ensure!(told == expected, "{wanted:?}: {told:?} and not {expected:?}");
-        let queue = self.desk.queue();
-        let ids = all_pages(wanted.clone(), |wanted| self.desk.look(queue.ids(wanted)))?;
+        let ids = self.all_ids(wanted.clone())?;
         ensure!(ids == expected, "{wanted:?}: {ids:?} by their ids, and not {expected:?}");
         found.iter().try_for_each(|listed| self.model.compare_listed(listed))
     }
@@ -255,15 +265,27 @@ impl<E: Engine> World<E> {
         for id in self.model.events.keys() {
             self.model.compare_shown(*id, self.desk.look(queue.show(*id)))?;
         }
-        ensure!(self.desk.look(queue.show(EventId::from_i64(1))).is_none(), "an event that never came");
-        let types: BTreeSet<&str> = self.model.events.values().map(|known| &*known.event.event_type).collect();
-        let told = self.desk.look(queue.types());
-        ensure!(told.iter().map(String::as_str).eq(types.iter().copied()), "{told:?} and not {types:?}");
+        self.look_for_unknown()?;
+        let (told, types) = (self.desk.look(queue.types()), &self.model.types);
+        ensure!(told.iter().map(String::as_str).eq(types.iter().map(|name| &**name)), "{told:?} and not {types:?}");
         for name in NAMES {
             self.look_at(name).context(name)?;
         }
         self.look_at_tracks()?;
         self.look_at_lists()
+    }
+
+    /// What never came, and what was forgotten.
+    fn look_for_unknown(&self) -> anyhow::Result<()> {
+        let (queue, never) = (self.desk.queue(), EventId::from_i64(1));
+        let unknown: Vec<EventId> = [never].into_iter().chain(self.model.forgotten.iter().copied()).collect();
+        let asked = unknown.iter().chain(self.model.events.keys()).copied().collect();
+        let told = self.desk.look(queue.unknown(asked));
+        ensure!(told == unknown, "{told:?} are unknown and not {unknown:?}");
+        for id in unknown {
+            ensure!(self.desk.look(queue.show(id)).is_none(), "{id} is shown, which is not there");
+        }
+        Ok(())
     }
 
     /// Who there is, and what an operator did.
@@ -315,7 +337,7 @@ impl<E: Engine> World<E> {
             let own = self.model.subscribers.get(name).and_then(|one| one.deliveries.get(*id));
             match own.map(|told| told.standing) {
                 Some(standing) => matches!(standing, Standing::Dead | Standing::Pending),
-                None => means(&patterns[0], known),
+                None => !known.is_let_go && means(&patterns[0], known),
             }
         };
         let between = self.model.events.range(from..).filter(|(id, _)| **id < EventId::first_at(until_ms));

@@ -3,6 +3,7 @@
 //! [`Engine`] is all that the suite knows of an engine; `conformance_suite!(TheEngine)` makes its tests. Time is told, so what is expected
 //! is exact: where an order is promised it is compared, and where it is not, any will do.
 
+mod aging;
 mod chance;
 mod desk;
 mod looking;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use hookgate::effects::Value;
-use hookgate::event::{EventId, NewEvent, Pattern, RepeatKey, UnixMs, is_webhook};
+use hookgate::event::{EventId, NewEvent, Pattern, UnixMs, is_webhook};
 use hookgate::queue::{Delivery, Doing, Receipt, Standing, Track, Which};
 
 use super::desk::OPEN;
@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub event: NewEvent,
     /// Whether somebody wanted it when it came.
     pub was_wanted: bool,
+    /// Its body is gone, and all that became of it.
+    pub is_let_go: bool,
 }
 
 /// All that was promised.
@@ -46,8 +48,13 @@ pub(super) struct Known {
 pub(super) struct Model {
     pub now: UnixMs,
     pub step: u64,
+    /// When this process began.
+    pub began_ms: UnixMs,
     pub events: BTreeMap<EventId, Known>,
-    pub keys: BTreeMap<RepeatKey, EventId>,
+    /// Events of which nothing is left.
+    pub forgotten: BTreeSet<EventId>,
+    /// The types of all that ever came.
+    pub types: BTreeSet<Arc<str>>,
     pub subscribers: BTreeMap<String, Subscriber>,
     /// What is registered, by id.
     pub records: BTreeMap<String, Vec<u8>>,
@@ -140,16 +147,11 @@ impl Model {
         deliveries.filter(|told| told.is_open()).count()
     }
 
-    /// Whether it came before.
-    pub fn has_key(&self, event: &NewEvent) -> bool {
-        event.repeat_key.is_some_and(|key| self.keys.contains_key(&key))
-    }
-
     /// An event was accepted under an id.
     pub fn accept(&mut self, event: NewEvent, receipt: Receipt) -> anyhow::Result<()> {
         let Receipt { id, duplicate } = receipt;
-        if let Some(first) = event.repeat_key.and_then(|key| self.keys.get(&key)) {
-            ensure!(duplicate && id == *first, "the repeat of {first} is {receipt:?}");
+        if let Some(first) = self.first_of(&event, !duplicate) {
+            ensure!(duplicate && id == first, "the repeat of {first} is {receipt:?}");
             self.revive(id);
             return Ok(());
         }
@@ -159,15 +161,13 @@ impl Model {
 
     /// An event is there that was not before.
     pub fn add(&mut self, id: EventId, event: NewEvent) -> anyhow::Result<()> {
-        let last = self.events.keys().last();
+        let last = self.events.keys().last().max(self.forgotten.last());
         ensure!(last.is_none_or(|last| *last < id), "{id} comes after {last:?}");
-        if let Some(key) = event.repeat_key {
-            self.keys.insert(key, id);
-        }
+        self.types.insert(event.event_type.clone());
         let names: Vec<String> =
             self.subscribers.iter().filter(|(_, one)| one.wants(&event)).map(|(name, _)| name.clone()).collect();
         let (line, was_wanted) = (Line::Source(event.source.clone(), event.provider.clone()), !names.is_empty());
-        self.events.insert(id, Known { event, was_wanted });
+        self.events.insert(id, Known { event, was_wanted, is_let_go: false });
         names.iter().for_each(|name| self.deliver(name, id, line.clone()));
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Model {
             let told = one.deliveries.get(event);
             let is_meant = match told.map(|told| (told.standing, told.due_ms)) {
                 None => {
-                    let known = self.events.get(event);
+                    let known = self.events.get(event).filter(|known| !known.is_let_go);
                     matches!(which, Which::All | Which::Missing) && known.is_some_and(|known| one.wants(&known.event))
                 }
                 Some((Standing::Pending, due)) => {
@@ -362,7 +362,7 @@ impl Model {
     }
 
     pub fn restart(&mut self) {
-        self.is_resting = false;
+        (self.is_resting, self.began_ms) = (false, self.now);
         let names: Vec<String> = self.subscribers.keys().cloned().collect();
         for name in &names {
             let running =

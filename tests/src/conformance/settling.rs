@@ -12,7 +12,7 @@ use super::model::{Model, Subscriber};
 use super::told::Attempted;
 
 /// The number of the answer to a sender.
-const ANSWER: u32 = 0;
+pub(super) const ANSWER: u32 = 0;
 
 impl Model {
     /// An attempt ended.

@@ -1,12 +1,15 @@
 //! What can be said to a queue, drawn by chance. Numbers name what there is by then, counted around.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::strategy::Union;
 
-use hookgate::event::UnixMs;
+use hookgate::attempt::Outcome;
+use hookgate::event::{NewEvent, UnixMs};
 use hookgate::queue::{Doing, Went, Which};
 
-use super::desk::Ending;
+use super::desk::{self, Ending};
 
 /// Who may subscribe: plugins first, then webhooks.
 pub(super) const NAMES: [&str; 4] = ["first", "second", "webhook:w1", "webhook:w2"];
@@ -37,6 +40,19 @@ pub(super) struct Sent {
     pub values: (u8, u8),
 }
 
+impl Sent {
+    /// What is sent at a time.
+    pub fn event(&self, now: UnixMs) -> NewEvent {
+        let (source, provider) = SOURCES[self.source];
+        let key = (self.key > 0).then(|| self.key.to_string());
+        let event = desk::event(source, TYPES[self.event_type], key.as_deref(), now);
+        let values = [self.values.0, self.values.1];
+        let given = ATTRIBUTES.iter().zip(values).filter(|(_, value)| *value > 0);
+        let attributes = given.map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        NewEvent { provider: provider.into(), attributes, ..event }
+    }
+}
+
 /// How an attempt ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ends {
@@ -45,6 +61,21 @@ pub(super) enum Ends {
     Retry { after_ms: UnixMs },
     Reject,
     Returned,
+}
+
+impl Ends {
+    /// Its outcome, unless it is given back.
+    pub fn outcome(self) -> Option<Outcome> {
+        Some(match self {
+            Ends::Done => Outcome::Done,
+            Ends::Trapped => Outcome::Trapped { why: "unreachable".into() },
+            Ends::Retry { after_ms } => {
+                Outcome::Retry { why: "busy".into(), after: Some(Duration::from_millis(after_ms)) }
+            }
+            Ends::Reject => Outcome::Reject { why: "no".into() },
+            Ends::Returned => return None,
+        })
+    }
 }
 
 /// What a call read before it wrote.
@@ -150,6 +181,8 @@ pub(super) enum Verb {
     },
     Note,
     Pass(UnixMs),
+    /// So many half days pass, and what is old goes.
+    Age(u8),
     Restart(Ending),
     Search(Search),
     /// Everything is looked at.
@@ -243,6 +276,7 @@ fn of_senders() -> Union<BoxedStrategy<Verb>> {
     Union::new_weighted(vec![
         (30, requests.prop_map(Verb::Accept).boxed()),
         (10, prop_oneof![0..50u64, 0..3_000u64, 0..40_000u64].prop_map(Verb::Pass).boxed()),
+        (3, (1..7u8).prop_map(Verb::Age).boxed()),
         (2, prop_oneof![Just(Ending::Closed), Just(Ending::Killed)].prop_map(Verb::Restart).boxed()),
     ])
 }

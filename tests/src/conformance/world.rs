@@ -6,14 +6,15 @@ use hookgate::attempt::Outcome;
 use hookgate::effects::{CAUSE, DEPTH, Effects, Emitted, PLUGIN, Quota, Range, Read, Value};
 use hookgate::event::{EventId, NewEvent, is_webhook};
 use hookgate::queue::{
-    AcceptError, Delivery, Keep, NotKept, Note, PuttingBack, Registration, Settlement, Subscribing, Wanted,
+    AcceptError, Delivery, NotKept, Note, PuttingBack, Registration, Settlement, Subscribing, Wanted,
 };
 use hookgate::schedule::{Verdict, judge};
 
 use super::Engine;
-use super::desk::{self, Desk, Ending, OPEN, attempt, patterns, schedules};
+use super::aging;
+use super::desk::{self, Desk, Ending, attempt, patterns, schedules};
 use super::model::Model;
-use super::verbs::{ATTRIBUTES, Becomes, Ends, Keeping, NAMES, Reads, SOURCES, Sent, TYPES, Verb, WANTS, WEBHOOKS};
+use super::verbs::{ATTRIBUTES, Becomes, Ends, Keeping, NAMES, Reads, Sent, TYPES, Verb, WANTS, WEBHOOKS};
 
 /// What plugins may remember: little, so that it is too much now and then.
 const QUOTA: Quota = Quota { bytes: 12, keys: 2 };
@@ -30,8 +31,7 @@ pub(super) struct World<E> {
 
 impl<E: Engine> World<E> {
     pub fn new() -> World<E> {
-        let keep = Keep { open_deliveries: OPEN as u64, ..desk::keep() };
-        World { desk: Desk::new(keep), model: Model::default(), in_hand: Vec::new() }
+        World { desk: Desk::new(aging::keep()), model: Model::default(), in_hand: Vec::new() }
     }
 
     /// Says something to both. Fails where they differ.
@@ -42,6 +42,7 @@ impl<E: Engine> World<E> {
         self.say(verb)?;
         self.take_begun(&mut |_, _| true)?;
         self.model.rests()?;
+        self.see_what_went()?;
         self.compare_counts()
     }
 
@@ -59,6 +60,7 @@ impl<E: Engine> World<E> {
                 self.restart(*ending);
                 Ok(())
             }
+            Verb::Age(half_days) => self.age(*half_days),
             Verb::Search(search) => self.search(search),
             Verb::Look => {
                 self.compare_subscribers()?;
@@ -93,22 +95,26 @@ impl<E: Engine> World<E> {
         self.model.events.keys().nth(number.checked_rem(count)?).copied()
     }
 
+    /// Events by their numbers, those that were forgotten too.
     fn events_of(&self, numbers: &[usize]) -> Vec<EventId> {
-        numbers.iter().filter_map(|number| self.event(*number)).collect()
+        let all: Vec<EventId> = self.model.events.keys().chain(&self.model.forgotten).copied().collect();
+        numbers.iter().filter_map(|number| all.get(number.checked_rem(all.len())?).copied()).collect()
     }
 
     fn accept(&mut self, requests: &[Vec<Sent>]) -> anyhow::Result<()> {
         let now = self.desk.now;
         let requests: Vec<Vec<NewEvent>> =
-            requests.iter().map(|request| request.iter().map(|sent| sent_event(sent, now)).collect()).collect();
+            requests.iter().map(|request| request.iter().map(|sent| sent.event(now)).collect()).collect();
         let saying = requests.iter().cloned().map(|request| {
             let queue = self.desk.queue();
             async move { queue.accept(request).await }
         });
         let (answers, is_full) = (self.desk.ask_all(saying.collect()), self.model.is_full());
         for (request, answer) in requests.into_iter().zip(answers) {
-            if is_full && !request.iter().all(|event| self.model.has_key(event)) {
-                ensure!(matches!(answer, Err(AcceptError::NotNow(_))), "it is full, and says {answer:?}");
+            let is_refused = is_full && matches!(answer, Err(AcceptError::NotNow(_)));
+            let is_repeat = request.iter().all(|event| self.model.first_of(event, is_refused).is_some());
+            ensure!(!is_full || is_refused != is_repeat, "it is full, and says {answer:?}");
+            if is_refused {
                 continue;
             }
             let receipts = answer?;
@@ -167,7 +173,7 @@ impl<E: Engine> World<E> {
     fn settle(&mut self, which: usize, ends: Ends) -> anyhow::Result<()> {
         let Some(delivery) = self.take(which) else { return Ok(()) };
         let (name, event, now) = (delivery.subscriber.clone(), delivery.event.id, self.desk.now);
-        let Some(outcome) = outcome_of(ends) else {
+        let Some(outcome) = ends.outcome() else {
             self.model.give_back(&name, event);
             self.desk.settle(&delivery, Settlement::Returned);
             return Ok(());
@@ -362,29 +368,6 @@ impl<E: Engine> World<E> {
         let counts = self.desk.look(queue.counts());
         self.model.compare_counts(&counts).context("counts")
     }
-}
-
-/// How an attempt ended, unless it was given back.
-fn outcome_of(ends: Ends) -> Option<Outcome> {
-    Some(match ends {
-        Ends::Done => Outcome::Done,
-        Ends::Trapped => Outcome::Trapped { why: "unreachable".into() },
-        Ends::Retry { after_ms } => {
-            Outcome::Retry { why: "busy".into(), after: Some(std::time::Duration::from_millis(after_ms)) }
-        }
-        Ends::Reject => Outcome::Reject { why: "no".into() },
-        Ends::Returned => return None,
-    })
-}
-
-fn sent_event(sent: &Sent, now: u64) -> NewEvent {
-    let (source, provider) = SOURCES[sent.source];
-    let key = (sent.key > 0).then(|| sent.key.to_string());
-    let event = desk::event(source, TYPES[sent.event_type], key.as_deref(), now);
-    let values = [sent.values.0, sent.values.1];
-    let given = ATTRIBUTES.iter().zip(values).filter(|(_, value)| *value > 0);
-    let attributes = given.map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
-    NewEvent { provider: provider.into(), attributes, ..event }
 }
 
 /// The events that a plugin's call made.

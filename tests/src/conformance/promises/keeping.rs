@@ -14,7 +14,7 @@ fn value(text: &'static str, expires_ms: Option<UnixMs>) -> Value {
     Value { bytes: text.into(), expires_ms }
 }
 
-fn writing(key: &str, text: &'static str) -> Effects {
+pub(super) fn writing(key: &str, text: &'static str) -> Effects {
     Effects {
         writes: [(key.to_owned(), Some(value(text, None)))].into(),
         quota: Quota { bytes: 10, keys: 2 },
@@ -28,18 +28,18 @@ fn reading(key: &str, seen: Option<&'static str>, effects: Effects) -> Effects {
 }
 
 impl<E: Engine> Desk<E> {
-    fn done_with(&mut self, delivery: &Delivery, effects: Effects) -> Result<(), NotKept> {
+    pub(super) fn done_with(&mut self, delivery: &Delivery, effects: Effects) -> Result<(), NotKept> {
         let settlement = Settlement::Judged { verdict: Verdict::Done, attempt: attempt(self.now, Outcome::Done) };
         let (queue, delivery) = (self.queue(), delivery.clone());
         self.ask(async move { queue.settle_with(&delivery, settlement, effects).await })
     }
 
-    fn answered(&mut self, event: EventId, effects: Effects) -> Result<(), NotKept> {
+    pub(super) fn answered(&mut self, event: EventId, effects: Effects) -> Result<(), NotKept> {
         let (queue, attempt) = (self.queue(), attempt(self.now, Outcome::Done));
         self.ask(async move { queue.remember(&"a".into(), event, attempt, effects).await })
     }
 
-    fn kept(&self, key: &str) -> Option<Value> {
+    pub(super) fn kept(&self, key: &str) -> Option<Value> {
         self.queue().memory().get("a", key, self.now).unwrap()
     }
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "each name is the sentence")]
 
 mod accepting;
+mod aging;
 mod by_hand;
 mod delivering;
 mod keeping;
@@ -19,6 +20,7 @@ use super::desk::{Desk, event, keep, patterns};
 
 pub use super::chance::whatever_is_said;
 pub use accepting::*;
+pub use aging::*;
 pub use by_hand::*;
 pub use delivering::*;
 pub use keeping::*;
@@ -181,6 +183,11 @@ macro_rules! conformance_suite {
             what_expired_is_not_there
             what_a_plugin_emits_is_delivered
             an_answer_is_kept_once
+            a_repeat_of_what_was_let_go_of_has_its_id_and_runs_nothing
+            what_is_older_than_its_key_is_forgotten_and_what_was_kept_is_not
+            what_is_open_is_kept_however_old_it_is
+            what_was_put_back_by_hand_is_kept_while_it_is_open
+            an_answer_is_kept_once_as_long_as_repeats_are_told
             whatever_is_said
         }
     };
