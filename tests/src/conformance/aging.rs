@@ -102,13 +102,12 @@ impl<E: Engine> World<E> {
         if may_go.is_empty() {
             return Ok(());
         }
-        let unknown = self.desk.look(queue.unknown(may_go.clone()));
         let let_go = self.all_ids(Wanted { went: Some(Went::LetGo), limit: 100, ..Wanted::default() })?;
         for id in may_go {
-            if unknown.contains(&id) {
-                self.model.forget(id)?;
-            } else if let_go.contains(&id) {
+            if let_go.contains(&id) {
                 self.model.let_go(id);
+            } else if self.desk.look(queue.show(id)).is_none() {
+                self.model.forget(id)?;
             }
         }
         Ok(())
