@@ -72,7 +72,7 @@ impl IntoResponse for Refusal {
             }
             Refusal::UnknownKey => {
                 return unauthorized(
-                    "the key that was shown is unknown or was revoked: `hookgate keys list` has those that are good",
+                    "the key that was shown is unknown or was revoked: `hookgate keys list` has those that are good, `hookgate keys create` makes one",
                 );
             }
             Refusal::UnknownToken => {
