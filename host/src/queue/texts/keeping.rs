@@ -186,9 +186,12 @@ impl From<rusqlite::Error> for Unfit {
     }
 }
 
+/// An event's payload.
+type Payload = (i64, Vec<u8>);
+
 /// Some of the payloads of the events after one, and whether there may be more. Nothing is held any more when they are looked at: whoever
 /// reads keeps the log from being begun anew.
-fn after(db: &Connection, last: i64) -> rusqlite::Result<(Vec<(i64, Vec<u8>)>, bool)> {
+fn after(db: &Connection, last: i64) -> rusqlite::Result<(Vec<Payload>, bool)> {
     let mut statement = db.prepare_cached(NEXT)?;
     let mut rows = statement.query(params![last, STEP as i64])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
