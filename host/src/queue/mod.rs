@@ -42,6 +42,7 @@ mod subscriber;
 mod texts;
 mod tidy;
 mod track;
+mod transaction;
 mod writer;
 
 use std::os::unix::fs::OpenOptionsExt;

@@ -106,15 +106,17 @@ pub struct Begins {
 /// A connection that writes. There is one.
 pub struct Store {
     pub(super) db: Connection,
-    sources: HashMap<(Arc<str>, Arc<str>), i64>,
-    types: HashMap<Arc<str>, i64>,
+    pub(super) sources: HashMap<(Arc<str>, Arc<str>), i64>,
+    pub(super) types: HashMap<Arc<str>, i64>,
     log_pages: Arc<AtomicU64>,
     pub(super) mover: Option<Mover>,
+    /// Whether a commit waits until it is on disk.
+    pub(super) syncs: Cell<bool>,
     /// How many deliveries are not over, and how many were not when the group began.
-    open: Cell<i64>,
-    open_before: Cell<i64>,
+    pub(super) open: Cell<i64>,
+    pub(super) open_before: Cell<i64>,
     old_log: OldLog,
-    place: Place,
+    pub(super) place: Place,
 }
 
 impl Store {
@@ -150,8 +152,8 @@ impl Store {
         }))?;
         let open = Cell::new(db.query_row(OPEN, [], |row| row.get(0))?);
         let (sources, types, open_before) = (HashMap::new(), HashMap::new(), open.clone());
-        let place = Place::of(file);
-        Ok(Store { db, sources, types, log_pages, mover: None, open, open_before, old_log, place })
+        let (syncs, place) = (Cell::new(true), Place::of(file));
+        Ok(Store { db, sources, types, log_pages, mover: None, syncs, open, open_before, old_log, place })
     }
 
     /// Whether what is written is not lost with what the last process left.
@@ -170,32 +172,6 @@ impl Store {
         let told: String = self.db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         anyhow::ensure!(told == "ok", told);
         Ok(())
-    }
-
-    /// Begins a group of writes that is on disk as a whole or not at all.
-    pub fn begin(&self) -> Result<()> {
-        self.open_before.set(self.open.get());
-        self.run("BEGIN IMMEDIATE", [])
-    }
-
-    /// Ends the group: when this returns well, it is on disk.
-    pub fn commit(&self) -> Result<()> {
-        self.run("COMMIT", [])?;
-        self.open_before.set(self.open.get());
-        self.mover.as_ref().map_or(Ok(()), Mover::look)?;
-        // After the sync: what was there then was there when it was promised.
-        self.place.gone().map_or(Ok(()), |file| Err(StoreError::Gone(file.to_owned())))
-    }
-
-    /// Forgets the group.
-    pub fn roll_back(&mut self) {
-        // Numbers that were given out in the group are not there any more.
-        self.sources.clear();
-        self.types.clear();
-        self.open.set(self.open_before.get());
-        if !self.db.is_autocommit() {
-            let _ = self.db.execute_batch("ROLLBACK");
-        }
     }
 
     /// How much there is in the log, in bytes.

@@ -167,7 +167,7 @@ impl Writer {
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
         let Some(now) = self.time_of_old() else { return Ok(false) };
         let few = self.few();
-        self.store.begin()?;
+        self.store.begin_unsynced()?;
         let expired = self.store.delete_expired(now, few)?;
         self.store.commit()?;
         Ok(expired == few)
@@ -182,7 +182,7 @@ impl Writer {
             (None, Some(going)) => (going, u64::MAX),
             (None, None) => return Ok(false),
         };
-        self.store.begin()?;
+        self.store.begin_unsynced()?;
         let came_to = self.store.let_go(self.let_go_to, going, self.few(), bytes)?;
         self.store.commit()?;
         self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
@@ -192,7 +192,7 @@ impl Writer {
     /// Forgets events whose bodies are gone and whose keys tell no repeats any more: rows that are narrow. Gives whether there are more.
     fn forget_events(&mut self) -> Result<bool, StoreError> {
         let Some(going) = self.going(self.keep.events.max(self.keep.repeat_keys)) else { return Ok(false) };
-        self.store.begin()?;
+        self.store.begin_unsynced()?;
         let came_to = self.store.forget_events(self.forgot_to, going, 4 * self.few())?;
         self.store.commit()?;
         self.forgot_to = came_to.unwrap_or(EventId::from_i64(0));
@@ -202,7 +202,7 @@ impl Writer {
     /// Gives up some of what waits for those that are forgotten, one after another. Gives whether there is more.
     fn give_up(&mut self) -> Result<bool, StoreError> {
         let Some(n) = self.subscribers.iter().position(|one| one.leaves_something) else { return Ok(false) };
-        self.store.begin()?;
+        self.store.begin_unsynced()?;
         let more = self.store.give_up(self.subscribers[n].id, GIVE_UP)?;
         self.store.commit()?;
         self.subscribers[n].leaves_something = more;

@@ -22,20 +22,27 @@ pub const SLOTS: usize = 16;
 /// How many post at the same time.
 const SENDERS: u64 = 8;
 
+/// Longer than anything here takes.
+pub const LONG: Duration = Duration::from_secs(1_000_000);
+
 /// Opens the queue of a folder. Nothing in it is ever too old, and nothing is tried too often.
 pub fn open(folder: &Path) -> anyhow::Result<(Queue, Deliveries)> {
-    let long = Duration::from_secs(1_000_000);
+    open_keeping(folder, LONG)
+}
+
+/// The same, where events are kept for so long.
+pub fn open_keeping(folder: &Path, events: Duration) -> anyhow::Result<(Queue, Deliveries)> {
     let again_and_again = Schedule(vec![Duration::ZERO; 1_000]);
     let schedules = Schedules { plugins: again_and_again.clone(), webhooks: again_and_again };
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let keep = Keep {
-            events: long,
+            events,
             bytes: None,
             open_deliveries: u64::MAX,
             data_bytes: None,
-            repeat_keys: long,
-            subscriptions: long,
+            repeat_keys: LONG,
+            subscriptions: LONG,
         };
         match hookgate::queue::open(folder, &schedules, keep) {
             // The thread that wrote before is about to end.

@@ -9,7 +9,7 @@ pub mod damage;
 pub mod faults;
 pub mod full;
 pub mod kill;
-mod load;
+pub mod load;
 pub mod power;
 mod proof;
 mod report;

@@ -1,10 +1,11 @@
 //! The power goes, again and again, at any moment. What was acknowledged is there when it is back.
 
 use std::path::Path;
+use std::time::Duration;
 
 use hookgate_disk::{Chance, Disk, Outage};
 
-use super::load::{Promises, SLOTS, open, subscribe, threads};
+use super::load::{LONG, Promises, SLOTS, open, open_keeping, subscribe, threads};
 use super::proof::compare;
 use crate::slow::more_files;
 
@@ -15,6 +16,8 @@ pub enum Way {
     Clean,
     /// Of what was not synced, what chance says, down to single sectors.
     Torn,
+    /// The same, where what is done is let go of as soon as it can be: those commits are not synced.
+    TornWhileLettingGo,
     /// All that was not synced, where nothing is synced before it is acknowledged: this must be found to lose.
     Unsynced,
 }
@@ -34,6 +37,8 @@ pub struct Report {
     pub acknowledged: u64,
     /// Deliveries that were said to be settled.
     pub settled: u64,
+    /// Of the accepted events, those that were done, and let go of.
+    pub let_go: u64,
     /// Of the accepted events, those that were not there any more.
     pub lost: u64,
     /// Of the settled deliveries, those that were not so any more.
@@ -54,19 +59,20 @@ pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
     let (promises, mut chance) = (Promises::default(), Chance::of(seed));
     let mut report = Report { seed, ..Report::default() };
     for _ in 0..cuts {
-        // Now while it opens, now while it writes, now when it has grown so that the log is moved into the file.
-        let calls = [200, 4_000, 40_000][chance.below(3) as usize];
-        disk.cut_power_after(chance.below(calls));
-        let opened = load_until_it_is_off(folder.path(), &promises, chance.number(), &mut report);
+        disk.cut_power_after(way.calls(&mut chance));
+        let opened = load_until_it_is_off(folder.path(), way, &promises, chance.number(), &mut report);
         report.while_opening += u64::from(!opened);
         report.while_moving += u64::from(opened && disk.was_unsynced("hookgate.db"));
         report.cuts += 1;
-        let outage = if way == Way::Torn { Outage::Torn(chance.number()) } else { Outage::Clean };
+        let outage = if way.tears() { Outage::Torn(chance.number()) } else { Outage::Clean };
         if let Err(error) = disk.settle(outage) {
             report.broken.push(format!("cut {}: {error}", report.cuts));
             break;
         }
         look(folder.path(), &promises, &mut report);
+    }
+    if report.let_go > 0 && way.keeps() == LONG {
+        report.broken.push(format!("{} were let go of that are kept for long", report.let_go));
     }
     let promised = promises.so_far();
     report.acknowledged = promised.accepted.len() as u64 + report.lost;
@@ -74,9 +80,31 @@ pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
     report
 }
 
+impl Way {
+    /// After how many calls of the disk the power goes.
+    fn calls(self, chance: &mut Chance) -> u64 {
+        // Nothing is let go of in its first second.
+        if self == Way::TornWhileLettingGo {
+            return 30_000 + chance.below(40_000);
+        }
+        // Now while it opens, now while it writes, now when it has grown so that the log is moved into the file.
+        let calls = [200, 4_000, 40_000][chance.below(3) as usize];
+        chance.below(calls)
+    }
+
+    fn tears(self) -> bool {
+        matches!(self, Way::Torn | Way::TornWhileLettingGo)
+    }
+
+    /// How long what is done is kept.
+    fn keeps(self) -> Duration {
+        if self == Way::TornWhileLettingGo { Duration::from_millis(100) } else { LONG }
+    }
+}
+
 /// Gives whether it came to be opened.
-fn load_until_it_is_off(folder: &Path, promises: &Promises, seed: u64, report: &mut Report) -> bool {
-    let Ok((queue, deliveries)) = open(folder) else { return false };
+fn load_until_it_is_off(folder: &Path, way: Way, promises: &Promises, seed: u64, report: &mut Report) -> bool {
+    let Ok((queue, deliveries)) = open_keeping(folder, way.keeps()) else { return false };
     threads().block_on(async {
         if subscribe(&queue, SLOTS).await.is_ok() && promises.load(&queue, deliveries, seed, 1_000_000).await.is_none()
         {
@@ -95,6 +123,8 @@ fn look(folder: &Path, promises: &Promises, report: &mut Report) {
         Ok(findings) => {
             report.lost += findings.lost;
             report.unsettled += findings.unsettled;
+            // All that are, each time.
+            report.let_go = findings.let_go;
             report.broken.extend(findings.broken.into_iter().map(|what| format!("cut {cut}: {what}")));
         }
         Err(error) => report.broken.push(format!("cut {cut}: it cannot be read: {error}")),

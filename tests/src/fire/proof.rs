@@ -15,13 +15,15 @@ pub struct Findings {
     pub lost: u64,
     /// Deliveries that were settled and are not.
     pub unsettled: u64,
+    /// Events that were done, and of which only their keys are kept.
+    pub let_go: u64,
     /// Everything else that cannot be.
     pub broken: Vec<String>,
 }
 
 /// What stands in the file.
 struct Stored {
-    events: BTreeMap<EventId, (Option<RepeatKey>, Vec<u8>)>,
+    events: BTreeMap<EventId, (Option<RepeatKey>, Option<Vec<u8>>)>,
     /// Where the worker's deliveries stand.
     states: BTreeMap<EventId, i64>,
     /// What the worker remembers.
@@ -38,8 +40,8 @@ pub fn compare(folder: &Path, promises: &Promises) -> rusqlite::Result<Findings>
         findings.broken.push(stored.integrity.clone());
     }
     findings.broken.extend(stored.doubled());
-    let lost: Vec<u64> =
-        promised.accepted.iter().filter(|(_, id)| !stored.events.contains_key(id)).map(|(n, _)| *n).collect();
+    let is_lost = |(n, id): &(&u64, &EventId)| !stored.has_body(**id) && !stored.was_let_go(**n, **id);
+    let lost: Vec<u64> = promised.accepted.iter().filter(is_lost).map(|(n, _)| *n).collect();
     for n in &lost {
         promised.accepted.remove(n);
         findings.unsettled += u64::from(promised.settled.remove(n));
@@ -47,6 +49,10 @@ pub fn compare(folder: &Path, promises: &Promises) -> rusqlite::Result<Findings>
     findings.lost = lost.len() as u64;
     let mut unsettled = Vec::new();
     for (n, id) in &promised.accepted {
+        if stored.was_let_go(*n, *id) {
+            findings.let_go += 1;
+            continue;
+        }
         findings.broken.extend(stored.differs(*n, *id));
         if promised.settled.contains(n) && stored.states.get(id) != Some(&DONE) {
             unsettled.push(*n);
@@ -62,7 +68,7 @@ const DONE: i64 = 2;
 impl Stored {
     fn read(folder: &Path) -> rusqlite::Result<Stored> {
         let db = Connection::open_with_flags(folder.join("hookgate.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let events = rows(&db, "SELECT id, repeat_key, payload FROM event JOIN body ON event = id", |row| {
+        let events = rows(&db, "SELECT id, repeat_key, payload FROM event LEFT JOIN body ON event = id", |row| {
             Ok((EventId::from_i64(row.get(0)?), (row.get(1)?, row.get(2)?)))
         })?;
         let states =
@@ -77,6 +83,17 @@ impl Stored {
         })
     }
 
+    fn has_body(&self, id: EventId) -> bool {
+        self.events.get(&id).is_some_and(|(_, payload)| payload.is_some())
+    }
+
+    /// Whether of the n-th event all is gone but its key, and it was done before: what the worker remembers of it came with that.
+    fn was_let_go(&self, n: u64, id: EventId) -> bool {
+        self.events.get(&id).is_some_and(|(stored, payload)| *stored == Some(key(n)) && payload.is_none())
+            && !self.states.contains_key(&id)
+            && self.remembered.contains(&n.to_string())
+    }
+
     fn doubled(&self) -> Vec<String> {
         let mut seen = BTreeMap::new();
         let again = self.events.iter().filter_map(|(id, (key, _))| Some((id, seen.insert((*key)?, *id)?)));
@@ -86,7 +103,7 @@ impl Stored {
     /// How the n-th event differs from what was sent and done.
     fn differs(&self, n: u64, id: EventId) -> Option<String> {
         let is_intact =
-            self.events.get(&id).is_some_and(|(stored, payload)| *stored == Some(key(n)) && *payload == body(n));
+            self.events.get(&id).is_some_and(|(stored, payload)| *stored == Some(key(n)) && *payload == Some(body(n)));
         let state = self.states.get(&id);
         let is_remembered = self.remembered.contains(&n.to_string());
         match state {

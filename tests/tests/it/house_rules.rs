@@ -84,7 +84,7 @@ const FUNCTION_LINES: usize = 70;
 const FILE_LINES: usize = 400;
 
 /// Those that do, each one subject that would be harder to read in pieces.
-const LONG_FILES: &[(&str, usize)] = &[("host/src/queue/store.rs", 520), ("tests/tests/it/house_rules.rs", 450)];
+const LONG_FILES: &[(&str, usize)] = &[("host/src/queue/store.rs", 490), ("tests/tests/it/house_rules.rs", 450)];
 
 /// One file of Rust, with what is neither code nor ours to judge taken out.
 struct Source {

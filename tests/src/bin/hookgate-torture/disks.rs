@@ -12,16 +12,17 @@ pub fn syncs(seed: u64, rounds: u64) -> Report {
     })
 }
 
-/// The power goes so many times: once with all that was not synced, once with parts of it, and once without syncs, which must be found to
-/// lose. So many of the times at least it has to go while the log is being moved.
+/// The power goes so many times: with all that was not synced, with parts of it, with these while what is done is let go of, and without
+/// syncs, which must be found to lose. So many of the times at least it has to go while the log is being moved.
 pub fn power(seed: u64, cuts: u64, moving: u64) -> Report {
     let mut report = Report::new("power", seed);
-    for (name, way) in [("clean", Way::Clean), ("torn", Way::Torn)] {
+    for (name, way) in [("clean", Way::Clean), ("torn", Way::Torn), ("letting go", Way::TornWhileLettingGo)] {
         let run = power::run(seed, cuts, way);
         report.tell(format!("{name}: power cuts"), run.cuts);
         report.tell(format!("{name}: of them, while it was being opened"), run.while_opening);
         report.note(format!("{name}: of them, while the log was moved"), run.while_moving, Bound::AtLeast(moving));
         report.note(format!("{name}: acknowledged"), run.acknowledged, Bound::AtLeast(100));
+        report.tell(format!("{name}: of them, done and let go of"), run.let_go);
         report.none(format!("{name}: acknowledged and lost"), run.lost);
         report.none(format!("{name}: settled and not so any more"), run.unsettled);
         report.none(format!("{name}: what else cannot be"), told(&run.broken));
