@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
 
+use super::failure::is_of_disk;
 use super::reader::Reader;
 use super::salts::Salts;
 use super::state::Remembered;
@@ -42,6 +43,11 @@ pub enum Stepped {
     Failed,
 }
 
+/// Says to the next start that the disk failed, so that it reads everything; on a disk that failed that may not be written, either.
+fn leave(marker: &Path, why: &str) {
+    let _ = std::fs::write(marker, why);
+}
+
 impl Core {
     /// Opens the queue in a folder, makes it where it is missing, and takes up what the last process left: attempts that were running
     /// then are lost, and judged by the schedules. `seed` spreads ids.
@@ -57,8 +63,15 @@ impl Core {
         // Made here and not by the engine, so that only we can read it; what the engine makes beside it is alike.
         let private = super::private().open(&file);
         private.with_context(|| format!("cannot write {}", file.display()))?;
-        let store = Store::open(&file).map_err(|error| not_opened(error, &file))?;
         let marker = place::marker(&file);
+        let not_opened = |error: anyhow::Error| {
+            // The system tells a failure once: the next start would take for written what is not.
+            if is_of_disk(&error) {
+                leave(&marker, &error.to_string());
+            }
+            not_opened(error, &file)
+        };
+        let store = Store::open(&file).map_err(not_opened)?;
         if marker.exists() {
             tracing::warn!("the disk failed under the last process, so all of {} is checked", file.display());
             let checked = store.check().and_then(|()| schema::check(&store.db));
@@ -74,7 +87,7 @@ impl Core {
         let (deliver, deliveries) = tokio::sync::mpsc::unbounded_channel();
         let (fail, failed) = watch::channel(None);
         let writer = Writer::take_up(store, schedules, keep, deliver, now, Salts::of(seed));
-        let writer = writer.map_err(|error| not_opened(error, &file))?;
+        let writer = writer.map_err(not_opened)?;
         let (counters, refusing) = (writer.counters.clone(), writer.refusing.shown());
         let memory = Arc::new(Remembered::new(&file));
         let texts = Arc::new(Texts::beside(&file));
@@ -107,8 +120,7 @@ impl Core {
 
     fn give_up(&self, error: &StoreError) {
         tracing::error!("the disk failed, so nothing more is acknowledged: {error}");
-        // For the next start, which then reads everything; on a disk that failed it may not be written, either.
-        let _ = std::fs::write(&self.marker, error.to_string());
+        leave(&self.marker, &error.to_string());
         let _ = self.fail.send(Some(error.to_string()));
         // Whoever still waits for an answer learns from the closed channel.
     }

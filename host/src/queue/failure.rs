@@ -67,6 +67,18 @@ pub(super) fn is_of_room(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(is_no_room) || matches!(error.downcast_ref(), Some(StoreError::NotNow(NO_ROOM)))
 }
 
+/// Whether an error that ended an opening says that the disk failed.
+pub(super) fn is_of_disk(error: &anyhow::Error) -> bool {
+    let is_failure =
+        |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) && !is_no_room(error);
+    match error.downcast_ref() {
+        Some(StoreError::Broken(cause)) => is_failure(cause),
+        Some(StoreError::Unsynced(_) | StoreError::Log(_)) => true,
+        Some(_) => false,
+        None => error.downcast_ref().is_some_and(is_failure),
+    }
+}
+
 fn is_no_room(error: &rusqlite::Error) -> bool {
     let of_memory = |error: &rusqlite::ffi::Error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
     // The latter where the memory that is shared with readers cannot grow.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use hookgate::queue::Keep;
 use hookgate::schedule::{Schedule, Schedules};
-use hookgate_disk::Disk;
+use hookgate_disk::{Disk, Fault, Outage};
 use hookgate_tests::fire::faults::{beside_the_writer, run, run_moving, while_closing};
 use hookgate_tests::fire::full::{full, full_at_start};
+use hookgate_tests::fire::load::{event, open, threads};
 use hookgate_tests::fire::seed;
 use hookgate_tests::{Home, Process};
 
@@ -73,6 +74,32 @@ fn a_start_with_nothing_on_a_full_disk_says_what_to_do() {
     let schedules = Schedules { plugins: Schedule(Vec::new()), webhooks: Schedule(Vec::new()) };
     let told = hookgate::queue::open(folder.path(), &schedules, keep).err().unwrap().to_string();
     assert!(told.contains("full") && told.contains("make room"), "{told}");
+}
+
+#[test]
+fn a_start_under_which_the_disk_fails_tells_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::below(folder.path()).unwrap();
+    let (queue, _) = open(folder.path()).unwrap();
+    let accepted = threads().block_on(queue.accept((0..5).map(event).collect())).unwrap();
+    // It leaves its log.
+    disk.cut_power();
+    drop(queue);
+    disk.settle(Outage::Clean).unwrap();
+    let marker = folder.path().join("failed");
+    assert!(!marker.exists());
+
+    disk.fail(Fault::Sync(1));
+    assert!(open(folder.path()).is_err() && disk.has_struck());
+    assert!(marker.exists(), "the system tells it once");
+
+    let (queue, _) = open(folder.path()).unwrap();
+    assert!(!marker.exists(), "all was read");
+    threads().block_on(async {
+        let ids = accepted.iter().map(|receipt| receipt.id).collect();
+        assert!(queue.unknown(ids).await.unwrap().is_empty());
+        queue.close().await.unwrap();
+    });
 }
 
 #[test]
