@@ -1,5 +1,6 @@
 //! For operators: is it alive, how does it stand, what did it count. On a port of its own.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::ingress::{Refused, RefusedFace, Sources, Wanted};
 use crate::keys::Role;
 use crate::plugins::{Plugins, Standing};
 use crate::provider::Source;
-use crate::queue::Queue;
+use crate::queue::{Counts, Queue};
 use crate::secret::Secret;
 use crate::{clock, ingress};
 
@@ -139,22 +140,22 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
-    let counts = match admin.queue.counts().await {
-        Ok(counts) => counts,
+    let each = match admin.queue.counts_of_each().await {
+        Ok(each) => each,
         Err(error) => {
             let told = Json(json!({ "error": format!("the queue cannot be read: {error}") }));
             return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
         }
     };
     let sources: Vec<Value> = admin.faces().iter().map(|source| admin.source(source)).collect();
-    let plugins = admin.plugins().await;
+    let plugins = admin.plugins(&each).await;
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_s": admin.started.elapsed().as_secs(),
         "sources": sources,
         "plugins": plugins,
         "webhooks": admin.webhooks(),
-        "queue": counts,
+        "queue": each.values().fold(Counts::default(), Counts::and),
         "refusing": admin.queue.refusing(),
         "refusals": admin.refused.newest(&Wanted::default()),
     }))
@@ -164,11 +165,12 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
 /// How each plugin stands, and what became of its deliveries since the gateway started
 ///
 /// `slot` is `live`, `stale`, `broken`, `blocked`, `compiling` or `gone`: the file is gone, the subscriptions are kept, and what comes for
-/// it waits. `done`, `retried` and `dead` are counts since the start.
+/// it waits. `done`, `retried` and `dead` are counts since the start; `pending` is how many deliveries wait for it now, and
+/// `oldest_pending_s` how long the oldest of them has been due.
 #[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
     responses((status = 200, body = [Object]), (status = 401, body = Object), (status = 403, body = Object)))]
 async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Vec<Value>> {
-    Json(admin.plugins().await)
+    Json(admin.plugins(&admin.queue.counts_of_each().await.unwrap_or_default()).await)
 }
 
 /// Which refusals are asked for.
@@ -212,9 +214,12 @@ async fn refusals(State(admin): State<Arc<Admin>>, asked: Result<Query<Asked>, Q
 
 impl Admin {
     /// Each plugin, as it is now.
-    async fn plugins(&self) -> Vec<Value> {
+    async fn plugins(&self, each: &BTreeMap<String, Counts>) -> Vec<Value> {
         let paused = self.queue.paused().await.unwrap_or_default();
-        let plugin = |standing: &Standing| self.plugin(standing, paused.contains(&standing.name));
+        let plugin = |standing: &Standing| {
+            let counts = each.get(&standing.name).copied().unwrap_or_default();
+            self.plugin(standing, paused.contains(&standing.name), &counts)
+        };
         self.standings().await.iter().map(plugin).collect()
     }
 
@@ -245,13 +250,14 @@ impl Admin {
         json!({ "active": active, "not_active": all.len() - active, "paused": paused, "unreadable": unreadable })
     }
 
-    /// A plugin, and whether an operator holds it.
-    fn plugin(&self, standing: &Standing, paused: bool) -> Value {
+    /// A plugin, whether an operator holds it, and what waits for it.
+    fn plugin(&self, standing: &Standing, paused: bool, counts: &Counts) -> Value {
         let open = self.dispatch.breakers.open(&standing.name);
         let left_alone = open.map(|open| json!({ "until": rfc3339(open.until_ms), "failures": open.failures }));
         let face = serde_json::to_value(standing).unwrap_or_default();
         let face = merged(face, &json!({ "paused": paused, "left_alone": left_alone }));
-        merged(face, &self.dispatch.counters.tally(&standing.name))
+        let face = merged(face, &self.dispatch.counters.tally(&standing.name));
+        merged(face, &json!({ "pending": counts.pending, "oldest_pending_s": counts.oldest_pending_s }))
     }
 }
 
@@ -278,10 +284,16 @@ struct SlotLabels {
     slot: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabel {
+    plugin: String,
+}
+
 impl Admin {
     /// What was counted, and how the queue and the plugins stand now.
     async fn metrics_text(&self) -> anyhow::Result<String> {
-        let (counts, mut now) = (self.queue.counts().await?, Registry::default());
+        let (each, mut now) = (self.queue.counts_of_each().await?, Registry::default());
+        let counts = each.values().fold(Counts::default(), Counts::and);
         let (file_bytes, log_bytes) = self.queue.sizes();
         for (name, help, value) in [
             ("hookgate_database_bytes", "How large the database is", file_bytes),
@@ -306,10 +318,17 @@ impl Admin {
         let help = "By how much the wall clock was set since the start, forward or back";
         now.register("hookgate_clock_offset_seconds", help, offset);
         let slots: Family<SlotLabels, Gauge> = Family::default();
-        for standing in self.standings().await {
-            slots.get_or_create(&SlotLabels { plugin: standing.name, slot: standing.slot }).set(1);
+        let (pending, oldest) = (Family::<PluginLabel, Gauge>::default(), Family::<PluginLabel, Gauge>::default());
+        for Standing { name: plugin, slot, .. } in self.standings().await {
+            let counts = each.get(&plugin).copied().unwrap_or_default();
+            slots.get_or_create(&SlotLabels { plugin: plugin.clone(), slot }).set(1);
+            pending.get_or_create(&PluginLabel { plugin: plugin.clone() }).set(counts.pending as i64);
+            oldest.get_or_create(&PluginLabel { plugin }).set(counts.oldest_pending_s as i64);
         }
         now.register("hookgate_plugin_slot", "1 for the slot that a plugin is in", slots);
+        now.register("hookgate_plugin_pending", "Deliveries that wait for a plugin, due or not", pending);
+        let help = "How long the oldest delivery that waits for a plugin has been due";
+        now.register("hookgate_plugin_oldest_pending_seconds", help, oldest);
         let mut text = String::new();
         encoding::text::encode_registry(&mut text, &self.registry)?;
         encoding::text::encode_registry(&mut text, &now)?;

@@ -49,11 +49,12 @@ struct One {
 }
 
 /// How plugins are shown.
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     Column::whole("PLUGIN"),
     Column::whole("SLOT"),
     Column::text("VERSION").spare(),
     Column::whole("GENERATION"),
+    Column::whole("PENDING"),
     Column::whole("DONE"),
     Column::whole("RETRIED").spare(),
     Column::whole("DEAD"),
@@ -90,7 +91,7 @@ fn row(plugin: &Value) -> Vec<String> {
     let word = |ask: &Value, field: &str| ask[field].as_str().unwrap_or_default().to_owned();
     let uses = granted.map(|ask| [word(ask, "what"), word(ask, "name")].join(":").trim_end_matches(':').to_owned());
     let mut row = vec![text("name"), slot(plugin)];
-    row.extend(["version", "generation", "done", "retried", "dead"].map(text));
+    row.extend(["version", "generation", "pending", "done", "retried", "dead"].map(text));
     row.extend([joined(wants), joined(uses.collect()), first_line(&text("why"))]);
     row
 }
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     fn plugin(name: &str, why: Value) -> Value {
-        json!({ "name": name, "slot": "live", "version": "1.0.0-beta.2", "generation": "0123456789ab", "done": 123_456, "retried": 12,
+        json!({ "name": name, "slot": "live", "version": "1.0.0-beta.2", "generation": "0123456789ab", "pending": 1_234, "done": 123_456, "retried": 12,
             "dead": 3, "subscriptions": ["comment.created", "file.*"], "why": why, "left_alone": { "failures": 11 },
             "asks": [{ "what": "host", "name": "api.frame.io", "granted": true }] })
     }
@@ -161,7 +162,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
         for line in [&lines[1], &lines[4]] {
             assert!(
-                ["live, left alone", "0123456789ab", "123456"].iter().all(|whole| line.contains(whole)),
+                ["live, left alone", "0123456789ab", "1234", "123456"].iter().all(|whole| line.contains(whole)),
                 "{lines:#?}"
             );
         }

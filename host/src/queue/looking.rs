@@ -1,6 +1,6 @@
 //! Looking at the queue: on connections of their own that cannot write, on threads that may wait.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use super::Queue;
@@ -57,6 +57,11 @@ impl Queue {
 
     /// How much there is to do.
     pub async fn counts(&self) -> anyhow::Result<Counts> {
+        Ok(self.counts_of_each().await?.values().fold(Counts::default(), Counts::and))
+    }
+
+    /// How much there is to do for each subscriber, by name; who has nothing is not in it.
+    pub async fn counts_of_each(&self) -> anyhow::Result<BTreeMap<String, Counts>> {
         looked(&self.reader, |reader| reader.counts(now_ms())).await
     }
 

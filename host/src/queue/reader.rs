@@ -1,14 +1,17 @@
 //! A connection that only looks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::columns::State;
 use crate::event::UnixMs;
 
-pub(super) const COUNTS: &str =
-    "SELECT sum(state = 0), sum(state = 0 AND due_ms <= ?1), sum(state = 1), sum(state = 3),
-    min(CASE WHEN state = 0 THEN due_ms END) FROM delivery WHERE state <> 2";
+// In the order of the index, so that nothing is sorted.
+pub(super) const COUNTS: &str = "SELECT state, subscriber, count(*), sum(due_ms <= ?1), min(due_ms)
+    FROM delivery WHERE state <> 2 GROUP BY state, subscriber";
+const NAMES: &str = "SELECT id, name FROM subscriber";
 
 const GONE: &str =
     "SELECT s.name, s.gone_at_ms, p.pattern FROM subscriber s CROSS JOIN subscription p ON p.subscriber = s.id
@@ -40,6 +43,19 @@ pub struct Counts {
     pub oldest_pending_s: u64,
 }
 
+impl Counts {
+    /// These and others together.
+    pub fn and(self, other: &Counts) -> Counts {
+        Counts {
+            pending: self.pending + other.pending,
+            due: self.due + other.due,
+            running: self.running + other.running,
+            dead: self.dead + other.dead,
+            oldest_pending_s: self.oldest_pending_s.max(other.oldest_pending_s),
+        }
+    }
+}
+
 /// What was found, or why the file cannot be read.
 pub(super) type Found<T> = rusqlite::Result<T>;
 
@@ -52,15 +68,28 @@ impl Reader {
         open(file).map(Reader)
     }
 
-    /// Counts what is open at a time.
-    pub fn counts(&self, now_ms: UnixMs) -> rusqlite::Result<Counts> {
-        let now = now_ms as i64;
-        self.0.prepare_cached(COUNTS)?.query_row([now], |row| {
-            let count = |n| row.get::<_, Option<i64>>(n).map(|count| count.unwrap_or(0) as u64);
-            let oldest: Option<i64> = row.get(4)?;
-            let oldest_pending_s = oldest.map_or(0, |due| now.saturating_sub(due).max(0) as u64 / 1000);
-            Ok(Counts { pending: count(0)?, due: count(1)?, running: count(2)?, dead: count(3)?, oldest_pending_s })
-        })
+    /// Counts what is open at a time, for each subscriber that has something of it, by name.
+    pub fn counts(&self, now_ms: UnixMs) -> Found<BTreeMap<String, Counts>> {
+        let names: BTreeMap<i64, String> =
+            self.0.prepare_cached(NAMES)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Found<_>>()?;
+        let (mut statement, mut counts) = (self.0.prepare_cached(COUNTS)?, BTreeMap::<String, Counts>::new());
+        let mut rows = statement.query([now_ms as i64])?;
+        while let Some(row) = rows.next()? {
+            let Some(name) = names.get(&row.get(1)?) else { continue };
+            let one = counts.entry(name.clone()).or_default();
+            let count = |n: usize| row.get::<_, i64>(n).map(|count| count as u64);
+            match State::from_i64(row.get(0)?) {
+                State::Waiting => {
+                    let waited_ms = now_ms as i64 - row.get::<_, i64>(4)?;
+                    (one.pending, one.due, one.oldest_pending_s) =
+                        (count(2)?, count(3)?, waited_ms.max(0) as u64 / 1000);
+                }
+                State::Running => one.running = count(2)?,
+                State::Dead => one.dead = count(2)?,
+                State::Done => {}
+            }
+        }
+        Ok(counts)
     }
 
     /// Those that are gone, and whose subscriptions are kept.

@@ -107,14 +107,19 @@ impl Model {
         own.into_iter().flatten().map(|((_, number), attempted)| (*number, *attempted)).collect()
     }
 
-    pub fn compare_counts(&self, counts: &Counts) -> anyhow::Result<()> {
-        let all = || self.subscribers.values().flat_map(|one| one.deliveries.values());
-        let count = |standing| all().filter(|told| told.standing == standing).count() as u64;
-        // By the clock on the wall, whatever waits by itself has long been due.
-        let due = all().filter(|told| told.standing == Standing::Pending && told.due_ms.is_some()).count() as u64;
-        let expected = (count(Standing::Pending), due, count(Standing::Running), count(Standing::Dead));
-        let told = (counts.pending, counts.due, counts.running, counts.dead);
-        ensure!(told == expected, "{told:?} and not {expected:?}");
+    pub fn compare_counts(&self, each: &BTreeMap<String, Counts>) -> anyhow::Result<()> {
+        for (name, one) in &self.subscribers {
+            let count = |standing| one.deliveries.values().filter(|told| told.standing == standing).count() as u64;
+            let waiting = one.deliveries.values().filter(|told| told.standing == Standing::Pending);
+            // By the clock on the wall, whatever waits by itself has long been due.
+            let due = waiting.filter(|told| told.due_ms.is_some()).count() as u64;
+            let expected = (count(Standing::Pending), due, count(Standing::Running), count(Standing::Dead));
+            let counts = each.get(name).copied().unwrap_or_default();
+            let told = (counts.pending, counts.due, counts.running, counts.dead);
+            ensure!(told == expected, "{name}: {told:?} and not {expected:?}");
+        }
+        let unknown = each.keys().find(|name| !self.subscribers.contains_key(*name));
+        ensure!(unknown.is_none(), "{unknown:?} is unknown");
         Ok(())
     }
 

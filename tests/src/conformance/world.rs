@@ -365,8 +365,8 @@ impl<E: Engine> World<E> {
 
     fn compare_counts(&self) -> anyhow::Result<()> {
         let queue = self.desk.queue();
-        let counts = self.desk.look(queue.counts());
-        self.model.compare_counts(&counts).context("counts")
+        let each = self.desk.look(queue.counts_of_each());
+        self.model.compare_counts(&each).context("counts")
     }
 }
 

@@ -1,6 +1,6 @@
 //! What operators see: health, status, metrics; and what nobody may see.
 
-use hookgate_tests::{Answer, Gateway, Guest, Home, Process, Sender, State, eventually, exchange, run_hookgate};
+use hookgate_tests::{Answer, Gateway, Guest, Home, Process, Sender, State, api, eventually, exchange, run_hookgate};
 
 #[test]
 fn it_is_alive_and_ready() {
@@ -32,6 +32,7 @@ fn status_tells_all_that_the_interface_promises() {
     let worker = gateway.plugin("worker");
     assert_eq!(worker["done"], 1);
     assert_eq!((&worker["slot"], &worker["version"]), (&"live".into(), &"1.2.3".into()));
+    assert_eq!((&worker["pending"], &worker["oldest_pending_s"]), (&0.into(), &0.into()));
     assert_eq!(worker["subscriptions"], serde_json::json!(["push", "github:issues.*"]));
     assert!(worker["generation"].as_str().unwrap().len() >= 12);
     for key in ["pending", "due", "running", "dead", "oldest_pending_s"] {
@@ -64,6 +65,30 @@ fn metrics_count_what_happened() {
     assert_eq!(value("hookgate_attempts_total", &["plugin=\"bad\"", "outcome=\"reject\""]), "1");
     assert!(text.lines().filter(|line| !line.starts_with('#')).all(|line| line.starts_with("hookgate_")));
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn what_waits_is_told_of_each_plugin() {
+    let home = Home::new();
+    for name in ["behind", "good"] {
+        home.install(name, Guest::wanting(&["push"]).component());
+    }
+    let gateway = Gateway::start(&home);
+    let paused = api(gateway.admin, "", "POST", "/api/v1/plugins/behind/pause", None);
+    assert_eq!(paused.status, 200, "{}", paused.text());
+    let sender = home.sender("github");
+    let sent: Vec<String> = (0..3).map(|_| gateway.post(&sender.webhook("push")).id()).collect();
+    let ledger = home.ledger();
+    eventually("the other is done", || sent.iter().all(|id| ledger.state("good", id) == Some(State::Done)));
+    eventually("they have been due for a second", || gateway.plugin("behind")["oldest_pending_s"].as_u64() >= Some(1));
+    assert_eq!((&gateway.plugin("behind")["pending"], &gateway.plugin("good")["pending"]), (&3.into(), &0.into()));
+    let text = gateway.get("/metrics").text();
+    for line in ["hookgate_plugin_pending{plugin=\"behind\"} 3\n", "hookgate_plugin_pending{plugin=\"good\"} 0\n"] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let oldest =
+        text.lines().find_map(|line| line.strip_prefix("hookgate_plugin_oldest_pending_seconds{plugin=\"behind\"} "));
+    assert!(oldest.and_then(|oldest| oldest.parse::<u64>().ok()) >= Some(1), "{oldest:?}");
 }
 
 #[test]
