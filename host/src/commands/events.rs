@@ -101,7 +101,7 @@ impl Events {
         let limit = self.limit as usize;
         let (events, next) = pages(gateway, PATH, "events", fields, limit).await?;
         if events.is_empty() {
-            self.filter.tell_of_unknown_plugin(gateway).await;
+            self.filter.tell_of_unknown(gateway).await;
         }
         if self.json {
             outln!("{}", printed::pretty(&json!({ "events": events, "next": next }))?);

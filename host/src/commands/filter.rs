@@ -1,10 +1,11 @@
 //! Which events are meant: the flags that the commands of operators share.
 
 use clap::Args;
+use hookgate::webhooks::API;
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::gateway::{Gateway, PLUGINS, word};
+use super::gateway::{Gateway, STATUS, word};
 use super::table::harmless;
 use super::when::{in_order, said};
 
@@ -48,16 +49,31 @@ impl Filter {
         Ok(said.collect())
     }
 
-    /// Says so where a plugin is meant that the gateway does not know, and which ones it does. What cannot be found out is not said.
-    pub async fn tell_of_unknown_plugin(&self, gateway: &Gateway) {
-        let Some(meant) = &self.plugin else { return };
-        let Ok(plugins) = gateway.ask(Method::GET, PLUGINS, None).await else { return };
-        let names: Vec<&str> =
-            plugins.as_array().into_iter().flatten().filter_map(|plugin| plugin["name"].as_str()).collect();
-        if !names.contains(&meant.as_str()) {
-            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            eprintln!("{}", harmless(&format!("there is no plugin `{meant}` now; there are: {known}")));
+    /// Says so where a plugin or a source is meant that the gateway does not know, and which ones it does. What cannot be found out is
+    /// not said.
+    pub async fn tell_of_unknown(&self, gateway: &Gateway) {
+        if self.plugin.is_none() && self.source.is_none() {
+            return;
         }
+        let Ok(status) = gateway.ask(Method::GET, STATUS, None).await else { return };
+        let named = |list: &str, what: &str| -> Vec<String> {
+            let all = status[list].as_array().into_iter().flatten();
+            all.filter_map(|one| one[what].as_str().map(str::to_owned)).collect()
+        };
+        if let Some(meant) = &self.plugin {
+            tell_of(meant, "plugin", &named("plugins", "name"), &[]);
+        }
+        // A plugin's own events, and those that applications publish, come from no source of the config.
+        if let Some(meant) = self.source.as_ref().filter(|meant| !meant.contains(':') && *meant != API) {
+            tell_of(meant, "source", &named("sources", "name"), &named("sources", "provider"));
+        }
+    }
+}
+
+fn tell_of(meant: &String, what: &str, names: &[String], others: &[String]) {
+    if !names.contains(meant) && !others.contains(meant) {
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        eprintln!("{}", harmless(&format!("there is no {what} `{meant}` now; there are: {known}")));
     }
 }
 

@@ -27,6 +27,9 @@ const TOKEN: &str = "HOOKGATE_ADMIN_TOKEN";
 /// Where it is asked how plugins stand.
 pub const PLUGINS: &str = "/api/v1/plugins";
 
+/// Where it is asked how the gateway stands.
+pub const STATUS: &str = "/status";
+
 /// How long an answer may take, and how large it may be.
 const PATIENCE: Duration = Duration::from_secs(40);
 const ANSWER_BYTES: usize = 64 << 20;

@@ -168,6 +168,11 @@ fn what_is_cut_and_who_is_unknown_is_said_beside_the_list() {
     let unknown = desk.type_in(&["events", "--plugin", "nope"]);
     assert_eq!((unknown.code, unknown.err.as_str()), (0, told));
     assert_eq!(desk.type_in(&["events", "--plugin", "good", "--until", "2h"]).err, "");
+    let unknown = desk.type_in(&["events", "--source", "nope"]);
+    assert!(unknown.err.starts_with("there is no source `nope` now; there are: ") && unknown.err.contains("github"));
+    for known in ["github", "plugin:good", "api"] {
+        assert_eq!(desk.type_in(&["events", "--source", known, "--until", "2h"]).err, "", "{known}");
+    }
     let mut following = desk.spawn(&["events", "--follow", "--plugin", "nope"]);
     let mut line = String::new();
     BufReader::new(following.stderr.take().unwrap()).read_line(&mut line).unwrap();

@@ -62,7 +62,7 @@ impl Events {
             None => (newest(gateway).await?, MANY),
         };
         let fields = self.filter.fields()?;
-        self.filter.tell_of_unknown_plugin(gateway).await;
+        self.filter.tell_of_unknown(gateway).await;
         let mut seen = Seen { fields, last, limit, pending: BTreeSet::new(), before: None };
         let mut was_away = false;
         loop {
