@@ -1,5 +1,7 @@
 //! The versions of the file: what each added, and how an older one is brought up. A newer one is left alone.
 
+use std::sync::OnceLock;
+
 use rusqlite::Connection;
 
 /// What each version added to the one before.
@@ -41,17 +43,30 @@ pub(super) fn version(db: &Connection) -> anyhow::Result<i64> {
 
 /// Makes sure that a file says of its tables and indexes what this code writes: whoever reads all of it takes that for granted.
 pub(super) fn check(db: &Connection) -> anyhow::Result<()> {
-    let mut fresh = Connection::open_in_memory()?;
-    bring_up(&mut fresh)?;
     let found = texts(db)?;
-    for written in texts(&fresh)? {
-        anyhow::ensure!(found.contains(&written), "what it says of `{}` is not what was written", written.0);
+    for written in written()? {
+        anyhow::ensure!(found.contains(written), "what it says of `{}` is not what was written", written.0);
     }
     Ok(())
 }
 
-/// The names of a file's tables, indexes and views, with what made each.
-fn texts(db: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+/// The name of a table, an index or a view, with what made it.
+type Text = (String, Option<String>);
+
+/// What a file of this version says.
+fn written() -> anyhow::Result<&'static [Text]> {
+    static WRITTEN: OnceLock<Vec<Text>> = OnceLock::new();
+    if let Some(known) = WRITTEN.get() {
+        return Ok(known);
+    }
+    let mut fresh = Connection::open_in_memory()?;
+    bring_up(&mut fresh)?;
+    let found = texts(&fresh)?;
+    Ok(WRITTEN.get_or_init(|| found))
+}
+
+/// What a file says.
+fn texts(db: &Connection) -> rusqlite::Result<Vec<Text>> {
     let mut statement = db.prepare("SELECT name, sql FROM sqlite_schema")?;
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }

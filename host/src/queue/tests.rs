@@ -56,10 +56,8 @@ impl Core {
 
     /// When the next delivery is due after a time.
     pub fn next_due(&self, now: UnixMs) -> Option<UnixMs> {
-        let due = self.number(&format!(
-            "SELECT ifnull(min(due_ms), 0) FROM delivery WHERE state = 0 AND due_ms > {now} AND due_ms < {}",
-            i64::MAX
-        ));
+        let sql = "SELECT ifnull(min(due_ms), 0) FROM delivery WHERE state = 0 AND due_ms > ?1 AND due_ms < ?2";
+        let due = self.writer.store.number(sql, [now as i64, i64::MAX]).unwrap();
         Some(due as UnixMs).filter(|due| *due > 0)
     }
 
