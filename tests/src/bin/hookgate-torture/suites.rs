@@ -1,4 +1,5 @@
-//! What is tried by tests of `cargo xtask test`, on a larger scale and in the release build: the environment says how large.
+//! What is tried by tests of `cargo xtask test`, on a larger scale: the environment says how large. They are built as that command builds
+//! them, so that they have the checks of a debug build; the gateway that they start is the release build.
 
 use std::process::{Command, Stdio};
 
@@ -22,18 +23,7 @@ impl Suite {
         // They have seeds of their own: with one of somebody else's the simulation would try that one only.
         let mut report = Report::new(self.name, 0);
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args([
-            "test",
-            "--release",
-            "-p",
-            "hookgate",
-            "-p",
-            "hookgate-tests",
-            "--lib",
-            "--test",
-            "it",
-            "--no-fail-fast",
-        ]);
+        cargo.args(["test", "--workspace", "--lib", "--test", "it", "--no-fail-fast"]);
         cargo.arg("--").args(self.tests).env_remove("HOOKGATE_SEED").env_remove("HOOKGATE_SEQUENCE");
         if let Some((what, variable, many)) = self.scale {
             cargo.env(variable, many.to_string());
