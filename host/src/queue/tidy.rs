@@ -10,11 +10,13 @@ use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVE
 use crate::event::{EventId, Pattern, UnixMs, WRITTEN_MS};
 
 /// How soon there is another step where there is more to let go.
-const TIDY_ON_MS: UnixMs = 5;
+const TIDY_ON_MS: UnixMs = 20;
 
-/// How many events go in one step, and how many where more come in than that: what comes in meanwhile waits for it.
+/// How many events go in one step, how many where more come in than that, and how many where none does: what comes in meanwhile waits for
+/// it, and the disk has to take what it writes.
 const FEW: usize = 16;
 const MANY: usize = 512;
+const WHILE_IDLE: usize = 64;
 
 /// How many deliveries are given up in one step: each is narrow, and nothing of its event is touched.
 const GIVE_UP: usize = 128;
@@ -158,6 +160,9 @@ impl Writer {
 
     /// How many events go in this step. Where many come in, twice as many, so that there comes an end to it.
     fn few(&self) -> usize {
+        if self.came_in == 0 {
+            return WHILE_IDLE;
+        }
         let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
         // Since the last step of the same work, which may have been a while ago where each commit takes long; of an idle while, its share.
         let coming = if passed < TIDY_EVERY_MS / 4 { self.came_in } else { self.came_in * TIDY_ON_MS / passed };
