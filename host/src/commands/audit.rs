@@ -4,17 +4,24 @@ use std::process::ExitCode;
 
 use clap::Args;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::filter::with_query;
 use super::gateway::Door;
 use super::printed;
 use super::table::{Column, print_table};
-use super::when::local;
+use super::when::{in_order, local, said};
 
 /// Show who changed what by hand, the newest first
 #[derive(Args)]
-#[command(after_help = "Example:  hookgate audit --limit 20")]
+#[command(after_help = "Example:  hookgate audit --since yesterday")]
 pub struct Audit {
+    /// Done from this time on: 2h or 3d ago, "yesterday 14:00", 2026-11-20 or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Done before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
     /// The most entries
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
@@ -27,7 +34,7 @@ pub struct Audit {
 
 impl Audit {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let path = format!("/api/v1/audit?limit={}", self.limit);
+        let path = self.path()?;
         let noted = super::block_on(async { self.door.open()?.ask(Method::GET, &path, None).await })??;
         if self.json {
             outln!("{}", printed::pretty(&noted)?);
@@ -37,6 +44,15 @@ impl Audit {
         let columns = [Column::whole("AT"), Column::text("WHO"), Column::whole("ACTION"), Column::sentence("WHAT")];
         print_table(&columns, &rows);
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn path(&self) -> anyhow::Result<String> {
+        let (since, until) = (said("since", &self.since)?, said("until", &self.until)?);
+        in_order(&since, &until)?;
+        let mut fields = Map::from_iter([("limit".to_owned(), Value::from(self.limit))]);
+        let times = [("since", since), ("until", until)];
+        fields.extend(times.into_iter().filter_map(|(name, time)| Some((name.to_owned(), Value::String(time?)))));
+        Ok(with_query("/api/v1/audit", &fields))
     }
 }
 

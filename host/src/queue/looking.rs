@@ -1,6 +1,7 @@
 //! Looking at the queue: on connections of their own that cannot write, on threads that may wait.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use super::Queue;
@@ -13,9 +14,9 @@ use super::track::{self, Track};
 use crate::event::{EventId, Pattern, UnixMs, now_ms};
 
 impl Queue {
-    /// Who changed what by hand, the newest first.
-    pub async fn audit(&self, limit: usize) -> anyhow::Result<Vec<Audited>> {
-        looked(&self.looker, move |reader| records::audit(&reader.0, limit)).await
+    /// Who changed what by hand in a time, the newest first.
+    pub async fn audit(&self, at_ms: Range<UnixMs>, limit: usize) -> anyhow::Result<Vec<Audited>> {
+        looked(&self.looker, move |reader| records::audit(&reader.0, &at_ms, limit)).await
     }
 
     /// Looks for events, the newest first, for a bounded time.

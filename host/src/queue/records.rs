@@ -1,6 +1,7 @@
 //! What is registered, and who has which event.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -245,10 +246,12 @@ pub(super) fn paused(db: &Connection) -> rusqlite::Result<Vec<String>> {
     rows.collect()
 }
 
-/// Who changed what by hand, the newest first.
-pub(super) fn audit(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Audited>> {
-    let mut statement = db.prepare_cached("SELECT at_ms, who, what FROM audit ORDER BY id DESC LIMIT ?1")?;
-    let rows = statement.query_map([limit as i64], |row| {
+/// Who changed what by hand in a time, the newest first.
+pub(super) fn audit(db: &Connection, at_ms: &Range<UnixMs>, limit: usize) -> rusqlite::Result<Vec<Audited>> {
+    let sql = "SELECT at_ms, who, what FROM audit WHERE at_ms >= ?1 AND at_ms < ?2 ORDER BY id DESC LIMIT ?3";
+    let time = |ms: UnixMs| i64::try_from(ms).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![time(at_ms.start), time(at_ms.end), limit as i64], |row| {
         Ok(Audited { at_ms: row.get::<_, i64>(0)? as UnixMs, who: row.get(1)?, what: row.get(2)? })
     })?;
     rows.collect()

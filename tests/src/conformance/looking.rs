@@ -307,7 +307,7 @@ impl<E: Engine> World<E> {
         let records: BTreeMap<String, Vec<u8>> =
             records.into_iter().map(|(id, body)| (id.as_ref().to_owned(), body)).collect();
         ensure!(records == self.model.records, "{records:?} and not {:?}", self.model.records);
-        let audited = self.desk.look(queue.audit(ALL));
+        let audited = self.desk.look(queue.audit(0..u64::MAX, ALL));
         let told = audited.iter().map(|audited| (audited.at_ms, &audited.what));
         ensure!(told.eq(self.model.notes.iter().rev().map(|(at, what)| (*at, what))), "{audited:?}");
         Ok(())

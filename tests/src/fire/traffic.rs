@@ -12,13 +12,14 @@ use crate::{Answer, Doors, Process, Sender, Webhook};
 pub const CONNECTIONS: usize = 64;
 
 /// How long a connection rests between requests where there are plenty of answers: not so long that a kill finds nothing in flight.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long is sent, and how fast.
 pub struct Until {
     /// Nothing more is sent.
     pub enough: AtomicBool,
-    /// How many answers there may be, over all lives, before senders make pauses: a fast machine would fill its disk otherwise.
+    /// How many answers there may be, over all lives, before senders make pauses: a fast machine would fill its disk otherwise, and a slow
+    /// one accept more than it handles.
     pub plenty: u64,
 }
 

@@ -288,6 +288,8 @@ fn plugins_are_shown_held_and_let_go_and_the_audit_log_says_so() {
     assert!(!desk.out(&["plugins"]).contains("paused"));
     let unknown = desk.type_in(&["pause", "nobody"]);
     assert!(unknown.code == 1 && unknown.err.contains("no such plugin"), "{}", unknown.err);
+    assert_eq!(desk.json(&["audit", "--since", "1h"]).as_array().unwrap().len(), 2);
+    assert_eq!(desk.json(&["audit", "--until", "1h"]), json!([]));
     let audit = desk.out(&["audit"]);
     assert_eq!(audit.lines().count(), 3, "{audit}");
     assert!(audit.lines().nth(1).unwrap().contains("local  resume  {\"plugin\":\"bad\"}"), "{audit}");

@@ -235,6 +235,12 @@ pub(super) struct DeadFiltered {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
+    /// What was done from this time on (RFC 3339),
+    #[param(format = DateTime)]
+    pub since: Option<String>,
+    /// and before this one.
+    #[param(format = DateTime)]
+    pub until: Option<String>,
     /// The most entries. Without it, 100.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,

@@ -9,10 +9,10 @@ use super::super::Api;
 use super::super::faces::Error;
 use super::super::guard::Who;
 use super::super::refusal::{Refusal, to_its_end};
-use super::super::webhooks::query;
+use super::super::webhooks::{query, time};
 use super::asked::{AuditQuery, MOST, PAGE};
 use super::faces::{AuditedFace, Held};
-use crate::event::{is_webhook, rfc3339};
+use crate::event::{UnixMs, is_webhook, rfc3339};
 use crate::queue::Note;
 
 /// Begin nothing for a plugin any more, until it is resumed; a restart changes nothing of that
@@ -58,12 +58,14 @@ pub(super) async fn resume(
     responses((status = 200, body = [AuditedFace]), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
         (status = 422, body = Error)))]
 pub(super) async fn audit(State(api): State<Api>, uri: Uri) -> Result<Json<Vec<AuditedFace>>, Refusal> {
-    let AuditQuery { limit } = query(&uri)?;
+    let AuditQuery { since, until, limit } = query(&uri)?;
     let limit = limit.unwrap_or(PAGE);
     if !(1..=MOST).contains(&limit) {
         return Err(Refusal::Wrong(format!("limit: must be from 1 to {MOST}")));
     }
-    let noted = api.queue.audit(limit).await?;
+    let said = |field: &str, text: Option<String>| text.map(|text| time(field, &text)).transpose();
+    let at_ms = said("since", since)?.unwrap_or(0)..said("until", until)?.unwrap_or(UnixMs::MAX);
+    let noted = api.queue.audit(at_ms, limit).await?;
     let face = |noted: crate::queue::Audited| {
         let what = serde_json::from_str(&noted.what).unwrap_or(Value::String(noted.what));
         AuditedFace { at: rfc3339(noted.at_ms), who: noted.who, what }
