@@ -10,6 +10,9 @@ use super::columns::State;
 use super::store::{Result, Store};
 use crate::event::{EventId, Pattern, UnixMs};
 
+const TAKEN_OUT: &str = "SELECT s.id FROM subscriber s WHERE s.name GLOB 'webhook:*'
+    AND NOT EXISTS (SELECT 1 FROM record WHERE kind = 'webhook' AND 'webhook:' || record.id = s.name)
+    AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = s.id)";
 const GIVE_UP: &str = "UPDATE delivery SET state = 3 WHERE subscriber = ?1 AND event IN
     (SELECT event FROM delivery WHERE state <> 2 AND state = 0 AND subscriber = ?1 LIMIT ?2)";
 const CLEAR_LANES: &str = "DELETE FROM lane WHERE subscriber = ?1 AND (lane, event) IN
@@ -156,15 +159,25 @@ impl Store {
 
     /// Lets go of webhooks that were taken out and of which nothing is left.
     pub fn forget_taken_out(&self) -> Result<()> {
-        let gone = "SELECT s.id FROM subscriber s WHERE s.name GLOB 'webhook:*'
-            AND NOT EXISTS (SELECT 1 FROM record WHERE kind = 'webhook' AND 'webhook:' || record.id = s.name)
-            AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = s.id)";
-        // The next one may get its number.
-        self.run(&format!("DELETE FROM attempt WHERE subscriber IN ({gone})"), [])?;
-        self.run(&format!("DELETE FROM state WHERE subscriber IN ({gone})"), [])?;
-        self.run(&format!("DELETE FROM track WHERE subscriber IN ({gone})"), [])?;
-        self.run(&format!("DELETE FROM subscription WHERE subscriber IN ({gone})"), [])?;
-        self.run(&format!("DELETE FROM subscriber WHERE id IN ({gone})"), [])
+        let mut statement = self.db.prepare(TAKEN_OUT)?;
+        let gone: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.begin()?;
+        for id in gone {
+            // The next one may get its number.
+            for sql in [
+                "DELETE FROM attempt WHERE subscriber = ?1",
+                "DELETE FROM state WHERE subscriber = ?1",
+                "DELETE FROM track WHERE subscriber = ?1",
+                "DELETE FROM subscription WHERE subscriber = ?1",
+                "DELETE FROM subscriber WHERE id = ?1",
+            ] {
+                self.run(sql, [id])?;
+            }
+        }
+        self.commit()
     }
 
     /// Where a delivery stands and when it is due; nothing, where there is none.

@@ -14,7 +14,7 @@ const TIDY_ON_MS: UnixMs = 20;
 
 /// How many events go in one step, how many where more come in than that, and how many where none does: what comes in meanwhile waits for
 /// it, and the disk has to take what it writes.
-const FEW: usize = 16;
+const FEW: usize = 8;
 const MANY: usize = 512;
 const WHILE_IDLE: usize = 64;
 
@@ -158,7 +158,7 @@ impl Writer {
         self.time_of_old().map(|now| Going::Before { ms: now.saturating_sub(keep.as_millis() as UnixMs), now })
     }
 
-    /// How many events go in this step. Where many come in, twice as many, so that there comes an end to it.
+    /// How many events go in this step. Where many come in, half as many again, so that there comes an end to it.
     fn few(&self) -> usize {
         if self.came_in == 0 {
             return WHILE_IDLE;
@@ -166,7 +166,7 @@ impl Writer {
         let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
         // Since the last step of the same work, which may have been a while ago where each commit takes long; of an idle while, its share.
         let coming = if passed < TIDY_EVERY_MS / 4 { self.came_in } else { self.came_in * TIDY_ON_MS / passed };
-        usize::try_from(2 * coming).unwrap_or(MANY).clamp(FEW, MANY)
+        usize::try_from(coming * 3 / 2).unwrap_or(MANY).clamp(FEW, MANY)
     }
 
     fn delete_expired(&mut self) -> Result<bool, StoreError> {

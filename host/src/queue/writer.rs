@@ -165,7 +165,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Takes up what the last process left: attempts that were running are lost, and judged.
     pub(super) fn take_up(
-        store: Store,
+        mut store: Store,
         schedules: &Schedules,
         keep: Keep,
         deliver: UnboundedSender<Delivery>,
@@ -173,7 +173,10 @@ impl Writer {
         salts: Salts,
     ) -> anyhow::Result<Writer> {
         let lost = store.running()?;
-        store.forget_taken_out().or_else(only_not_now)?;
+        store.forget_taken_out().or_else(|error| {
+            store.roll_back();
+            only_not_now(error)
+        })?;
         let subscribers = stored_subscribers(&store, schedules, now)?;
         let leap = Leap::find(&store, now)?;
         let seen = stored_keys(&store, keep.repeat_keys, leap.as_ref(), now)?;

@@ -43,8 +43,9 @@ fn a_queue_that_does_not_sync_is_found_to_lose_what_it_acknowledged() {
     assert!(report.broken.is_empty(), "what it lost, it lost silently: {report:#?}");
 }
 
-/// How many events are let go of: sixteen at each step.
-const OLD: u64 = 480;
+/// How many events are let go of, and how many at each step where nothing comes in.
+const OLD: u64 = 960;
+const STEP: u64 = 64;
 
 /// How long they are kept.
 const KEPT: Duration = Duration::from_secs(3);
@@ -77,7 +78,7 @@ fn what_is_let_go_of_waits_for_no_disk_and_what_is_accepted_after_it_does() {
         let before = disk.counts().syncs;
         until_gone(&queue, &old).await;
         let syncs = disk.counts().syncs - before;
-        assert!(syncs < OLD / 16 / 2, "{syncs} syncs for {} steps", OLD / 16);
+        assert!(syncs < OLD / STEP / 2, "{syncs} syncs for {} steps", OLD / STEP);
         old
     });
     power_goes(queue);
