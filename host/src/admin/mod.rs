@@ -142,10 +142,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let each = match admin.queue.counts_of_each().await {
         Ok(each) => each,
-        Err(error) => {
-            let told = Json(json!({ "error": format!("the queue cannot be read: {error}") }));
-            return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
-        }
+        Err(error) => return unreadable(&error),
     };
     let sources: Vec<Value> = admin.faces().iter().map(|source| admin.source(source)).collect();
     let plugins = admin.plugins(&each).await;
@@ -162,15 +159,23 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
     .into_response()
 }
 
+fn unreadable(error: &anyhow::Error) -> Response {
+    let told = Json(json!({ "error": format!("the queue cannot be read: {error}") }));
+    (StatusCode::SERVICE_UNAVAILABLE, told).into_response()
+}
+
 /// How each plugin stands, and what became of its deliveries since the gateway started
 ///
 /// `slot` is `live`, `stale`, `broken`, `blocked`, `compiling` or `gone`: the file is gone, the subscriptions are kept, and what comes for
 /// it waits. `done`, `retried` and `dead` are counts since the start; `pending` is how many deliveries wait for it now, and
 /// `oldest_pending_s` how long the oldest of them has been due.
 #[utoipa::path(get, path = "/api/v1/plugins", tag = "plugins",
-    responses((status = 200, body = [Object]), (status = 401, body = Object), (status = 403, body = Object)))]
-async fn plugins(State(admin): State<Arc<Admin>>) -> Json<Vec<Value>> {
-    Json(admin.plugins(&admin.queue.counts_of_each().await.unwrap_or_default()).await)
+    responses((status = 200, body = [Object]), (status = 401, body = Object), (status = 403, body = Object), (status = 503, body = Object)))]
+async fn plugins(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.queue.counts_of_each().await {
+        Ok(each) => Json(admin.plugins(&each).await).into_response(),
+        Err(error) => unreadable(&error),
+    }
 }
 
 /// Which refusals are asked for.

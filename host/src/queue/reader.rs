@@ -9,9 +9,8 @@ use super::columns::State;
 use crate::event::UnixMs;
 
 // In the order of the index, so that nothing is sorted.
-pub(super) const COUNTS: &str = "SELECT state, subscriber, count(*), sum(due_ms <= ?1), min(due_ms)
-    FROM delivery WHERE state <> 2 GROUP BY state, subscriber";
-const NAMES: &str = "SELECT id, name FROM subscriber";
+pub(super) const COUNTS: &str = "SELECT state, count(*), sum(due_ms <= ?1), min(due_ms),
+    (SELECT name FROM subscriber WHERE id = subscriber) FROM delivery WHERE state <> 2 GROUP BY state, subscriber";
 
 const GONE: &str =
     "SELECT s.name, s.gone_at_ms, p.pattern FROM subscriber s CROSS JOIN subscription p ON p.subscriber = s.id
@@ -70,22 +69,20 @@ impl Reader {
 
     /// Counts what is open at a time, for each subscriber that has something of it, by name.
     pub fn counts(&self, now_ms: UnixMs) -> Found<BTreeMap<String, Counts>> {
-        let names: BTreeMap<i64, String> =
-            self.0.prepare_cached(NAMES)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Found<_>>()?;
         let (mut statement, mut counts) = (self.0.prepare_cached(COUNTS)?, BTreeMap::<String, Counts>::new());
         let mut rows = statement.query([now_ms as i64])?;
         while let Some(row) = rows.next()? {
-            let Some(name) = names.get(&row.get(1)?) else { continue };
-            let one = counts.entry(name.clone()).or_default();
+            // One without a name is of a file that is damaged.
+            let one = counts.entry(row.get::<_, Option<String>>(4)?.unwrap_or_default()).or_default();
             let count = |n: usize| row.get::<_, i64>(n).map(|count| count as u64);
             match State::from_i64(row.get(0)?) {
                 State::Waiting => {
-                    let waited_ms = now_ms as i64 - row.get::<_, i64>(4)?;
-                    (one.pending, one.due, one.oldest_pending_s) =
-                        (count(2)?, count(3)?, waited_ms.max(0) as u64 / 1000);
+                    let waited_ms = now_ms as i64 - row.get::<_, i64>(3)?;
+                    (one.pending, one.due) = (count(1)?, count(2)?);
+                    one.oldest_pending_s = waited_ms.max(0) as u64 / 1000;
                 }
-                State::Running => one.running = count(2)?,
-                State::Dead => one.dead = count(2)?,
+                State::Running => one.running = count(1)?,
+                State::Dead => one.dead = count(1)?,
                 State::Done => {}
             }
         }

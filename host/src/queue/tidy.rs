@@ -15,11 +15,14 @@ const TIDY_ON_MS: UnixMs = 20;
 /// How many events go in one step, how many where more come in than that, and how many where none does: what comes in meanwhile waits for
 /// it, and the disk has to take what it writes.
 const FEW: usize = 8;
-const MANY: usize = 512;
+const MANY: usize = 1_536;
 const WHILE_IDLE: usize = 64;
 
 /// How many deliveries are given up in one step: each is narrow, and nothing of its event is touched.
-const GIVE_UP: usize = 128;
+const GIVE_UP: usize = 256;
+
+/// How many keys of plugins that have expired go in one step: they are narrow, too, and count until they are gone.
+const EXPIRE: usize = 128;
 
 /// How many subscribers that have been gone for long are forgotten in one step.
 const FORGET: usize = 32;
@@ -165,17 +168,16 @@ impl Writer {
         }
         let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
         // Since the last step of the same work, which may have been a while ago where each commit takes long; of an idle while, its share.
-        let coming = if passed < TIDY_EVERY_MS / 4 { self.came_in } else { self.came_in * TIDY_ON_MS / passed };
+        let coming = if passed < TIDY_EVERY_MS { self.came_in } else { self.came_in * TIDY_ON_MS / passed };
         usize::try_from(coming * 3 / 2).unwrap_or(MANY).clamp(FEW, MANY)
     }
 
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
         let Some(now) = self.time_of_old() else { return Ok(false) };
-        let few = self.few();
         self.store.begin_unsynced()?;
-        let expired = self.store.delete_expired(now, few)?;
+        let expired = self.store.delete_expired(now, EXPIRE)?;
         self.store.commit()?;
-        Ok(expired == few)
+        Ok(expired == EXPIRE)
     }
 
     /// Lets go of bodies that are old, or the oldest where they are too many. Gives whether there are more.
@@ -402,14 +404,18 @@ mod tests {
     #[test]
     fn as_much_goes_as_comes_in_however_much_that_is() {
         const MOST: u64 = 2 << 20;
-        // At each step of ours, and where each commit takes so long that there are few. It begins after a second.
-        for (times, at_once, each_ms) in [(600, 24, TIDY_ON_MS), (100, 100, 40)] {
+        // At each step of ours, where each commit takes so long that there are few, and where many want each. It begins after a second.
+        for (times, at_once, each_ms, wanting) in
+            [(600, 24, TIDY_ON_MS, 1), (100, 100, 40, 1), (200, 8, TIDY_ON_MS, 20)]
+        {
             let folder = tempfile::tempdir().unwrap();
             let mut life = Life::open(folder.path(), BEGAN_MS);
             life.core.writer.keep.bytes = Some(MOST);
-            let queue = life.queue.clone();
-            let all = Some(vec!["*".parse().unwrap()]);
-            life.ask(async move { queue.subscribe(NAME, all, None, 1_000).await }).unwrap().unwrap();
+            for nth in 0..wanting {
+                let (queue, all) = (life.queue.clone(), Some(vec!["*".parse().unwrap()]));
+                let name = format!("{NAME}-{nth}");
+                life.ask(async move { queue.subscribe(&name, all, None, 1_000).await }).unwrap().unwrap();
+            }
             let mut least = u64::MAX;
             for nth in 0..times {
                 life.try_send(at_once, 1 << 10).unwrap();
@@ -422,7 +428,8 @@ mod tests {
                     least = least.min(life.core.writer.store.used_bytes().unwrap());
                 }
             }
-            assert!(least <= MOST, "there comes no end to it: {least} bytes, at {at_once} events each {each_ms} ms");
+            let at = format!("{at_once} events for {wanting} each {each_ms} ms");
+            assert!(least <= MOST, "there comes no end to it: {least} bytes, at {at}");
         }
     }
 

@@ -11,22 +11,21 @@ use crate::{Answer, Doors, Process, Sender, Webhook};
 /// How many connections send at a time.
 pub const CONNECTIONS: usize = 64;
 
-/// How long a connection rests between requests where there are plenty of answers: not so long that a kill finds nothing in flight.
+/// How long a connection rests between requests while it is told to.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long is sent, and how fast.
 pub struct Until {
     /// Nothing more is sent.
     pub enough: AtomicBool,
-    /// How many answers there may be, over all lives, before senders make pauses: a fast machine would fill its disk otherwise, and a slow
-    /// one accept more than it handles.
-    pub plenty: u64,
+    /// Senders make pauses.
+    pub resting: AtomicBool,
 }
 
 impl Until {
-    /// Until the gateway is gone, with pauses from so many answers on.
-    pub fn gone(plenty: u64) -> Until {
-        Until { enough: AtomicBool::new(false), plenty }
+    /// Until the gateway is gone.
+    pub fn gone() -> Until {
+        Until { enough: AtomicBool::new(false), resting: AtomicBool::new(false) }
     }
 }
 
@@ -66,12 +65,12 @@ impl Connection {
         }
     }
 
-    /// Sends one after the other until there is no gateway any more or it is enough; where there are more than plenty of answers, with pauses.
+    /// Sends one after the other until there is no gateway any more or it is enough.
     pub fn send(&mut self, doors: Doors, sender: &Sender, acks: &Acks, until: &Until) {
         self.again.append(&mut self.after_kill);
         let Ok(mut kept) = Kept::open(doors.hooks) else { return };
         while !until.enough.load(Ordering::Relaxed) {
-            if acks.count() > until.plenty {
+            if until.resting.load(Ordering::Relaxed) {
                 std::thread::sleep(PAUSE);
             }
             let delivery = self.choose();

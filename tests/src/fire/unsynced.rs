@@ -69,7 +69,7 @@ impl Trial {
     /// Syncs of a file fail, until the gateway has ended.
     fn fail(&mut self, file: &str) {
         let mut gateway = Process::try_start(self.failing.command(&self.home)).unwrap();
-        let (doors, sender, acks, until) = (*gateway, self.home.sender("github"), &self.acks, Until::gone(u64::MAX));
+        let (doors, sender, acks, until) = (*gateway, self.home.sender("github"), &self.acks, Until::gone());
         let (failing, before) = (&self.failing, self.random.millis(100, 1_000));
         let found = &mut self.found;
         std::thread::scope(|scope| {
