@@ -22,7 +22,7 @@ const CALLS: u64 = 32;
 const STOPPING: [u64; 3] = [20, 100, 500];
 
 /// How long senders who made pauses send as fast as they can before a kill.
-const RUSH: Duration = Duration::from_millis(500);
+const RUSH: Duration = Duration::from_millis(300);
 
 /// Kills the gateway so often, and goes on until at least so many answers came. Senders who are ahead of that make pauses, but not when it is
 /// killed: a fast machine would fill its disk otherwise, and a slow one accept more than it handles. Then everything is let end, and counted.

@@ -12,7 +12,7 @@ use crate::{Answer, Doors, Process, Sender, Webhook};
 pub const CONNECTIONS: usize = 64;
 
 /// How long a connection rests between requests while it is told to.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long is sent, and how fast.
 pub struct Until {
