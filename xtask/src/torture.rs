@@ -32,7 +32,7 @@ docs/reliability.md says what, and why. Tables come out at the end. The exit cod
 was broken, a goal was missed, a test failed, or a driver did not come to its end.
 
 Examples:
-  cargo xtask torture                          all of them, a quarter of an hour
+  cargo xtask torture                          all of them, half an hour
   cargo xtask torture --long --json out.json   500 kills, a million answers, a million seeds and more
   cargo xtask torture kill --seed 7            the choices of a run again; its table says its seed";
 
