@@ -254,6 +254,7 @@ mod tests {
 
     use super::*;
     use crate::attempt::{Attempt, Outcome};
+    use crate::effects::{Effects, Quota, Value};
     use crate::event::NewEvent;
     use crate::queue::{AcceptError, Core, Deliveries, Keep, Queue, Receipt, Settlement, Stepped};
     use crate::schedule::{Schedule, Schedules, Verdict};
@@ -431,6 +432,30 @@ mod tests {
             let at = format!("{at_once} events for {wanting} each {each_ms} ms");
             assert!(least <= MOST, "there comes no end to it: {least} bytes, at {at}");
         }
+    }
+
+    #[test]
+    fn keys_that_expire_go_as_they_come() {
+        const KEYS: u64 = 80;
+        const LIVE_MS: UnixMs = 100;
+        let folder = tempfile::tempdir().unwrap();
+        let mut life = Life::open(folder.path(), BEGAN_MS);
+        life.wants(1_000).unwrap();
+        for nth in 0..200 {
+            life.send(1);
+            let delivery = life.deliveries.try_recv().unwrap();
+            let value = Value { bytes: "v".into(), expires_ms: Some(life.now + LIVE_MS) };
+            let writes = (0..KEYS).map(|key| (format!("{nth}-{key}"), Some(value.clone()))).collect();
+            let quota = Quota { bytes: u64::MAX >> 1, keys: u64::MAX >> 1 };
+            let attempt = Attempt::without_call(life.now, Duration::ZERO, Outcome::Done, None);
+            let settlement = Settlement::Judged { verdict: Verdict::Done, attempt };
+            let (queue, effects) = (life.queue.clone(), Effects { writes, quota, ..Effects::default() });
+            life.ask(async move { queue.settle_with(&delivery, settlement, effects).await }).unwrap().unwrap();
+            life.pass(TIDY_ON_MS);
+        }
+        let keys = life.core.writer.store.number("SELECT count(*) FROM state", []).unwrap() as u64;
+        // What is live, and what expires until it is looked for again: not half of what there ever was.
+        assert!(keys < KEYS * (LIVE_MS + 3 * TIDY_EVERY_MS / 2) / TIDY_ON_MS, "{keys} are there");
     }
 
     #[test]
