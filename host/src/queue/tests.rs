@@ -71,6 +71,11 @@ impl Core {
         self.number("SELECT count(*) FROM lane")
     }
 
+    /// How many keys plugins keep, those included that have expired and are still there.
+    pub fn keys(&self) -> i64 {
+        self.number("SELECT count(*) FROM state")
+    }
+
     /// Whether an event is there with its body.
     pub fn has_whole(&self, event: EventId) -> bool {
         self.writer.store.event(event).is_ok()

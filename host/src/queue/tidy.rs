@@ -453,7 +453,7 @@ mod tests {
             life.ask(async move { queue.settle_with(&delivery, settlement, effects).await }).unwrap().unwrap();
             life.pass(TIDY_ON_MS);
         }
-        let keys = life.core.writer.store.number("SELECT count(*) FROM state", []).unwrap() as u64;
+        let keys = life.core.keys() as u64;
         // What is live, and what expires until it is looked for again: not half of what there ever was.
         assert!(keys < KEYS * (LIVE_MS + 3 * TIDY_EVERY_MS / 2) / TIDY_ON_MS, "{keys} are there");
     }
