@@ -38,6 +38,17 @@ pub(super) enum Going {
     },
 }
 
+/// How much goes in one step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Portion {
+    /// How many events,
+    pub events: usize,
+    /// or, where their bodies do not come to that, as many as have so many bytes,
+    pub bytes: u64,
+    /// and no more than it takes to free so many.
+    pub most_bytes: u64,
+}
+
 /// Whether an event goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goes {
@@ -76,19 +87,20 @@ struct Found {
 }
 
 impl Store {
-    /// Deletes bodies, deliveries and attempts of some of the events after one that go and have nothing open: no more than so many, and no
-    /// more than it takes to free so many bytes. Gives how far it came, or nothing at the end.
-    pub fn let_go(&self, from: EventId, going: Going, limit: usize, bytes: u64) -> Result<Option<EventId>> {
+    /// Deletes bodies, deliveries and attempts of a portion of the events after one that go and have nothing open. Gives how far it came, or
+    /// nothing at the end.
+    pub(super) fn let_go(&self, from: EventId, going: Going, portion: Portion) -> Result<Option<EventId>> {
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asks = LOOK + self.number("SELECT count(*) FROM subscriber", [])? as usize;
         let (mut came_to, mut rows, mut gone, mut freed) = (from, 0, 0, 0);
         let answerers = self.answerers()?;
-        let enough = ROWS_OF_A_STEP.max(ROWS * limit);
+        let Portion { events, bytes, most_bytes } = portion;
+        let enough = ROWS_OF_A_STEP.max(ROWS * events);
         loop {
-            let found = self.find(BODIES, came_to, going, limit)?;
-            rows += limit;
+            let found = self.find(BODIES, came_to, going, events)?;
+            rows += events;
             for (id, body) in &found.all {
-                if rows > enough || gone >= limit || freed >= bytes {
+                if rows > enough || gone >= events && freed >= bytes || freed >= most_bytes {
                     return Ok(Some(came_to));
                 }
                 rows += asks;
@@ -231,7 +243,8 @@ mod tests {
         for (subscribers, events, steps) in [(1, 2_000, 2..4), (1_000, 40, 4..7)] {
             let store = with_open(folder.path(), subscribers, events);
             let (mut from, mut taken) = (EventId::from_i64(0), 1);
-            while let Some(came_to) = store.let_go(from, Going::Oldest, 16, u64::MAX).unwrap() {
+            let portion = Portion { events: 16, bytes: 0, most_bytes: u64::MAX };
+            while let Some(came_to) = store.let_go(from, Going::Oldest, portion).unwrap() {
                 assert!(came_to > from);
                 (from, taken) = (came_to, taken + 1);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::retention::{DAY_MS, Going};
+use super::retention::{DAY_MS, Going, Portion};
 use super::store::{LOG_BYTES, StoreError, only_not_now};
 use super::subscriber::Subscriber;
 use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVERY_MS, Writer};
@@ -26,6 +26,14 @@ const EXPIRE: usize = 128;
 
 /// How many subscribers that have been gone for long are forgotten in one step.
 const FORGET: usize = 32;
+
+/// What came in since the last step.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct CameIn {
+    pub events: u64,
+    /// Those of their bodies.
+    pub bytes: u64,
+}
 
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
@@ -133,7 +141,7 @@ impl Writer {
         }
         // Soon where there is more to do, so that whoever waits goes first; after a while where not.
         self.tidy_at_ms = now + if more { TIDY_ON_MS } else { TIDY_EVERY_MS };
-        (self.tidied_at_ms, self.came_in) = (now, 0);
+        (self.tidied_at_ms, self.came_in) = (now, CameIn::default());
         if now >= self.thin_at_ms {
             if self.time_of_old().is_some() {
                 self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
@@ -163,13 +171,18 @@ impl Writer {
 
     /// How many events go in this step. Where many come in, half as many again, so that there comes an end to it.
     fn few(&self) -> usize {
-        if self.came_in == 0 {
+        if self.came_in.events == 0 {
             return WHILE_IDLE;
         }
+        usize::try_from(self.outweighs(self.came_in.events)).unwrap_or(MANY).clamp(FEW, MANY)
+    }
+
+    /// Half as much again as came in since the last step of the same work, which may have been a while ago where each commit takes long; of
+    /// an idle while, its share.
+    fn outweighs(&self, came_in: u64) -> u64 {
         let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
-        // Since the last step of the same work, which may have been a while ago where each commit takes long; of an idle while, its share.
-        let coming = if passed < TIDY_EVERY_MS { self.came_in } else { self.came_in * TIDY_ON_MS / passed };
-        usize::try_from(coming * 3 / 2).unwrap_or(MANY).clamp(FEW, MANY)
+        let coming = if passed < TIDY_EVERY_MS { came_in } else { came_in * TIDY_ON_MS / passed };
+        coming * 3 / 2
     }
 
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
@@ -184,13 +197,15 @@ impl Writer {
     fn let_go(&mut self) -> Result<bool, StoreError> {
         self.used_bytes = self.store.used_bytes()?;
         let over = self.keep.bytes.map(|most| self.used_bytes.saturating_sub(most)).filter(|over| *over > 0);
-        let (going, bytes) = match (over, self.going(self.keep.events)) {
-            (Some(over), _) => (Going::Oldest, over),
-            (None, Some(going)) => (going, u64::MAX),
+        // Where room is short, small events make as much of it as large ones take.
+        let (going, bytes, most_bytes) = match (over, self.going(self.keep.events)) {
+            (Some(over), _) => (Going::Oldest, self.outweighs(self.came_in.bytes), over),
+            (None, Some(going)) => (going, 0, u64::MAX),
             (None, None) => return Ok(false),
         };
         self.store.begin_unsynced()?;
-        let came_to = self.store.let_go(self.let_go_to, going, self.few(), bytes)?;
+        let portion = Portion { events: self.few(), bytes, most_bytes };
+        let came_to = self.store.let_go(self.let_go_to, going, portion)?;
         self.store.commit()?;
         self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())
@@ -328,6 +343,14 @@ mod tests {
             self.ask(async move { queue.accept(events).await }).unwrap()
         }
 
+        /// All that was begun goes well.
+        fn does_all(&mut self) {
+            while let Ok(delivery) = self.deliveries.try_recv() {
+                let attempt = Attempt::without_call(self.now, Duration::ZERO, Outcome::Done, None);
+                self.queue.settle(&delivery, Settlement::Judged { verdict: Verdict::Done, attempt });
+            }
+        }
+
         fn pass(&mut self, ms: UnixMs) -> i64 {
             self.now += ms;
             assert!(matches!(self.core.step(self.now), Stepped::On));
@@ -405,10 +428,14 @@ mod tests {
     #[test]
     fn as_much_goes_as_comes_in_however_much_that_is() {
         const MOST: u64 = 2 << 20;
-        // At each step of ours, where each commit takes so long that there are few, and where many want each. It begins after a second.
-        for (times, at_once, each_ms, wanting) in
-            [(600, 24, TIDY_ON_MS, 1), (100, 100, 40, 1), (200, 8, TIDY_ON_MS, 20)]
-        {
+        // At each step of ours, where each commit takes so long that there are few, where many want each, and where what comes is ten times
+        // as large as what there is. It begins after a second.
+        for (times, at_once, each_ms, wanting, kib) in [
+            (600, 24, TIDY_ON_MS, 1, 1),
+            (100, 100, 40, 1, 1),
+            (200, 8, TIDY_ON_MS, 20, 1),
+            (300, 8, TIDY_ON_MS, 1, 10),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             let mut life = Life::open(folder.path(), BEGAN_MS);
             life.core.writer.keep.bytes = Some(MOST);
@@ -417,19 +444,21 @@ mod tests {
                 let name = format!("{NAME}-{nth}");
                 life.ask(async move { queue.subscribe(&name, all, None, 1_000).await }).unwrap().unwrap();
             }
+            if kib > 1 {
+                life.try_send(MOST >> 10, 1 << 10).unwrap();
+                life.does_all();
+                life.pass(1);
+            }
             let mut least = u64::MAX;
             for nth in 0..times {
-                life.try_send(at_once, 1 << 10).unwrap();
-                while let Ok(delivery) = life.deliveries.try_recv() {
-                    let attempt = Attempt::without_call(life.now, Duration::ZERO, Outcome::Done, None);
-                    life.queue.settle(&delivery, Settlement::Judged { verdict: Verdict::Done, attempt });
-                }
+                life.try_send(at_once, kib << 10).unwrap();
+                life.does_all();
                 life.pass(each_ms);
                 if nth > times / 2 {
                     least = least.min(life.core.writer.store.used_bytes().unwrap());
                 }
             }
-            let at = format!("{at_once} events for {wanting} each {each_ms} ms");
+            let at = format!("{at_once} events of {kib} KiB for {wanting} each {each_ms} ms");
             assert!(least <= MOST, "there comes no end to it: {least} bytes, at {at}");
         }
     }
