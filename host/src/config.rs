@@ -119,7 +119,7 @@ pub struct Overrides {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {file}: {cause}\n  `hookgate init` writes one", file = .0.display(), cause = .1)]
+    #[error("cannot read {file}: {cause}\n  name it with --config, or write one with `hookgate init`", file = .0.display(), cause = .1)]
     Unreadable(PathBuf, std::io::Error),
     /// What the file says is wrong.
     #[error("{file} has mistakes:\n  {told}", file = .0.display(), told = .1.join("\n  "))]

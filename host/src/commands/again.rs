@@ -12,6 +12,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::filter::Filter;
 use super::gateway::{Gateway, NotNow};
 use super::table::harmless;
 use super::when::local_ms;
@@ -36,7 +37,7 @@ pub struct Pace {
     /// The most events
     #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: u64,
-    /// How many events a second
+    /// How many events a second; the gateway takes no more than 2,500
     #[arg(long, value_name = "N", default_value = "200", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub rate: u64,
 }
@@ -47,7 +48,9 @@ pub struct Again {
     pub path: &'static str,
     /// What the answer calls what was done.
     pub done: &'static str,
-    /// Which events are looked for, where none are named.
+    /// What was said of which events are meant,
+    pub filter: Filter,
+    /// and which are looked for, where none are named.
     pub wanted: Map<String, Value>,
     /// What is said beside the events.
     pub fields: Map<String, Value>,
@@ -101,6 +104,9 @@ impl Again {
             true => self.find(gateway, &stop, limit).await?,
             false => (self.named(), Value::Null),
         };
+        if events.is_empty() {
+            self.filter.tell_of_unknown(gateway).await;
+        }
         let is_cut = events.len() > limit || (events.len() == limit && !next.is_null());
         let (mut events, mut rest) = (events, Vec::new());
         if events.len() > limit {

@@ -6,6 +6,7 @@ use clap::Args;
 use http::Method;
 use serde_json::{Map, Value};
 
+use super::again::there_may_be_more;
 use super::filter::with_query;
 use super::gateway::Door;
 use super::printed;
@@ -43,6 +44,9 @@ impl Audit {
         let rows: Vec<Vec<String>> = noted.as_array().into_iter().flatten().map(row).collect();
         let columns = [Column::whole("AT"), Column::text("WHO"), Column::whole("ACTION"), Column::sentence("WHAT")];
         print_table(&columns, &rows);
+        if rows.len() as u64 == self.limit {
+            eprintln!("{}", there_may_be_more(rows.len(), "line"));
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -41,7 +41,7 @@ enum What {
 struct List {
     #[command(flatten)]
     filter: Filter,
-    /// The most that are listed
+    /// The most that are listed; with --json, also the others of the last event
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     limit: u64,
     #[command(flatten)]
@@ -121,11 +121,14 @@ impl List {
         let (gateway, fields) = (self.door.open()?, self.filter.fields()?);
         let limit = self.limit as usize;
         let (mut dead, next) = pages(&gateway, "/api/v1/dead", "dead", fields, limit).await?;
+        if dead.is_empty() {
+            self.filter.tell_of_unknown(&gateway).await;
+        }
+        // The last event is told as a whole, and may be dead at several.
         if self.json {
             outln!("{}", printed::pretty(&json!({ "dead": dead, "next": next }))?);
             return Ok(ExitCode::SUCCESS);
         }
-        // An event may be dead at several.
         let is_cut = dead.len() > limit || !next.is_null();
         dead.truncate(limit);
         let rows: Vec<Vec<String>> = dead.iter().map(row).collect();
@@ -178,7 +181,8 @@ impl Ones {
         }
         wanted.insert("state".into(), "dead".into());
         let told = if self.dry_run { would } else { told };
-        let again = Again { path, done, wanted, fields, events: self.events, pace: self.pace, told };
+        let again =
+            Again { path, done, filter: self.filter, wanted, fields, events: self.events, pace: self.pace, told };
         let (gateway, as_json) = (self.door.open()?, As::said(&self.json));
         // Putting back can be tried; dropping cannot.
         match self.dry_run && path != AGAIN {

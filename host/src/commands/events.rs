@@ -53,7 +53,7 @@ pub enum State {
     Dead,
     /// Nobody wanted it
     Unrouted,
-    /// Only its key is kept: it is older than keep_days, or keep_mib had no room for it
+    /// Only its key is kept: it is older than keep_days, or keep_mib or data_mib had no room for it
     LetGo,
 }
 

@@ -10,7 +10,7 @@ use super::table::harmless;
 use super::when::{in_order, said};
 
 /// Which events are meant
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct Filter {
     /// Of a source, or of a provider
     #[arg(long, value_name = "NAME")]

@@ -6,6 +6,8 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
+use super::again::there_may_be_more;
+use super::filter::Filter;
 use super::gateway::{Door, word};
 use super::printed;
 use super::table::{Column, print_table};
@@ -49,14 +51,26 @@ const COLUMNS: [Column; 7] = [
 
 impl Refusals {
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let refused = super::block_on(async { self.door.open()?.ask(Method::GET, &self.path()?, None).await })??;
+        let refused = super::block_on(self.ask())??;
         if self.json {
             outln!("{}", printed::pretty(&refused)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<Vec<String>> = refused.as_array().into_iter().flatten().map(row).collect();
         print_table(&COLUMNS, &rows);
+        if !rows.is_empty() && rows.len() == self.limit {
+            eprintln!("{}", there_may_be_more(self.limit, "line"));
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    async fn ask(&self) -> anyhow::Result<Value> {
+        let gateway = self.door.open()?;
+        let refused = gateway.ask(Method::GET, &self.path()?, None).await?;
+        if refused.as_array().is_some_and(Vec::is_empty) {
+            Filter { source: self.source.clone(), ..Filter::default() }.tell_of_unknown(&gateway).await;
+        }
+        Ok(refused)
     }
 
     fn path(&self) -> anyhow::Result<String> {

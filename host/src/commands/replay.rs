@@ -6,7 +6,7 @@ use clap::Args;
 use hookgate::event::EventId;
 
 use super::Usage;
-use super::again::{Again, As, Pace};
+use super::again::{AGAIN, Again, As, Pace};
 use super::events::State;
 use super::filter::Filter;
 use super::gateway::Door;
@@ -66,8 +66,8 @@ impl Replay {
             fields.insert("dry_run".into(), true.into());
         }
         let told = if self.dry_run { "would put back" } else { "put back" };
-        let Replay { events, pace, .. } = self;
-        let again = Again { path: "/api/v1/replay", done: "put_back", wanted, fields, events, pace, told };
+        let Replay { filter, events, pace, .. } = self;
+        let again = Again { path: AGAIN, done: "put_back", filter, wanted, fields, events, pace, told };
         super::block_on(async { again.run(&self.door.open()?, As::said(&self.json)).await })?
     }
 }

@@ -93,6 +93,9 @@ impl Show {
             return saved::DAMAGED.to_owned();
         }
         match saved::payload(event) {
+            Ok(Some(payload)) if self.body && event["payload_encoding"] == "base64" => {
+                format!("{} bytes, no text, and printed in Base64", payload.len())
+            }
             Ok(Some(payload)) if self.body => format!("{} bytes", payload.len()),
             Ok(Some(payload)) => format!("{} bytes (--body prints it)", payload.len()),
             Ok(None) => "not kept any more".to_owned(),

@@ -29,12 +29,12 @@ pub(super) fn connect(file: &Path) -> anyhow::Result<Connection> {
     Ok(db)
 }
 
-/// Moves what was committed from the log into the file. Gives how many pages the log has then: none, where it can be begun anew; and
-/// nothing, where another connection is moving it.
-pub(super) fn move_log(db: &Connection) -> Result<Option<u64>> {
+/// Moves what was committed from the log into the file, as far as nobody reads it. Gives how many pages the log has, and how many of them
+/// are in the file then; nothing, where another connection is moving them.
+pub(super) fn move_log(db: &Connection) -> Result<Option<(u64, u64)>> {
     let row = |row: &Row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
     let (pages, moved) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], row)?;
-    Ok(u64::try_from(pages).ok().map(|pages| if moved < pages as i64 { pages } else { 0 }))
+    Ok(u64::try_from(pages).ok().zip(u64::try_from(moved).ok()))
 }
 
 /// Moves all of it, and begins the log anew. Gives whether nobody was in the way.

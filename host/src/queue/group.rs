@@ -56,8 +56,7 @@ impl Writer {
         }
         let id = EventId::next(self.last_id, self.id_time(event.received_at_ms), self.salts.next());
         self.last_id = id;
-        self.came_in.events += 1;
-        self.came_in.bytes += event.payload.len() as u64;
+        self.came_in += 1;
         let wanting: Vec<usize> = (0..self.subscribers.len()).filter(|n| self.subscribers[*n].wants(event)).collect();
         let line = self.store.insert_event(id, event, wanting.len())?;
         if let Some(key) = event.repeat_key {

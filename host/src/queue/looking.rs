@@ -46,6 +46,12 @@ impl Queue {
         looked(&self.reader, |reader| records::everyone(&reader.0)).await
     }
 
+    /// Whether somebody's subscriptions have ended, since it was gone for long: nothing begins for it.
+    pub async fn is_forgotten(&self, subscriber: &str) -> anyhow::Result<bool> {
+        let name = subscriber.to_owned();
+        looked(&self.reader, move |reader| records::is_forgotten(&reader.0, &name)).await
+    }
+
     /// Those that an operator holds.
     pub async fn paused(&self) -> anyhow::Result<Vec<String>> {
         looked(&self.reader, |reader| records::paused(&reader.0)).await

@@ -8,19 +8,24 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use super::connection::{connect, move_log};
+use rusqlite::Connection;
+
+use super::connection::{PAGE_BYTES, connect, move_log};
 use super::store::{Result, StoreError};
 
 /// How much may come while it moves, or after, that the writer then moves itself, in bytes.
 const LITTLE: u64 = 1 << 20;
 
+/// How large the log may become before the writer moves more than that, and how much more, in bytes.
+const FAR: u64 = 64 << 20;
+
 /// How far the mover is.
 enum Stands {
     /// It has nothing to do.
     Idle,
-    /// It moves what there was when the log had so many bytes.
-    Moving(u64),
-    /// It has moved that.
+    /// It moves what there is.
+    Moving,
+    /// So many bytes of the log are in the file.
     Moved(u64),
     /// It could not.
     Failed(StoreError),
@@ -29,7 +34,7 @@ enum Stands {
 /// A thread with a connection of its own. When it is dropped, the thread has ended: it writes nothing after that.
 pub(super) struct Mover {
     stands: Arc<Mutex<Stands>>,
-    begin: Option<SyncSender<u64>>,
+    begin: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,9 +49,15 @@ impl Mover {
         let stands = Arc::new(Mutex::new(Stands::Idle));
         let own = stands.clone();
         let moving = move || {
-            while let Ok(log) = begun.recv() {
-                let moved = move_log(&db).and_then(|_| synced.sync_data().map_err(StoreError::Unsynced));
-                *locked(&own) = moved.map_or_else(Stands::Failed, |_| Stands::Moved(log));
+            let mut before = 0;
+            while begun.recv().is_ok() {
+                *locked(&own) = match moved(&db, &synced, before) {
+                    Ok(pages) => {
+                        before = pages;
+                        Stands::Moved(pages * u64::from(PAGE_BYTES))
+                    }
+                    Err(why) => Stands::Failed(why),
+                };
             }
         };
         let thread = std::thread::Builder::new().name("queue-log".into()).spawn(moving)?;
@@ -64,25 +75,25 @@ impl Mover {
         }
     }
 
-    /// Whether it has just moved nearly all of a log of so many bytes: what is left is little. Otherwise it begins, unless it moves already.
+    /// Whether it has just moved nearly all of a log of so many bytes: what is left is little, or, of one that has become far too large, not
+    /// much. Otherwise it begins, unless it moves already: what somebody kept from being moved, such as who copies the file, may be gigabytes.
     ///
     /// Says once that it failed, where it did.
     pub fn has_moved(&self, log: u64) -> Result<bool> {
         let mut stands = locked(&self.stands);
         match std::mem::replace(&mut *stands, Stands::Idle) {
-            Stands::Failed(why) => Err(why),
-            // One that was longer has been begun anew since.
-            Stands::Moved(then) if then <= log && log - then <= LITTLE => Ok(true),
-            Stands::Moving(then) => {
-                *stands = Stands::Moving(then);
-                Ok(false)
+            Stands::Failed(why) => return Err(why),
+            // A log of which more was moved has been begun anew since.
+            Stands::Moved(moved) if log.checked_sub(moved).is_some_and(|left| left <= may_be_left(log)) => {
+                return Ok(true);
             }
+            Stands::Moving => {}
             Stands::Idle | Stands::Moved(_) => {
-                *stands = Stands::Moving(log);
-                let _ = self.begin.as_ref().map(|begin| begin.try_send(log));
-                Ok(false)
+                let _ = self.begin.as_ref().map(|begin| begin.try_send(()));
             }
         }
+        *stands = Stands::Moving;
+        Ok(false)
     }
 
     /// Lets it come to its end. The last that it did may have failed.
@@ -104,6 +115,21 @@ impl Drop for Mover {
     }
 }
 
+/// Moves what there is, and syncs it. Gives how many pages of the log are in the file then, which so many were before.
+fn moved(db: &Connection, synced: &File, before: u64) -> Result<u64> {
+    let moved = move_log(db)?.map_or(0, |(_, moved)| moved);
+    // Somebody reads for long, and nothing was moved: a sync would have the writer's wait.
+    if moved != before {
+        synced.sync_data().map_err(StoreError::Unsynced)?;
+    }
+    Ok(moved)
+}
+
+/// How much of a log of so many bytes the writer moves itself.
+fn may_be_left(log: u64) -> u64 {
+    if log < FAR { LITTLE } else { FAR }
+}
+
 /// How the last that it did went.
 fn told(stands: &mut Stands) -> Result<()> {
     match std::mem::replace(stands, Stands::Idle) {
@@ -119,7 +145,9 @@ fn locked(stands: &Mutex<Stands>) -> MutexGuard<'_, Stands> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::{FAR, Store};
+    use std::time::{Duration, Instant};
+
+    use super::super::store::Store;
     use super::*;
     use crate::event::EventId;
 
@@ -169,14 +197,56 @@ mod tests {
     }
 
     #[test]
-    fn what_was_moved_long_ago_does_not_count() {
-        let (_folder, mover) = stands(Stands::Moved(100));
-        assert!(mover.has_moved(100 + LITTLE).unwrap());
-        *locked(&mover.stands) = Stands::Moved(100);
-        assert!(!mover.has_moved(101 + LITTLE).unwrap());
-        *locked(&mover.stands) = Stands::Moved(100);
-        assert!(!mover.has_moved(50).unwrap());
-        mover.end().unwrap();
+    fn what_was_moved_long_ago_does_not_count_and_the_writer_never_moves_much() {
+        const MIB: u64 = 1 << 20;
+        for (moved, log, is_moved) in [
+            (20 * MIB, 20 * MIB + LITTLE, true),
+            (20 * MIB, 21 * MIB + LITTLE, false),
+            // It was begun anew.
+            (20 * MIB, 19 * MIB, false),
+            (20 * MIB, FAR - 1, false),
+            (20 * MIB, FAR, true),
+            (20 * MIB, 20 * MIB + FAR, true),
+            // Somebody read it for long.
+            (20 * MIB, 21 * MIB + FAR, false),
+        ] {
+            let (_folder, mover) = stands(Stands::Moved(moved));
+            assert_eq!(mover.has_moved(log).unwrap(), is_moved, "{moved} of {log}");
+            mover.end().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_somebody_reads_is_not_told_to_have_been_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.db");
+        let mut store = Store::open(&file).unwrap();
+        let reader = connect(&file).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
+        store.move_beside(&file).unwrap();
+        for nth in 0..300 {
+            store.begin().unwrap();
+            store.subscribe(&format!("{nth}"), &[]).unwrap();
+            store.commit().unwrap();
+        }
+        let log = store.log_bytes();
+        assert!(log > LITTLE, "{log} bytes");
+        let mover = store.mover.as_ref().unwrap();
+        let wait = || {
+            while matches!(*locked(&mover.stands), Stands::Moving) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        for _ in 0..2 {
+            assert!(!mover.has_moved(log).unwrap(), "somebody reads it");
+            wait();
+        }
+        drop(reader);
+        let until = Instant::now() + Duration::from_secs(60);
+        while !mover.has_moved(log).unwrap() {
+            assert!(Instant::now() < until, "it does not go on");
+            wait();
+        }
     }
 
     #[test]

@@ -251,6 +251,12 @@ pub(super) fn everyone(db: &Connection) -> rusqlite::Result<Vec<Arc<str>>> {
     rows.collect()
 }
 
+/// Whether there is somebody of a name whose subscriptions have ended.
+pub(super) fn is_forgotten(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM subscriber WHERE name = ?1 AND gone_at_ms = ?2";
+    Ok(db.prepare_cached(sql)?.query_row(params![name, FOR_EVER as i64], |_| Ok(())).optional()?.is_some())
+}
+
 /// The names of those that an operator holds.
 pub(super) fn paused(db: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement =

@@ -14,11 +14,13 @@ const IS_OPEN: &str = "SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.sub
 pub(super) const DAY_MS: UnixMs = 86_400_000;
 
 /// About how much work each event may be that is to go, in rows that are looked for, how much a step may be in any case, so that events
-/// with many deliveries go as they come, and how many rows cost what an event does that is looked at, and a row that is deleted.
+/// with many deliveries go as they come, and how many rows cost what an event does that is looked at, and a row that is deleted; of a body,
+/// so many bytes cost what a row does.
 const ROWS: usize = 250;
 const ROWS_OF_A_STEP: usize = 10_000;
 const LOOK: usize = 8;
 const DELETED: usize = 16;
+const BYTES_OF_A_ROW: usize = 1 << 10;
 
 /// The queries, for the test of their plans.
 #[cfg(test)]
@@ -27,8 +29,13 @@ pub(super) const DELETES: [&str; 3] = [BODIES, EVENTS, IS_OPEN];
 /// Which events go.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Going {
-    /// The oldest, whatever their age.
-    Oldest,
+    /// The oldest, whatever their age, where room is short.
+    Oldest {
+        /// As many as it takes until no more is used than this, in bytes,
+        until: u64,
+        /// and not one more where no more is used than this.
+        down_to: u64,
+    },
     /// Those from before a time.
     Before {
         /// That time,
@@ -36,17 +43,6 @@ pub(super) enum Going {
         /// and the time that it is.
         now: UnixMs,
     },
-}
-
-/// How much goes in one step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Portion {
-    /// How many events,
-    pub events: usize,
-    /// or, where their bodies do not come to that, as many as have so many bytes,
-    pub bytes: u64,
-    /// and no more than it takes to free so many.
-    pub most_bytes: u64,
 }
 
 /// Whether an event goes.
@@ -81,42 +77,47 @@ impl Going {
 /// Some of the events that go.
 struct Found {
     /// Their ids, with the bytes of their bodies.
-    all: Vec<(i64, u64)>,
+    all: Vec<(i64, usize)>,
     /// How far was looked, where there is more to look at.
     came_to: Option<EventId>,
 }
 
 impl Store {
-    /// Deletes bodies, deliveries and attempts of a portion of the events after one that go and have nothing open. Gives how far it came, or
-    /// nothing at the end.
-    pub(super) fn let_go(&self, from: EventId, going: Going, portion: Portion) -> Result<Option<EventId>> {
+    /// Deletes bodies, deliveries and attempts of some of the events after one that go and have nothing open: so many, or as many as it takes,
+    /// and in any case no more than a step may be. Gives how far it came, or nothing at the end.
+    pub fn let_go(&self, from: EventId, going: Going, limit: usize) -> Result<Option<EventId>> {
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asks = LOOK + self.number("SELECT count(*) FROM subscriber", [])? as usize;
-        let (mut came_to, mut rows, mut gone, mut freed) = (from, 0, 0, 0);
+        let (mut came_to, mut rows, mut gone) = (from, 0, 0);
         let answerers = self.answerers()?;
-        let Portion { events, bytes, most_bytes } = portion;
-        let enough = ROWS_OF_A_STEP.max(ROWS * events);
+        let most = ROWS_OF_A_STEP.max(ROWS * limit);
         loop {
-            let found = self.find(BODIES, came_to, going, events)?;
-            rows += events;
-            for (id, body) in &found.all {
-                if rows > enough || gone >= events && freed >= bytes || freed >= most_bytes {
+            let found = self.find(BODIES, came_to, going, limit)?;
+            rows += limit;
+            for (id, bytes) in &found.all {
+                if rows > most || self.is_enough(going, gone >= limit)? {
                     return Ok(Some(came_to));
                 }
                 rows += asks;
                 if let Some(deleted) = self.let_one_go(*id, &answerers)? {
-                    rows += DELETED * deleted;
+                    rows += DELETED * deleted + bytes / BYTES_OF_A_ROW;
                     gone += 1;
-                    freed += body;
                 }
                 came_to = EventId::from_i64(*id);
             }
             match found.came_to {
                 None => return Ok(None),
-                Some(looked_to) if rows > enough => return Ok(Some(looked_to)),
+                Some(looked_to) if rows > most => return Ok(Some(looked_to)),
                 Some(looked_to) => came_to = looked_to,
             }
         }
+    }
+
+    /// Whether a step lets go of no more, where as many events went as are to go in one, or did not.
+    fn is_enough(&self, going: Going, went: bool) -> Result<bool> {
+        let Going::Oldest { until, down_to } = going else { return Ok(went) };
+        let used = self.used_bytes()?;
+        Ok(used <= down_to || went && used <= until)
     }
 
     /// Deletes what is kept of an event, unless something of it is open, but for what repeats need: its key, and that its sender was
@@ -168,7 +169,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;
             match going.goes(EventId::from_i64(id), row.get::<_, i64>(1)? as UnixMs) {
-                Goes::Yes => found.all.push((id, row.get::<_, i64>(2)? as u64)),
+                Goes::Yes => found.all.push((id, row.get::<_, i64>(2)? as usize)),
                 Goes::Unknown => {}
                 Goes::No => return Ok(Found { came_to: None, ..found }),
             }
@@ -202,18 +203,21 @@ mod tests {
         ] {
             assert_eq!(going.goes(EventId::first_at(made), received), goes, "{made} {received}");
         }
-        assert_eq!(Going::Oldest.goes(EventId::first_at(young), young), Goes::Yes);
+        assert_eq!(ANY.goes(EventId::first_at(young), young), Goes::Yes);
         // A clock that is never set tells ages all the same.
         let never_set = Going::Before { ms: 3 * DAY_MS, now: 6 * DAY_MS };
         assert_eq!(never_set.goes(EventId::first_at(5_000), 5_000), Goes::Yes);
     }
 
-    /// A store with old events that all have something open, for the last of so many subscribers.
-    fn with_open(folder: &std::path::Path, subscribers: usize, events: u64) -> Store {
+    /// All that there are, as far as a step goes.
+    const ANY: Going = Going::Oldest { until: u64::MAX, down_to: 0 };
+
+    /// A store with old events of so many bytes that all have something open, for the last of so many subscribers.
+    fn with_open(folder: &std::path::Path, subscribers: usize, events: u64, bytes: usize) -> Store {
         let mut store = Store::open(&folder.join(format!("{subscribers}.db"))).unwrap();
         store.begin().unwrap();
         let subscribe = |n| store.subscribe(&format!("s{n}"), &["*".parse().unwrap()]).unwrap();
-        let last = (0..subscribers).map(subscribe).last().unwrap();
+        let last = (0..subscribers).map(subscribe).last();
         let event = crate::event::NewEvent {
             source: "s".into(),
             provider: "p".into(),
@@ -221,7 +225,7 @@ mod tests {
             received_at_ms: 1,
             received: std::time::Instant::now(),
             attributes: Vec::new(),
-            payload: bytes::Bytes::from_static(b"{}"),
+            payload: vec![b' '; bytes].into(),
             headers: None,
             repeat_key: None,
             trace: None,
@@ -231,7 +235,7 @@ mod tests {
             store.insert_event(id, &event, 1).unwrap();
             let state = super::super::columns::State::Waiting;
             let begins = super::super::store::Begins { state, attempt: 0, earlier: 0, due_ms: 1, line: 1, lane: None };
-            store.insert_delivery(last, id, begins).unwrap();
+            last.map_or(Ok(()), |last| store.insert_delivery(last, id, begins)).unwrap();
         }
         store.commit().unwrap();
         store
@@ -241,15 +245,26 @@ mod tests {
     fn a_step_past_what_is_open_is_neither_long_nor_short() {
         let folder = tempfile::tempdir().unwrap();
         for (subscribers, events, steps) in [(1, 2_000, 2..4), (1_000, 40, 4..7)] {
-            let store = with_open(folder.path(), subscribers, events);
+            let store = with_open(folder.path(), subscribers, events, 2);
             let (mut from, mut taken) = (EventId::from_i64(0), 1);
-            let portion = Portion { events: 16, bytes: 0, most_bytes: u64::MAX };
-            while let Some(came_to) = store.let_go(from, Going::Oldest, portion).unwrap() {
+            while let Some(came_to) = store.let_go(from, ANY, 16).unwrap() {
                 assert!(came_to > from);
                 (from, taken) = (came_to, taken + 1);
             }
             assert!(steps.contains(&taken), "{taken} steps past {events} events of {subscribers} subscribers");
             assert_eq!(store.number("SELECT count(*) FROM body", []).unwrap() as u64, events);
+        }
+    }
+
+    #[test]
+    fn a_step_is_no_longer_where_bodies_are_large() {
+        for (mib, events, at_the_most) in [(1, 24, 17), (20, 3, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let store = with_open(folder.path(), 0, events, mib << 20);
+            let bodies = || store.number("SELECT count(*) FROM body", []).unwrap();
+            let before = bodies();
+            assert!(store.let_go(EventId::from_i64(0), ANY, 64).unwrap().is_some());
+            assert!((1..=at_the_most).contains(&(before - bodies())), "{} of {mib} MiB", before - bodies());
         }
     }
 }

@@ -31,9 +31,6 @@ pub(super) const LOG_BYTES: u64 = 32 << 20;
 /// How much SQLite may keep of the file in memory.
 const CACHE_KIB: i32 = 32 * 1024;
 
-/// How large the log may become before the writer stops to move all of it, in bytes.
-pub(super) const FAR: u64 = 64 << 20;
-
 // The index of what is open serves a query only where the index's own condition stands in it, word by word; and a CROSS JOIN
 // keeps the order of the tables as written. A test asks the engine for its plans.
 const INSERT_DELIVERY: &str = "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -188,12 +185,12 @@ impl Store {
         // Most of it beside the writer; what came meanwhile here, since only who writes nothing more comes to the end of it.
         if let Some(mover) = &self.mover
             && !mover.has_moved(log)?
-            && log < FAR
         {
             return Ok(());
         }
-        if let Some(left) = move_log(&self.db)? {
-            self.log_pages.store(left, Ordering::Relaxed);
+        if let Some((pages, moved)) = move_log(&self.db)? {
+            // Where all is moved, it is begun anew.
+            self.log_pages.store(if moved < pages { pages } else { 0 }, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::retention::{DAY_MS, Going, Portion};
+use super::retention::{DAY_MS, Going};
 use super::store::{LOG_BYTES, StoreError, only_not_now};
 use super::subscriber::Subscriber;
 use super::writer::{CHECKPOINT_BYTES, Subscription, THIN_KEYS_EVERY_MS, TIDY_EVERY_MS, Writer};
@@ -26,14 +26,6 @@ const EXPIRE: usize = 128;
 
 /// How many subscribers that have been gone for long are forgotten in one step.
 const FORGET: usize = 32;
-
-/// What came in since the last step.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct CameIn {
-    pub events: u64,
-    /// Those of their bodies.
-    pub bytes: u64,
-}
 
 impl Writer {
     /// What waits for a plugin that does not run, waits on disk.
@@ -141,7 +133,7 @@ impl Writer {
         }
         // Soon where there is more to do, so that whoever waits goes first; after a while where not.
         self.tidy_at_ms = now + if more { TIDY_ON_MS } else { TIDY_EVERY_MS };
-        (self.tidied_at_ms, self.came_in) = (now, CameIn::default());
+        (self.tidied_at_ms, self.came_in) = (now, 0);
         if now >= self.thin_at_ms {
             if self.time_of_old().is_some() {
                 self.seen.forget_before(now.saturating_sub(self.keep.repeat_keys.as_millis() as UnixMs));
@@ -171,18 +163,17 @@ impl Writer {
 
     /// How many events go in this step. Where many come in, half as many again, so that there comes an end to it.
     fn few(&self) -> usize {
-        if self.came_in.events == 0 {
+        if self.came_in == 0 {
             return WHILE_IDLE;
         }
-        usize::try_from(self.outweighs(self.came_in.events)).unwrap_or(MANY).clamp(FEW, MANY)
+        usize::try_from(self.share(self.came_in) * 3 / 2).unwrap_or(MANY).clamp(FEW, MANY)
     }
 
-    /// Half as much again as came in since the last step of the same work, which may have been a while ago where each commit takes long; of
-    /// an idle while, its share.
-    fn outweighs(&self, came_in: u64) -> u64 {
+    /// What a step has to make up for of what there has been since the last one of the same work, which may have been a while ago where each
+    /// commit takes long; of an idle while, its share.
+    fn share(&self, since: u64) -> u64 {
         let passed = self.now.saturating_sub(self.tidied_at_ms).max(1);
-        let coming = if passed < TIDY_EVERY_MS { came_in } else { came_in * TIDY_ON_MS / passed };
-        coming * 3 / 2
+        if passed < TIDY_EVERY_MS { since } else { since * TIDY_ON_MS / passed }
     }
 
     fn delete_expired(&mut self) -> Result<bool, StoreError> {
@@ -195,18 +186,21 @@ impl Writer {
 
     /// Lets go of bodies that are old, or the oldest where they are too many. Gives whether there are more.
     fn let_go(&mut self) -> Result<bool, StoreError> {
-        self.used_bytes = self.store.used_bytes()?;
-        let over = self.keep.bytes.map(|most| self.used_bytes.saturating_sub(most)).filter(|over| *over > 0);
-        // Where room is short, small events make as much of it as large ones take.
-        let (going, bytes, most_bytes) = match (over, self.going(self.keep.events)) {
-            (Some(over), _) => (Going::Oldest, self.outweighs(self.came_in.bytes), over),
-            (None, Some(going)) => (going, 0, u64::MAX),
+        let (before, used) = (self.used_bytes, self.store.used_bytes()?);
+        self.used_bytes = used;
+        let going = match (self.keep.bytes.filter(|most| used > *most), self.going(self.keep.events)) {
+            // An eighth more than it grew by, however much larger what comes is than what goes.
+            (Some(down_to), _) => {
+                let grown = self.share(used.saturating_sub(before));
+                Going::Oldest { until: used.saturating_sub(grown + grown / 8), down_to }
+            }
+            (None, Some(going)) => going,
             (None, None) => return Ok(false),
         };
         self.store.begin_unsynced()?;
-        let portion = Portion { events: self.few(), bytes, most_bytes };
-        let came_to = self.store.let_go(self.let_go_to, going, portion)?;
+        let came_to = self.store.let_go(self.let_go_to, going, self.few())?;
         self.store.commit()?;
+        self.used_bytes = self.store.used_bytes()?;
         self.let_go_to = came_to.unwrap_or(EventId::from_i64(0));
         Ok(came_to.is_some())
     }

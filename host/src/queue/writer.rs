@@ -17,7 +17,6 @@ use super::seen::Seen;
 use super::settling::Settling;
 use super::store::{Store, StoreError, StoredDelivery, only_not_now};
 use super::subscriber::Subscriber;
-use super::tidy::CameIn;
 use super::track::Track;
 use super::{AcceptError, Delivery, Keep, NotKept, Receipt, Registration};
 use crate::attempt::{Attempt, Outcome};
@@ -157,9 +156,9 @@ pub(super) struct Writer {
     pub let_go_to: EventId,
     pub forgot_to: EventId,
     pub tidy_at_ms: UnixMs,
-    /// When the last step of that was, and what came in since.
+    /// When the last step of that was, and how many events came in since.
     pub tidied_at_ms: UnixMs,
-    pub came_in: CameIn,
+    pub came_in: u64,
     pub thin_at_ms: UnixMs,
 }
 
@@ -209,7 +208,7 @@ impl Writer {
             forgot_to: start,
             tidy_at_ms: now + TIDY_EVERY_MS,
             tidied_at_ms: now,
-            came_in: CameIn::default(),
+            came_in: 0,
             thin_at_ms: now + THIN_KEYS_EVERY_MS,
         };
         writer.recover()?;

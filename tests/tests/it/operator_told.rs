@@ -173,6 +173,17 @@ fn what_is_cut_and_who_is_unknown_is_said_beside_the_list() {
     for known in ["github", "plugin:good", "api"] {
         assert_eq!(desk.type_in(&["events", "--source", known, "--until", "2h"]).err, "", "{known}");
     }
+    for words in [&["replay"][..], &["dead"], &["dead", "retry"], &["dead", "drop", "--dry-run"], &["refusals"]] {
+        let unknown = desk.type_in(&[words, &["--source", "nope"]].concat());
+        let is_told = unknown.err.starts_with("there is no source `nope` now; there are: ");
+        assert!(unknown.code == 0 && is_told, "{words:?}: {}", unknown.err);
+    }
+    desk.out(&["pause", "good"]);
+    desk.out(&["resume", "good"]);
+    let told = "stopped after 1 line, and there may be more: say --limit for more\n";
+    assert_eq!(desk.type_in(&["audit", "--limit", "1"]).err, told);
+    assert_eq!(desk.type_in(&["audit", "--limit", "3"]).err, "");
+    let told = "there is no plugin `nope` now; there are: bad, good\n";
     let mut following = desk.spawn(&["events", "--follow", "--plugin", "nope"]);
     let mut line = String::new();
     BufReader::new(following.stderr.take().unwrap()).read_line(&mut line).unwrap();

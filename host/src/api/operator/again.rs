@@ -16,7 +16,7 @@ use super::super::guard::Who;
 use super::super::noting::Noting;
 use super::super::refusal::{Refusal, to_its_end};
 use super::super::webhooks::query;
-use super::asked::{Asked, DeadOnes, DeadQuery, MOST, PAGE};
+use super::asked::{Asked, DeadOnes, DeadQuery, MOST, PAGE, PLUGIN};
 use super::described::Again;
 use super::faces::{self, Dead, DeadFace, Dropped, PutBack};
 use crate::event::{EventId, is_webhook, rfc3339};
@@ -29,7 +29,7 @@ use crate::queue::{Doing, Filter, Listed, Page, PuttingBack, Queue, Standing, Wa
 /// to go on. Of events that are named all is put back where `state` says nothing; of those that a filter means, what it means.
 #[utoipa::path(post, path = "/api/v1/replay", tag = "events", request_body = Again,
     responses((status = 200, body = PutBack), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
-        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+        (status = 404, body = Error), (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn replay(
     State(api): State<Api>,
     Extension(Who(who)): Extension<Who>,
@@ -81,6 +81,12 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 async fn put_back(queue: &Queue, who: String, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
     let plugins = plugins(queue, &asked).await?;
+    if let Some(plugin) = &asked.plugin
+        && queue.is_forgotten(plugin).await?
+    {
+        let told = format!("{plugin} was gone for long, and its subscriptions have ended: put its file back first");
+        return Err(Refusal::Conflict(told));
+    }
     let spread = Spread::of(asked.rate()?, plugins.len());
     let Meant { events, unknown, next } = meant(queue, &asked, &plugins).await?;
     let (matched, next) = (events.len(), next.map(|id| id.to_string()));
@@ -175,7 +181,7 @@ async fn plugins(queue: &Queue, asked: &Asked) -> Result<Vec<Arc<str>>, Refusal>
     let mut plugins = queue.everyone().await?;
     plugins.retain(|name| !is_webhook(name) && asked.plugin.as_ref().is_none_or(|plugin| **plugin == **name));
     if asked.plugin.is_some() && plugins.is_empty() {
-        return Err(Refusal::Unknown("plugin"));
+        return Err(Refusal::Unknown(PLUGIN));
     }
     // Whatever the order was in which they came.
     plugins.sort();
@@ -281,7 +287,7 @@ async fn tell(queue: &Queue, event: &Listed, plugin: &str) -> Result<DeadFace, R
 /// `{}` means all of them. Only those of so many events at a time: `next` says where to go on.
 #[utoipa::path(post, path = "/api/v1/dead/retry", tag = "dead", request_body = DeadOnes,
     responses((status = 200, body = PutBack), (status = 400, body = Error), (status = 401, body = Error), (status = 403, body = Error),
-        (status = 404, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
+        (status = 404, body = Error), (status = 409, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 422, body = Error), (status = 503, body = Error)))]
 pub(super) async fn retry(
     State(api): State<Api>,
     Extension(Who(who)): Extension<Who>,
@@ -409,6 +415,24 @@ mod tests {
         let asked = Asked { events: Some(texts(&events)), ..Asked::default() };
         let told = put_back(&queue, "somebody".into(), asked, json!({})).await.unwrap();
         assert_eq!((told.matched, json!(told.put_back), told.unknown), (0, json!({}), texts(&events)));
+        queue.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn to_who_was_let_go_of_nothing_is_put_back_and_that_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, events) = with_events(folder.path(), 1, Keep { subscriptions: Duration::ZERO, ..keep(1000) }).await;
+        let asked = || Asked { events: Some(texts(&events)), plugin: Some("a".into()), ..Asked::default() };
+        let put_back = || put_back(&queue, "somebody".into(), asked(), json!({}));
+        assert_eq!(json!(put_back().await.unwrap().put_back), json!({ "a": 1 }));
+        queue.gone("a");
+        let begun = Instant::now();
+        while !queue.is_forgotten("a").await.unwrap() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it is not let go of");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(matches!(put_back().await, Err(Refusal::Conflict(told)) if told.contains("put its file back")));
+        assert!(!queue.is_forgotten("b").await.unwrap());
         queue.close().await.unwrap();
     }
 

@@ -18,6 +18,9 @@ pub(super) const MOST: usize = 1000;
 /// How many are listed where nothing is said.
 pub(super) const PAGE: usize = 100;
 
+/// What there is none of, where somebody names a plugin that never subscribed.
+pub(super) const PLUGIN: &str = "plugin, or it never ran: `hookgate plugins` lists those that there are";
+
 /// Which events are listed. What is not said does not matter.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

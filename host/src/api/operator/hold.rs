@@ -10,7 +10,7 @@ use super::super::faces::Error;
 use super::super::guard::Who;
 use super::super::refusal::{Refusal, to_its_end};
 use super::super::webhooks::{query, time};
-use super::asked::{AuditQuery, MOST, PAGE};
+use super::asked::{AuditQuery, MOST, PAGE, PLUGIN};
 use super::faces::{AuditedFace, Held};
 use crate::event::{UnixMs, is_webhook, rfc3339};
 use crate::queue::Note;
@@ -30,7 +30,7 @@ pub(super) async fn pause(
         let note = Note::new(&who, &json!({ "action": "pause", "plugin": plugin }));
         let is_there =
             !is_webhook(&plugin) && api.queue.pause(&plugin, Some(note)).await.map_err(Refusal::NotWritten)?;
-        if is_there { Ok(Held { plugin, paused: true }) } else { Err(Refusal::Unknown("plugin")) }
+        if is_there { Ok(Held { plugin, paused: true }) } else { Err(Refusal::Unknown(PLUGIN)) }
     };
     to_its_end(pausing).await.map(Json)
 }
@@ -48,7 +48,7 @@ pub(super) async fn resume(
         let note = Note::new(&who, &json!({ "action": "resume", "plugin": plugin }));
         let is_there =
             !is_webhook(&plugin) && api.queue.resume(&plugin, Some(note)).await.map_err(Refusal::NotWritten)?;
-        if is_there { Ok(Held { plugin, paused: false }) } else { Err(Refusal::Unknown("plugin")) }
+        if is_there { Ok(Held { plugin, paused: false }) } else { Err(Refusal::Unknown(PLUGIN)) }
     };
     to_its_end(resuming).await.map(Json)
 }

@@ -19,6 +19,9 @@ impl Again {
             true => self.dead_of_filter(gateway, limit).await?,
             false => (self.dead_of_named(gateway, limit).await?, Value::Null),
         };
+        if self.events.is_empty() && sum.matched == 0 {
+            self.filter.tell_of_unknown(gateway).await;
+        }
         let is_cut = !next.is_null();
         self.tell(&sum, &next, is_cut, as_json)
     }
@@ -55,7 +58,7 @@ impl Again {
             let fields = Map::from_iter([("before".to_owned(), before.into()), ("limit".to_owned(), 1.into())]);
             let page = gateway.ask(Method::GET, &with_query("/api/v1/events", &fields), None).await?;
             let event = &page["events"][0];
-            if event["id"] != id.to_string() {
+            if event["id"] != id.to_string() || event["state"] == "let_go" {
                 sum.unknown.push(id.to_string().into());
                 continue;
             }

@@ -11,6 +11,7 @@ use hookgate::event::EventId;
 use http::Method;
 use serde_json::{Map, Value};
 
+use super::super::again::there_may_be_more;
 use super::super::filter::with_query;
 use super::super::gateway::{Away, Gateway, NotNow};
 use super::super::printed;
@@ -93,8 +94,12 @@ impl Events {
     async fn print_news(&self, gateway: &Gateway, seen: &mut Seen, newest: EventId) -> anyhow::Result<()> {
         let fields = seen.between(next(seen.last), newest);
         let (events, rest) = pages(gateway, PATH, "events", fields, seen.limit).await?;
-        if !rest.is_null() && seen.limit == MANY {
-            eprintln!("more than {MANY} events came at once; the oldest of them are not shown");
+        match rest.is_null() {
+            true => {}
+            false if seen.limit == MANY => {
+                eprintln!("more than {MANY} events came at once; the oldest of them are not shown");
+            }
+            false => eprintln!("{}", there_may_be_more(seen.limit, "event")),
         }
         (seen.last, seen.limit) = (newest, MANY);
         for event in events.iter().rev() {
