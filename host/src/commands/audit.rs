@@ -13,6 +13,9 @@ use super::printed;
 use super::table::{Column, print_table};
 use super::when::{in_order, local, said};
 
+/// The most entries that the gateway tells.
+const MOST: u64 = 1000;
+
 /// Show who changed what by hand, the newest first
 #[derive(Args)]
 #[command(after_help = "Example:  hookgate audit --since yesterday")]
@@ -24,7 +27,7 @@ pub struct Audit {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// The most entries
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u64).range(1..=MOST))]
     limit: u64,
     #[command(flatten)]
     door: Door,
@@ -44,7 +47,7 @@ impl Audit {
         let rows: Vec<Vec<String>> = noted.as_array().into_iter().flatten().map(row).collect();
         let columns = [Column::whole("AT"), Column::text("WHO"), Column::whole("ACTION"), Column::sentence("WHAT")];
         print_table(&columns, &rows);
-        if rows.len() as u64 == self.limit {
+        if rows.len() as u64 == self.limit && self.limit < MOST {
             eprintln!("{}", there_may_be_more(rows.len(), "line"));
         }
         Ok(ExitCode::SUCCESS)

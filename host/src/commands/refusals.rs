@@ -13,6 +13,9 @@ use super::printed;
 use super::table::{Column, print_table};
 use super::when::{local, said};
 
+/// How many the gateway remembers.
+const MOST: usize = 200;
+
 /// Show the last requests that were refused, and why
 #[derive(Args)]
 #[command(
@@ -58,7 +61,7 @@ impl Refusals {
         }
         let rows: Vec<Vec<String>> = refused.as_array().into_iter().flatten().map(row).collect();
         print_table(&COLUMNS, &rows);
-        if !rows.is_empty() && rows.len() == self.limit {
+        if !rows.is_empty() && rows.len() == self.limit && self.limit < MOST {
             eprintln!("{}", there_may_be_more(self.limit, "line"));
         }
         Ok(ExitCode::SUCCESS)

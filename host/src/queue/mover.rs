@@ -1,6 +1,7 @@
 //! Moves what was committed from the log into the file beside the writer, so that the writer has little left to move, and whoever waits
 //! for a commit does not wait for that.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::path::Path;
@@ -35,6 +36,8 @@ enum Stands {
 pub(super) struct Mover {
     stands: Arc<Mutex<Stands>>,
     begin: Option<SyncSender<()>>,
+    /// How much of the log the pass before the last had moved, and how much it left, in bytes.
+    before: Cell<(u64, u64)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,7 +64,7 @@ impl Mover {
             }
         };
         let thread = std::thread::Builder::new().name("queue-log".into()).spawn(moving)?;
-        Ok(Mover { stands, begin: Some(begin), thread: Some(thread) })
+        Ok(Mover { stands, begin: Some(begin), before: Cell::new((0, u64::MAX)), thread: Some(thread) })
     }
 
     /// Says that the disk failed under it, where it did: what is written after that cannot be promised.
@@ -75,8 +78,9 @@ impl Mover {
         }
     }
 
-    /// Whether it has just moved nearly all of a log of so many bytes: what is left is little, or, of one that has become far too large, not
-    /// much. Otherwise it begins, unless it moves already: what somebody kept from being moved, such as who copies the file, may be gigabytes.
+    /// Whether the writer is to move the rest of a log of so many bytes: what is left is little, or, of one that has become far too large, not
+    /// much, or it comes faster than it is moved. Otherwise this begins, unless it moves already: what somebody kept from being moved, such as
+    /// who copies the file, may be gigabytes.
     ///
     /// Says once that it failed, where it did.
     pub fn has_moved(&self, log: u64) -> Result<bool> {
@@ -84,7 +88,11 @@ impl Mover {
         match std::mem::replace(&mut *stands, Stands::Idle) {
             Stands::Failed(why) => return Err(why),
             // A log of which more was moved has been begun anew since.
-            Stands::Moved(moved) if log.checked_sub(moved).is_some_and(|left| left <= may_be_left(log)) => {
+            Stands::Moved(moved)
+                if log
+                    .checked_sub(moved)
+                    .is_some_and(|left| left <= may_be_left(log) || self.falls_behind(moved, left)) =>
+            {
                 return Ok(true);
             }
             Stands::Moving => {}
@@ -94,6 +102,12 @@ impl Mover {
         }
         *stands = Stands::Moving;
         Ok(false)
+    }
+
+    /// Whether its last pass left no less than the one before, much as it is, though it moved something: nobody is in its way but who writes.
+    fn falls_behind(&self, moved: u64, left: u64) -> bool {
+        let (moved_before, left_before) = self.before.replace((moved, left));
+        left > FAR && left >= left_before && moved > moved_before
     }
 
     /// Lets it come to its end. The last that it did may have failed.
@@ -213,6 +227,25 @@ mod tests {
             let (_folder, mover) = stands(Stands::Moved(moved));
             assert_eq!(mover.has_moved(log).unwrap(), is_moved, "{moved} of {log}");
             mover.end().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_comes_faster_than_it_is_moved_is_moved_by_the_writer() {
+        let (_folder, mover) = stands(Stands::Idle);
+        for (moved, left, is_behind) in [
+            (4 * FAR, 3 * FAR, false),
+            (7 * FAR, 2 * FAR, false),
+            // Somebody reads.
+            (7 * FAR, 4 * FAR, false),
+            (7 * FAR, 5 * FAR, false),
+            (9 * FAR, 5 * FAR, true),
+            (10 * FAR, 6 * FAR, true),
+            // It was begun anew.
+            (FAR, 7 * FAR, false),
+            (2 * FAR, FAR, false),
+        ] {
+            assert_eq!(mover.falls_behind(moved, left), is_behind, "{moved} moved, {left} left");
         }
     }
 

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::store::{Result, Store};
+use super::writer::GROUP_BYTES;
 use crate::event::{EventId, UnixMs, WRITTEN_MS};
 
 const BODIES: &str =
@@ -14,13 +15,14 @@ const IS_OPEN: &str = "SELECT 1 FROM subscriber s CROSS JOIN delivery d ON d.sub
 pub(super) const DAY_MS: UnixMs = 86_400_000;
 
 /// About how much work each event may be that is to go, in rows that are looked for, how much a step may be in any case, so that events
-/// with many deliveries go as they come, and how many rows cost what an event does that is looked at, and a row that is deleted; of a body,
-/// so many bytes cost what a row does.
+/// with many deliveries go as they come, and how many rows cost what an event does that is looked at, and a row that is deleted.
 const ROWS: usize = 250;
 const ROWS_OF_A_STEP: usize = 10_000;
 const LOOK: usize = 8;
 const DELETED: usize = 16;
-const BYTES_OF_A_ROW: usize = 1 << 10;
+
+/// How many bytes of bodies a step may be: twice what one group of writes may bring. Whoever deletes a body reads all of it.
+const BYTES_OF_A_STEP: usize = 2 * GROUP_BYTES;
 
 /// The queries, for the test of their plans.
 #[cfg(test)]
@@ -88,20 +90,22 @@ impl Store {
     pub fn let_go(&self, from: EventId, going: Going, limit: usize) -> Result<Option<EventId>> {
         // Each asks every subscriber for a delivery, and one event may have thousands: whoever waits must not wait long.
         let asks = LOOK + self.number("SELECT count(*) FROM subscriber", [])? as usize;
-        let (mut came_to, mut rows, mut gone) = (from, 0, 0);
+        let (mut came_to, mut rows, mut freed, mut gone, mut enough) = (from, 0, 0, 0, false);
         let answerers = self.answerers()?;
         let most = ROWS_OF_A_STEP.max(ROWS * limit);
         loop {
             let found = self.find(BODIES, came_to, going, limit)?;
             rows += limit;
             for (id, bytes) in &found.all {
-                if rows > most || self.is_enough(going, gone >= limit)? {
+                if rows > most || freed > BYTES_OF_A_STEP || enough {
                     return Ok(Some(came_to));
                 }
                 rows += asks;
                 if let Some(deleted) = self.let_one_go(*id, &answerers)? {
-                    rows += DELETED * deleted + bytes / BYTES_OF_A_ROW;
+                    rows += DELETED * deleted;
+                    freed += bytes;
                     gone += 1;
+                    enough = self.is_enough(going, gone >= limit)?;
                 }
                 came_to = EventId::from_i64(*id);
             }

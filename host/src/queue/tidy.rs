@@ -189,11 +189,8 @@ impl Writer {
         let (before, used) = (self.used_bytes, self.store.used_bytes()?);
         self.used_bytes = used;
         let going = match (self.keep.bytes.filter(|most| used > *most), self.going(self.keep.events)) {
-            // An eighth more than it grew by, however much larger what comes is than what goes.
-            (Some(down_to), _) => {
-                let grown = self.share(used.saturating_sub(before));
-                Going::Oldest { until: used.saturating_sub(grown + grown / 8), down_to }
-            }
+            // It grows no further, however much larger what comes is than what goes.
+            (Some(down_to), _) => Going::Oldest { until: used - self.share(used.saturating_sub(before)), down_to },
             (None, Some(going)) => going,
             (None, None) => return Ok(false),
         };

@@ -25,7 +25,7 @@ use crate::schedule::Schedules;
 
 /// The most events and the most bytes in one commit.
 const GROUP_EVENTS: usize = 1024;
-const GROUP_BYTES: usize = 8 << 20;
+pub(super) const GROUP_BYTES: usize = 8 << 20;
 
 /// The log is moved into the file when it has grown to this.
 pub(super) const CHECKPOINT_BYTES: u64 = 16 << 20;

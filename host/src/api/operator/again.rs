@@ -81,10 +81,13 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 async fn put_back(queue: &Queue, who: String, asked: Asked, said: Value) -> Result<PutBack, Refusal> {
     let plugins = plugins(queue, &asked).await?;
-    if let Some(plugin) = &asked.plugin
+    // What is only found may be dropped.
+    if let Some(plugin) = asked.plugin.as_ref().filter(|_| !asked.find)
         && queue.is_forgotten(plugin).await?
     {
-        let told = format!("{plugin} was gone for long, and its subscriptions have ended: put its file back first");
+        let told = format!(
+            "{plugin} was gone for long, and its subscriptions have ended: put its file back, or wait until what waited for it is given up"
+        );
         return Err(Refusal::Conflict(told));
     }
     let spread = Spread::of(asked.rate()?, plugins.len());
@@ -432,6 +435,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert!(matches!(put_back().await, Err(Refusal::Conflict(told)) if told.contains("put its file back")));
+        let found = super::put_back(&queue, "somebody".into(), Asked { find: true, ..asked() }, json!({})).await;
+        assert_eq!(found.unwrap().left, texts(&events), "what is dead of it can be found and dropped");
         assert!(!queue.is_forgotten("b").await.unwrap());
         queue.close().await.unwrap();
     }
