@@ -59,8 +59,19 @@ pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
     let (promises, mut chance) = (Promises::default(), Chance::of(seed));
     let mut report = Report { seed, ..Report::default() };
     for _ in 0..cuts {
-        disk.cut_power_after(way.calls(&mut chance));
-        let opened = load_until_it_is_off(folder.path(), way, &promises, chance.number(), &mut report);
+        let disk = &disk;
+        let opened = std::thread::scope(|scope| {
+            match way.moment(&mut chance) {
+                Moment::AfterCalls(calls) => disk.cut_power_after(calls),
+                Moment::After(life) => {
+                    scope.spawn(move || {
+                        std::thread::sleep(life);
+                        disk.cut_power();
+                    });
+                }
+            }
+            load_until_it_is_off(folder.path(), way, &promises, chance.number(), &mut report)
+        });
         report.while_opening += u64::from(!opened);
         report.while_moving += u64::from(opened && disk.was_unsynced("hookgate.db"));
         report.cuts += 1;
@@ -80,16 +91,23 @@ pub fn run(seed: u64, cuts: u64, way: Way) -> Report {
     report
 }
 
+/// When the power goes.
+enum Moment {
+    /// After so many calls of the disk.
+    AfterCalls(u64),
+    /// After a time, however fast the disk is.
+    After(Duration),
+}
+
 impl Way {
-    /// After how many calls of the disk the power goes.
-    fn calls(self, chance: &mut Chance) -> u64 {
+    fn moment(self, chance: &mut Chance) -> Moment {
         // Nothing is let go of in its first second.
         if self == Way::TornWhileLettingGo {
-            return 30_000 + chance.below(40_000);
+            return Moment::After(Duration::from_millis(1_100 + chance.below(400)));
         }
         // Now while it opens, now while it writes, now when it has grown so that the log is moved into the file.
         let calls = [200, 4_000, 40_000][chance.below(3) as usize];
-        chance.below(calls)
+        Moment::AfterCalls(chance.below(calls))
     }
 
     fn tears(self) -> bool {

@@ -22,7 +22,8 @@ pub fn power(seed: u64, cuts: u64, moving: u64) -> Report {
         report.tell(format!("{name}: of them, while it was being opened"), run.while_opening);
         report.note(format!("{name}: of them, while the log was moved"), run.while_moving, Bound::AtLeast(moving));
         report.note(format!("{name}: acknowledged"), run.acknowledged, Bound::AtLeast(100));
-        report.tell(format!("{name}: of them, done and let go of"), run.let_go);
+        let let_go = u64::from(way == Way::TornWhileLettingGo);
+        report.note(format!("{name}: of them, done and let go of"), run.let_go, Bound::AtLeast(let_go));
         report.none(format!("{name}: acknowledged and lost"), run.lost);
         report.none(format!("{name}: settled and not so any more"), run.unsettled);
         report.none(format!("{name}: what else cannot be"), told(&run.broken));
